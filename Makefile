@@ -1,0 +1,49 @@
+# `make demo` and `make test` need Python 3.11 or newer and a package registry, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test lint lock clean
+.DELETE_ON_ERROR:
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "setting up $(VENV): about 5 GB, one to three minutes with a warm package cache" >&2
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --progress-bar off --no-compile --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[dev]'
+	@# opencv-python needs libGL; a bare server has none, and the headless build is the same cv2.
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	    echo "opencv-python cannot be loaded here (no libGL): taking opencv-python-headless" >&2; \
+	    version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("opencv-python"))'); \
+	    $(BIN)/pip uninstall --quiet --yes opencv-python; \
+	    $(BIN)/pip install --quiet --no-deps --no-compile opencv-python-headless==$$version; \
+	    $(BIN)/python -c 'import cv2'; }
+	@touch $@
+
+demo: setup
+	@rm -rf demo/home
+	$(BIN)/lapel sample demo/shop
+	$(BIN)/lapel --home demo/home index demo/shop/feed.tsv --images demo/shop
+	$(BIN)/lapel --home demo/home search --k 6 --html demo/result.html \
+	    $(VENV)/lib/python3.*/site-packages/ultralytics/assets/*.jpg
+	@echo "open demo/result.html in a browser" >&2
+
+test: setup
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: setup
+	@{ echo "# The versions Lapel is tested with; made by: make lock."; \
+	   $(BIN)/pip freeze --exclude-editable | grep -v '^-e'; } > constraints.txt
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info

@@ -1,0 +1,92 @@
+"""Answers in, the JSON that scripts depend on out; the command line and HTTP give the same."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from indexer.describe import DescribedGarment
+from indexer.errors import LapelError
+from indexer.tables import ItemRow
+from search.query import Answer, GarmentAnswer
+from search.ranking import Hit
+
+ITEM_FIELDS = (
+    "title", "brand", "price", "currency", "availability", "category", "slot", "colour", "link",
+)  # fmt: skip
+
+
+def answer_json(photo: str, answer: Answer) -> dict[str, Any]:
+    """Return one photo's answer."""
+    return {
+        "photo": photo,
+        "query_id": answer.query_id,
+        "took_ms": dict(answer.took_ms),
+        "model": {"fingerprint": answer.fingerprint},
+        "warnings": list(answer.warnings),
+        "garments": [_garment_answer_json(each) for each in answer.garments],
+    }
+
+
+def error_json(photo: str, error: LapelError) -> dict[str, Any]:
+    """Return what stands in the place of an answer that could not be given."""
+    return {"photo": photo, "error": {"type": error.type, "detail": str(error)}}
+
+
+def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
+    """Return one garment; `box` is x1, y1, x2, y2 in 0..1 of the upright photo."""
+    height, width = garment.image_hw
+    x1, y1, x2, y2 = garment.xyxy
+    return {
+        "id": id_,
+        "slot": garment.slot,
+        "category": garment.category,
+        "confidence": round(garment.confidence, 4),
+        "is_fallback": garment.is_fallback,
+        "box": [round(v, 5) for v in (x1 / width, y1 / height, x2 / width, y2 / height)],
+        "colours": [asdict(colour) for colour in garment.palette],
+        "attributes": {name: dict(labels) for name, labels in garment.attributes.items()},
+    }
+
+
+def detection_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
+    """Return one garment with its mask as COCO compressed RLE in the upright photo's size."""
+    return garment_json(id_, garment) | {"mask": encode_mask(full_mask(garment))}
+
+
+def full_mask(garment: DescribedGarment) -> NDArray[np.bool_]:
+    """Return a garment's mask in its photo's size (h, w)."""
+    full = np.zeros(garment.image_hw, np.bool_)
+    x1, y1, x2, y2 = garment.xyxy
+    full[y1:y2, x1:x2] = garment.mask
+    return full
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return a mask (h, w) as `{"size": [h, w], "counts": "..."}`."""
+    rle = coco.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """Return one hit with what a shop needs to show it."""
+    return {
+        "item_id": hit.item.item_id,
+        "group_id": hit.item.group_id,
+        "score": hit.score,
+        "parts": dict(hit.parts),
+        "matched_photo": hit.matched_photo,
+        **_item_fields(hit.item),
+    }
+
+
+def _item_fields(item: ItemRow) -> Mapping[str, Any]:
+    return {name: getattr(item, name) for name in ITEM_FIELDS}
+
+
+def _garment_answer_json(answer: GarmentAnswer) -> dict[str, Any]:
+    results = [hit_json(hit) for hit in answer.hits]
+    return garment_json(answer.id, answer.garment) | {"results": results}

@@ -1,0 +1,95 @@
+"""Answers in, one self-contained HTML page out: photos with outlined garments, hits as pictures."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+
+from api.answers import hit_json
+from api.overlay import colour_of, label_of, outlines
+from indexer.errors import PhotoError
+from indexer.photo import Photo, read_photo
+from search.query import Answer, GarmentAnswer
+
+PHOTO_SIDE_PX = 900
+HIT_SIDE_PX = 260
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """One photo with its answer, or the error that stands for it."""
+
+    name: str
+    photo: Photo | None = None
+    answer: Answer | None = None
+    error: str = ""
+
+
+def write_report(path: Path, answered: Sequence[Answered]) -> None:
+    """Write the page; pictures are embedded, so the file can be sent to anyone."""
+    environment = Environment(
+        loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("result.html.j2").render(
+        photos=[_photo_view(each) for each in answered]
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def _photo_view(each: Answered) -> dict[str, Any]:
+    if each.photo is None or each.answer is None:
+        return {"name": each.name, "error": each.error}
+    height, width = each.photo.image_hw
+    return {
+        "name": each.name,
+        "error": "",
+        "picture": data_uri(each.photo.pixels, PHOTO_SIDE_PX),
+        "width": width,
+        "height": height,
+        "warnings": each.answer.warnings,
+        "took_ms": each.answer.took_ms,
+        "garments": [_garment_view(garment) for garment in each.answer.garments],
+    }
+
+
+def _garment_view(answer: GarmentAnswer) -> dict[str, Any]:
+    garment = answer.garment
+    height, width = garment.image_hw
+    return {
+        "id": answer.id,
+        "colour": colour_of(answer.id, garment.slot),
+        "label": label_of(garment),
+        "polygons": [
+            " ".join(f"{x * width:.1f},{y * height:.1f}" for x, y in line)
+            for line in outlines(garment)
+        ],
+        "palette": garment.palette,
+        "hits": [
+            hit_json(hit) | {"picture": _hit_picture(hit.matched_photo)} for hit in answer.hits
+        ],
+    }
+
+
+def _hit_picture(address: str) -> str:
+    """Return the catalogue photo small; empty when it is not there any more."""
+    try:
+        return data_uri(read_photo(Path(address)).pixels, HIT_SIDE_PX)
+    except PhotoError:
+        return ""
+
+
+def data_uri(pixels: NDArray[np.uint8], side_px: int) -> str:
+    """Return RGB pixels as an embedded JPEG with no side longer than `side_px`."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((side_px, side_px))
+    encoded = BytesIO()
+    image.save(encoded, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode('ascii')}"

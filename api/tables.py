@@ -1,0 +1,54 @@
+"""Answers in, tables for a person's terminal out."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from api.overlay import label_of
+from indexer.describe import DescribedGarment
+from search.query import Answer
+
+
+def print_answer(photo: str, answer: Answer) -> None:
+    """Print a table of hits for each garment."""
+    console = Console()
+    console.print(f"[bold]{photo}[/bold]  {answer.took_ms['total']:.0f} ms")
+    for each in answer.garments:
+        table = Table(
+            title=f"{label_of(each.garment)}, {_colours(each.garment)}", title_justify="left"
+        )
+        for name in ("", "score", "visual", "colour", "attributes"):
+            table.add_column(name, justify="right")
+        for name in ("item", "title", "price"):
+            table.add_column(name, overflow="fold")
+        for place, hit in enumerate(each.hits, start=1):
+            price = (
+                "" if hit.item.price is None else f"{hit.item.price:.2f} {hit.item.currency or ''}"
+            )
+            table.add_row(
+                str(place),
+                f"{hit.score:.3f}",
+                *(f"{hit.parts[part]:.2f}" for part in ("visual", "colour", "attributes")),
+                hit.item.item_id,
+                hit.item.title,
+                price,
+            )
+        console.print(table)
+
+
+def print_garments(photo: str, garments: Sequence[DescribedGarment]) -> None:
+    """Print a table of the garments in one photo."""
+    table = Table(title=photo, title_justify="left")
+    for name in ("id", "garment", "box", "colours", "attributes"):
+        table.add_column(name, overflow="fold")
+    for i, garment in enumerate(garments):
+        best = [next(iter(labels)) for labels in garment.attributes.values() if labels]
+        table.add_row(
+            str(i), label_of(garment), str(garment.xyxy), _colours(garment), ", ".join(best)
+        )
+    Console().print(table)
+
+
+def _colours(garment: DescribedGarment) -> str:
+    return ", ".join(f"{colour.name} {colour.share:.0%}" for colour in garment.palette)

@@ -1,0 +1,1 @@
+"""A photo becomes described garments; described garments become a catalogue."""

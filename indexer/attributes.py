@@ -1,0 +1,136 @@
+"""Embeddings in, named attributes with scores out: several linear heads on one embedding.
+
+A head is `softmax` (one of its labels is true: category) or `sigmoid` (any number are: details).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from indexer.categories import slot_of
+from indexer.errors import ModelError
+from indexer.fingerprint import combine
+from indexer.garments import WORN_SLOTS, Slot
+
+HeadKind = Literal["softmax", "sigmoid"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """One attribute: `weight` (labels, d) and `bias` (labels,) on unit embeddings."""
+
+    name: str
+    kind: HeadKind
+    labels: tuple[str, ...]
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of each label, (n, labels)."""
+        logits = embeddings @ self.weight.T + self.bias
+        if self.kind == "sigmoid":
+            return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)
+
+
+class AttributeHeads:
+    """Several heads, read from `heads.json` and `heads.safetensors`."""
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        self.heads = tuple(heads)
+        described = [f"{h.name}:{h.kind}:{h.labels}" for h in self.heads]
+        tensors = [h.weight.tobytes().hex() + h.bias.tobytes().hex() for h in self.heads]
+        self.fingerprint = combine(*described, *tensors)
+        self.dim = sum(len(head.labels) for head in self.heads)
+
+    @classmethod
+    def load(cls, folder: Path) -> "AttributeHeads":
+        """Load a folder written by `save`. Raises ModelError."""
+        try:
+            described = json.loads((folder / "heads.json").read_text("utf-8"))
+            tensors = load_file(folder / "heads.safetensors")
+            heads = [
+                Head(
+                    each["name"],
+                    each["kind"],
+                    tuple(each["labels"]),
+                    tensors[f"{each['name']}.weight"].astype(np.float32),
+                    tensors[f"{each['name']}.bias"].astype(np.float32),
+                )
+                for each in described
+            ]
+        except (OSError, KeyError, ValueError) as error:
+            raise ModelError(
+                f"the attribute heads in {folder} cannot be loaded: {error}"
+            ) from error
+        return cls(heads)
+
+    def save(self, folder: Path) -> None:
+        """Write the heads to a folder, weights as float16."""
+        folder.mkdir(parents=True, exist_ok=True)
+        described = [{"name": h.name, "kind": h.kind, "labels": h.labels} for h in self.heads]
+        (folder / "heads.json").write_text(json.dumps(described, indent=1) + "\n", "utf-8")
+        tensors = {}
+        for head in self.heads:
+            tensors[f"{head.name}.weight"] = head.weight.astype(np.float16)
+            tensors[f"{head.name}.bias"] = head.bias.astype(np.float16)
+        save_file(tensors, folder / "heads.safetensors")
+
+    def scores(self, embeddings: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return each head's probabilities, (n, labels) under its name."""
+        return {head.name: head.scores(embeddings) for head in self.heads}
+
+    def labelled(
+        self, scores: Mapping[str, NDArray[np.float32]], row: int
+    ) -> dict[str, dict[str, float]]:
+        """Return one garment's labels with their scores, likeliest first, under each head's name.
+
+        A softmax head gives its first three, a sigmoid head all above one half.
+        """
+        named: dict[str, dict[str, float]] = {}
+        for head in self.heads:
+            values = scores[head.name][row]
+            order = np.argsort(-values)
+            chosen = order[:3] if head.kind == "softmax" else [i for i in order if values[i] > 0.5]
+            named[head.name] = {head.labels[i]: round(float(values[i]), 4) for i in chosen}
+        return named
+
+    def unit_part(self, scores: Mapping[str, NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+        """Return square-root probabilities (n, dim) of unit length, each head counting the same.
+
+        The inner product of two rows is then the mean Bhattacharyya coefficient of the heads.
+        """
+        if not self.heads:
+            return np.zeros((n, 0), np.float32)
+        parts = []
+        for head in self.heads:
+            roots = np.sqrt(scores[head.name])
+            parts.append(roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12))
+        return np.asarray(np.concatenate(parts, axis=1) / np.sqrt(len(parts)), np.float32)
+
+    def likeliest_category(
+        self, scores: Mapping[str, NDArray[np.float32]], row: int, slot: Slot
+    ) -> str:
+        """Return the likeliest category among those worn in this slot; the slot when none is."""
+        head = next((h for h in self.heads if h.name == "category"), None)
+        if head is None:
+            return slot
+        for i in np.argsort(-scores["category"][row]):
+            if slot == "unknown" or slot_of(head.labels[i]) == slot:
+                return str(head.labels[i])
+        return slot
+
+    def slot_scores(self, scores: Mapping[str, NDArray[np.float32]], row: int) -> dict[Slot, float]:
+        """Return the slot head's probabilities by slot; empty without such a head."""
+        head = next((h for h in self.heads if h.name == "slot"), None)
+        if head is None:
+            return {}
+        by_label = dict(zip(head.labels, scores["slot"][row].tolist(), strict=True))
+        return {slot: by_label[slot] for slot in WORN_SLOTS if slot in by_label}

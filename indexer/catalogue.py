@@ -1,0 +1,213 @@
+"""The only writer of SQL and vectors together; also rebuilds, checks and counts them.
+
+Order of writing: commit SQL, then the vectors. What a crash leaves undone between the two is
+caught up when the catalogue is next opened.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+
+from indexer.database import open_engine
+from indexer.errors import CatalogueEmpty, CatalogueLocked, FingerprintMismatch
+from indexer.features import Layout
+from indexer.rows import ItemWrite, delete_orphans, garment_ids_of, write_item
+from indexer.settings import Settings
+from indexer.tables import CatalogueRow, GarmentRow, ItemRow, PhotoRow
+from indexer.vectors import FaissIndex, VectorIndex, from_bytes
+
+LOCK_WAIT_S = 10  # a second writer waits so long for the first before it says so
+CHUNK = 5_000  # rows read from SQL at a time when vectors are rebuilt
+
+
+class Catalogue:
+    """One catalogue: its rows, its vectors, and the models' fingerprint that binds them."""
+
+    def __init__(self, engine: Engine, settings: Settings, catalogue_id: int) -> None:
+        self.engine = engine
+        self.id = catalogue_id
+        self.settings = settings
+        self._vectors: VectorIndex | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, create: bool = False) -> "Catalogue":
+        """Open the settings' catalogue; `create` makes it where there is none.
+
+        Raises CatalogueEmpty, CatalogueError, SchemaOutdated.
+        """
+        engine = open_engine(settings.resolved_database_url, create)
+        with Session(engine) as session:
+            row = session.scalar(
+                select(CatalogueRow).where(CatalogueRow.name == settings.catalogue)
+            )
+            if row is None and not create:
+                names = session.scalars(select(CatalogueRow.name)).all()
+                raise CatalogueEmpty(
+                    f"no catalogue {settings.catalogue!r} in {settings.home}; "
+                    f"there is {', '.join(names) or 'none yet'}; make one with `lapel index`"
+                )
+            if row is None:
+                row = CatalogueRow(name=settings.catalogue)
+                session.add(row)
+                session.commit()
+            return cls(engine, settings, row.id)
+
+    def row(self) -> CatalogueRow:
+        """Return the catalogue's own row as it is now."""
+        with Session(self.engine) as session:
+            return session.get_one(CatalogueRow, self.id)
+
+    @property
+    def layout(self) -> Layout:
+        """How long each part of the stored vectors is. Raises CatalogueEmpty."""
+        layout = self.row().layout
+        if layout is None:
+            raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
+        return Layout(**layout)
+
+    @property
+    def vectors(self) -> VectorIndex:
+        """The vector index, opened and caught up with SQL at first use."""
+        if self._vectors is None:
+            path = self.settings.home / "vectors" / f"{self.settings.catalogue}.faiss"
+            self._vectors = FaissIndex(self.layout.dim, path)
+            self.catch_up()
+        return self._vectors
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the catalogue's writer lock. Raises CatalogueLocked after ten seconds."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        path = self.settings.home / f"{self.settings.catalogue}.lock"
+        try:
+            with FileLock(path, timeout=LOCK_WAIT_S):
+                yield
+        except Timeout as error:
+            raise CatalogueLocked(
+                f"another process has been writing to this catalogue for {LOCK_WAIT_S} s "
+                f"(lock {path}); wait for it to end"
+            ) from error
+
+    def bind(self, fingerprint: str, layout: Layout) -> None:
+        """Bind an empty catalogue to models, or check that it was made with these.
+
+        Raises FingerprintMismatch.
+        """
+        with Session(self.engine) as session:
+            row = session.get_one(CatalogueRow, self.id)
+            if row.fingerprint is None:
+                row.fingerprint = fingerprint
+                row.layout = {part: getattr(layout, part) for part in layout.__slots__}
+                session.commit()
+            elif row.fingerprint != fingerprint:
+                raise FingerprintMismatch(
+                    f"this catalogue's vectors were made by models {row.fingerprint}, the models "
+                    f"loaded now are {fingerprint}; set LAPEL_DETECTOR, LAPEL_ENCODER and "
+                    "LAPEL_ATTRIBUTES as they were, or index the feed into another --home"
+                )
+
+    def write(self, items: Collection[ItemWrite]) -> None:
+        """Store items with their photos and garments: one transaction, then the vectors."""
+        fingerprint = self.row().fingerprint or ""
+        vectors = self.vectors
+        with Session(self.engine) as session:
+            linked_before = garment_ids_of(session, self.id, [w.record.item_id for w in items])
+            new: list[GarmentRow] = []
+            for item in items:
+                new.extend(write_item(session, self.id, item, fingerprint))
+            removed = delete_orphans(session, self.id, linked_before)
+            added = {row.id: row.vector for row in new if row.id not in removed}
+            self._touch(session)
+            session.commit()
+        vectors.remove(removed)
+        self._add(vectors, added)
+
+    def delete(self, item_ids: Collection[str]) -> int:
+        """Delete items by the shop's ids, with what only they showed; returns how many there were.
+
+        Searches stop finding them at once.
+        """
+        with self.writing(), Session(self.engine) as session:
+            linked = garment_ids_of(session, self.id, item_ids)
+            rows = session.scalars(
+                select(ItemRow).where(
+                    ItemRow.catalogue_id == self.id, ItemRow.item_id.in_(item_ids)
+                )
+            ).all()
+            for row in rows:
+                session.delete(row)
+            session.flush()
+            removed = delete_orphans(session, self.id, linked)
+            self._touch(session)
+            session.commit()
+            if rows:
+                self.vectors.remove(removed)
+                self.vectors.save()
+        return len(rows)
+
+    def rebuild(self) -> int:
+        """Build the vectors anew from SQL, without one model call; returns how many there are."""
+        with self.writing():
+            vectors = self.vectors
+            vectors.remove(vectors.ids().tolist())
+            self.catch_up()
+            vectors.save()
+            return len(vectors)
+
+    def catch_up(self) -> tuple[int, int]:
+        """Make the vectors equal to SQL; returns how many were added and removed."""
+        vectors = self.vectors
+        with Session(self.engine) as session:
+            stored = set(
+                session.scalars(select(GarmentRow.id).where(GarmentRow.catalogue_id == self.id))
+            )
+            held = set(vectors.ids().tolist())
+            vectors.remove(held - stored)
+            missing = sorted(stored - held)
+            for start in range(0, len(missing), CHUNK):
+                chunk = missing[start : start + CHUNK]
+                rows = session.execute(
+                    select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(chunk))
+                )
+                self._add(vectors, {row.id: row.vector for row in rows})
+        return len(missing), len(held - stored)
+
+    def stats(self) -> dict[str, Any]:
+        """Count what is stored, with the models' fingerprint."""
+        row = self.row()
+        counts: dict[str, int] = {}
+        with Session(self.engine) as session:
+            for name, table in (("items", ItemRow), ("photos", PhotoRow), ("garments", GarmentRow)):
+                query = select(func.count()).where(table.catalogue_id == self.id)
+                counts[name] = session.scalar(query.select_from(table)) or 0
+            slots = session.execute(
+                select(GarmentRow.slot, func.count())
+                .where(GarmentRow.catalogue_id == self.id)
+                .group_by(GarmentRow.slot)
+            )
+            by_slot = {str(slot): int(count) for slot, count in slots}
+        return {
+            "catalogue": row.name,
+            **counts,
+            "vectors": len(self.vectors) if row.layout else 0,
+            "fingerprint": row.fingerprint,
+            "revision": row.revision,
+            "slots": by_slot,
+            "layout": row.layout,
+        }
+
+    def _touch(self, session: Session) -> None:
+        session.execute(
+            update(CatalogueRow)
+            .where(CatalogueRow.id == self.id)
+            .values(revision=CatalogueRow.revision + 1)
+        )
+
+    def _add(self, vectors: VectorIndex, packed: Mapping[int, bytes]) -> None:
+        ids = np.fromiter(packed, np.int64, len(packed))
+        vectors.add(ids, from_bytes(list(packed.values()), self.layout.dim))

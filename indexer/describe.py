@@ -1,0 +1,163 @@
+"""Photos in, described garments out: the one pipeline that queries and the catalogue share.
+
+detect -> choose -> cut out -> embed -> attributes -> colours -> fuse
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.colour import PaletteColour, colour_histogram, palette, pixels_in_mask
+from indexer.embedding import cut_out
+from indexer.features import Layout
+from indexer.foreground import foreground_mask
+from indexer.garments import Garments, Slot
+from indexer.models import Models
+from indexer.photo import Photo
+
+# Where to look next when the detector names a feed's garment otherwise: a zipped jacket is often
+# seen as a top, a long shirt as a dress. A bottom is never mistaken for anything but a dress.
+NEXT_SLOTS: Mapping[Slot, tuple[Slot, ...]] = {
+    "top": ("top", "outer", "dress"),
+    "outer": ("outer", "top", "dress"),
+    "dress": ("dress", "top", "outer"),
+    "bottom": ("bottom", "dress"),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DescribedGarment:
+    """One garment with all that is known of it.
+
+    `vector` is the fused vector (dim,) of unit parts; `slot_scores` how likely each slot is.
+    """
+
+    image_hw: tuple[int, int]
+    xyxy: tuple[int, int, int, int]
+    mask: NDArray[np.bool_]
+    slot: Slot
+    category: str
+    confidence: float
+    is_fallback: bool
+    vector: NDArray[np.float32]
+    palette: tuple[PaletteColour, ...]
+    attributes: Mapping[str, Mapping[str, float]]
+    slot_scores: Mapping[Slot, float]
+
+
+@dataclass(slots=True)
+class Describer:
+    """Describes photos with one set of models, and counts the seconds each stage took."""
+
+    models: Models
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> Layout:
+        """How long each part of a fused vector is."""
+        return self.models.layout
+
+    def describe(
+        self, photos: Sequence[Photo], wanted: Sequence[Slot | None] | None = None
+    ) -> list[list[DescribedGarment]]:
+        """Return each photo's garments; where a slot is wanted, the one garment that fills it.
+
+        A photo in which nothing (or not the wanted slot) is found gives itself, whole, as one
+        garment with `is_fallback`.
+        """
+        with self._timed("detect"):
+            found = self.models.detector.detect(photos)
+        slots = wanted or [None] * len(photos)
+        chosen = [
+            _choose(photo, garments, slot)
+            for photo, garments, slot in zip(photos, found, slots, strict=True)
+        ]
+        pairs = [
+            (photo, garments, i)
+            for photo, garments in zip(photos, chosen, strict=True)
+            for i in range(len(garments))
+        ]
+        described = iter(self._describe_garments(pairs))
+        return [[next(described) for _ in range(len(garments))] for garments in chosen]
+
+    def _describe_garments(
+        self, pairs: Sequence[tuple[Photo, Garments, int]]
+    ) -> list[DescribedGarment]:
+        if not pairs:
+            return []
+        models = self.models
+        with self._timed("embed"):
+            crops = [
+                cut_out(photo.pixels, g.xyxy[i], g.masks[i], models.encoder.fill)
+                for photo, g, i in pairs
+            ]
+            embeddings = models.encoder.embed(crops)  # (n, d)
+        with self._timed("attributes"):
+            scores = models.heads.scores(embeddings)
+            attributes = models.heads.unit_part(scores, len(pairs))  # (n, labels)
+        with self._timed("colour"):
+            labs = [_garment_lab(photo, g, i) for photo, g, i in pairs]
+            colours = np.stack([colour_histogram(lab) for lab in labs])
+            palettes = [palette(lab) for lab in labs]
+        vectors = self.layout.fuse(
+            {"visual": embeddings, "colour": colours, "attributes": attributes}
+        )
+        return [
+            DescribedGarment(
+                g.image_hw,
+                _box(g, i),
+                g.masks[i],
+                g.slot[i],
+                self._category(g, i, scores, row),
+                float(g.confidence[i]),
+                g.is_fallback,
+                vectors[row],
+                palettes[row],
+                models.heads.labelled(scores, row),
+                models.heads.slot_scores(scores, row),
+            )
+            for row, (_, g, i) in enumerate(pairs)
+        ]
+
+    def _category(
+        self, g: Garments, i: int, scores: Mapping[str, NDArray[np.float32]], row: int
+    ) -> str:
+        if g.category[i] != g.slot[i]:
+            return g.category[i]  # the detector knows more than the slot
+        return self.models.heads.likeliest_category(scores, row, g.slot[i])
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _choose(photo: Photo, garments: Garments, wanted: Slot | None) -> Garments:
+    """Keep all garments, or the one that a feed's slot means: large and surely found."""
+    if wanted is None or wanted == "unknown":
+        return garments if len(garments) else _fallback(photo, "unknown")
+    for slot in NEXT_SLOTS[wanted]:
+        rows = [i for i in range(len(garments)) if garments.slot[i] == slot]
+        if rows:
+            best = max(rows, key=lambda i: garments.confidence[i] * garments.masks[i].sum() ** 0.5)
+            return garments.select([best])
+    return _fallback(photo, wanted)
+
+
+def _fallback(photo: Photo, slot: Slot) -> Garments:
+    return Garments.whole_photo(photo.image_hw, slot, foreground_mask(photo.pixels))
+
+
+def _garment_lab(photo: Photo, garments: Garments, i: int) -> NDArray[np.float32]:
+    x1, y1, x2, y2 = _box(garments, i)
+    return pixels_in_mask(photo.pixels[y1:y2, x1:x2], garments.masks[i])
+
+
+def _box(garments: Garments, i: int) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = garments.xyxy[i].tolist()
+    return x1, y1, x2, y2

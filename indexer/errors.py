@@ -1,0 +1,105 @@
+"""Every error Lapel raises on purpose.
+
+LapelError
+├── PhotoError                 a picture that cannot be used
+│   ├── PhotoMissing           no file at that path
+│   ├── PhotoEmpty             0 bytes
+│   ├── PhotoTooManyBytes      a larger file than is accepted
+│   ├── PhotoTooManyPixels     more pixels than are decoded (a decompression bomb)
+│   ├── PhotoTooSmall          a side shorter than a garment can be seen in
+│   ├── PhotoTruncated         the file ends before the picture does
+│   └── PhotoUnreadable        not a picture, or in no format that is read
+├── FeedError                  a feed, or one row of it, that cannot be read
+├── ModelError                 a model that cannot be loaded or used
+│   └── TextTowerUntrained     a text query to an encoder that was never taught text
+├── CatalogueError             a catalogue that cannot be opened or written
+│   ├── CatalogueEmpty         nothing indexed yet
+│   ├── CatalogueLocked        another process is writing
+│   ├── FingerprintMismatch    its vectors were made by other models
+│   └── SchemaOutdated         its tables were made by another version
+├── QueryError                 a query that cannot be answered as asked
+└── SettingsError              a setting with a value that cannot be used
+"""
+
+import re
+
+
+class LapelError(Exception):
+    """An error with a message for a person: what was got, what was expected, what to do."""
+
+    @property
+    def type(self) -> str:
+        """The error's name for programs: `PhotoTooSmall` is `photo_too_small`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+
+class PhotoError(LapelError):
+    """A picture that cannot be used."""
+
+
+class PhotoMissing(PhotoError):
+    """No file at that path."""
+
+
+class PhotoEmpty(PhotoError):
+    """A file of 0 bytes."""
+
+
+class PhotoTooManyBytes(PhotoError):
+    """A larger file than is accepted."""
+
+
+class PhotoTooManyPixels(PhotoError):
+    """More pixels than are decoded: a very large picture or a decompression bomb."""
+
+
+class PhotoTooSmall(PhotoError):
+    """A side shorter than a garment can be seen in."""
+
+
+class PhotoTruncated(PhotoError):
+    """The file ends before the picture does."""
+
+
+class PhotoUnreadable(PhotoError):
+    """Not a picture, or in no format that is read."""
+
+
+class FeedError(LapelError):
+    """A feed, or one row of it, that cannot be read."""
+
+
+class ModelError(LapelError):
+    """A model that cannot be loaded or used."""
+
+
+class TextTowerUntrained(ModelError):
+    """A text query to an encoder that was never taught text."""
+
+
+class CatalogueError(LapelError):
+    """A catalogue that cannot be opened or written."""
+
+
+class CatalogueEmpty(CatalogueError):
+    """Nothing indexed yet."""
+
+
+class CatalogueLocked(CatalogueError):
+    """Another process is writing."""
+
+
+class FingerprintMismatch(CatalogueError):
+    """Its vectors were made by other models."""
+
+
+class SchemaOutdated(CatalogueError):
+    """Its tables were made by another version of Lapel."""
+
+
+class QueryError(LapelError):
+    """A query that cannot be answered as asked."""
+
+
+class SettingsError(LapelError):
+    """A setting with a value that cannot be used."""

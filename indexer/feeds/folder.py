@@ -1,0 +1,42 @@
+"""A folder of photos in, item records out: each photo is an item, its folders name its category."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from indexer.categories import find_category, slot_of
+from indexer.errors import FeedError
+from indexer.feeds.record import ItemRecord, RowError
+from indexer.photo import is_photo_file
+
+name = "folder"
+
+
+def sniff(source: Path) -> bool:
+    """Tell whether this is a folder."""
+    return source.is_dir()
+
+
+def read(source: Path) -> Iterator[ItemRecord | RowError]:
+    """Yield one record a photo, in the order of their paths; `jeans/a.jpg` is a pair of jeans."""
+    if not source.is_dir():
+        raise FeedError(f"{source} is not a folder; give a folder of photos")
+    paths = sorted(path for path in source.rglob("*") if path.is_file() and is_photo_file(path))
+    for row, path in enumerate(paths, start=1):
+        relative = path.relative_to(source)
+        folders = [find_category(folder) for folder in reversed(relative.parent.parts)]
+        category = next((found for found in folders if found), None) or find_category(_words(path))
+        item_id = relative.with_suffix("").as_posix()
+        yield ItemRecord(
+            item_id=item_id,
+            group_id=item_id,
+            photos=(str(path.absolute()),),
+            title=_words(path),
+            category=category,
+            slot=slot_of(category) if category else None,
+            fields={"folder": relative.parent.as_posix()} if relative.parent.parts else {},
+            row=row,
+        )
+
+
+def _words(path: Path) -> str:
+    return path.stem.replace("_", " ").replace("-", " ")

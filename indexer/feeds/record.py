@@ -1,0 +1,61 @@
+"""What every feed reader gives: one record a row, or one error a row; never an exception."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from indexer.garments import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """One item as its feed says it. `photos` are addresses as written there, main photo first.
+
+    `category` is one of indexer/categories.py; `fields` keeps every column not known here.
+    """
+
+    item_id: str
+    group_id: str
+    photos: tuple[str, ...]
+    title: str = ""
+    description: str = ""
+    category: str | None = None
+    slot: Slot | None = None
+    colour: str | None = None
+    brand: str | None = None
+    price: float | None = None
+    currency: str | None = None
+    availability: str | None = None
+    link: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    row: int = 0
+    """Line or row number in the feed, for messages."""
+
+    def content_hash(self) -> str:
+        """Return a hash of all that the feed says, the place of the row aside."""
+        said = asdict(self) | {"row": 0, "fields": dict(self.fields)}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """A row that gives no item, and why."""
+
+    row: int
+    item_id: str
+    detail: str
+
+
+class FeedReader(Protocol):
+    """Reads one format."""
+
+    name: str
+
+    def sniff(self, source: Path) -> bool:
+        """Tell whether this file or folder looks like this format."""
+
+    def read(self, source: Path) -> Iterator[ItemRecord | RowError]:
+        """Yield the feed's records in order, a RowError for each row that gives none."""

@@ -1,0 +1,235 @@
+"""A feed's records in, a filled catalogue out: read -> hash -> describe what is new -> write.
+
+Streams: only one batch of items is in memory. A bad row or picture is counted and named, and the
+run goes on.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from indexer.catalogue import Catalogue
+from indexer.describe import DescribedGarment, Describer
+from indexer.errors import LapelError, PhotoMissing
+from indexer.feeds.record import ItemRecord, RowError
+from indexer.garments import Slot
+from indexer.photo import hash_bytes, read_bytes, read_photo
+from indexer.rows import ItemWrite, PhotoWrite, StoredItem, stored_items, stored_photos
+
+ITEMS_A_BATCH = 32  # one SQL transaction: what a crash costs at most
+PHOTOS_A_BATCH = 16  # decoded at once: 16 photos of 50 Mpx are 2.4 GB
+ERROR_COLUMNS = ("row", "item_id", "photo", "type", "detail")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did: items by outcome, photos embedded, rows and pictures in error."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    embedded_photos: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A photo of an item that is there to be read; not yet decoded."""
+
+    address: str
+    path: Path
+    sha256: str
+    wanted: Slot | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.sha256, self.wanted or ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    image_hw: tuple[int, int]
+    garments: tuple[DescribedGarment, ...]
+
+
+class Importer:
+    """Fills a catalogue from records; `errors.csv` in the home names what could not be used.
+
+    `images` is the folder under which the feed's picture paths lie; `feed_folder` the one they
+    are relative to when `images` is None. `say` is given one line for each error.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        describer: Describer,
+        feed_folder: Path,
+        images: Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._describer = describer
+        self._feed_folder = feed_folder
+        self._images = images
+        self._errors = _ErrorFile(catalogue.settings.home / "errors.csv", say)
+        self.report = ImportReport()
+
+    def run(self, records: Iterable[ItemRecord | RowError]) -> ImportReport:
+        """Import all records; what is stored and unchanged costs no model call."""
+        models = self._describer.models
+        self._catalogue.bind(models.fingerprint, models.layout)
+        with self._catalogue.writing(), self._errors:
+            try:
+                for batch in _batches(records, ITEMS_A_BATCH):
+                    self._import_batch(batch)
+            finally:  # interrupted, the vectors of what was committed are kept too
+                self._catalogue.vectors.save()
+        self.report.errors = self._errors.count
+        return self.report
+
+    def _import_batch(self, batch: Sequence[ItemRecord | RowError]) -> None:
+        # Of two rows with one id the last one counts, as in every shop's own import.
+        records: dict[str, ItemRecord] = {}
+        for each in batch:
+            if isinstance(each, RowError):
+                self.report.failed += 1
+                self._errors.write(each.row, each.item_id, "", "row_error", each.detail)
+            else:
+                records[each.item_id] = each
+        found = {item_id: self._find(record) for item_id, record in records.items()}
+        hashes = {photo.sha256 for photos in found.values() for photo in photos}
+        with Session(self._catalogue.engine) as session:
+            stored = stored_items(session, self._catalogue.id, list(records))
+            sizes = stored_photos(session, self._catalogue.id, hashes)
+        todo = [i for i in records if not self._is_unchanged(records[i], found[i], stored.get(i))]
+        described = self._describe([p for i in todo for p in found[i] if p.key not in sizes])
+        writes = []
+        for item_id in todo:
+            photos = _photo_writes(found[item_id], sizes, described)
+            if photos:
+                writes.append(ItemWrite(records[item_id], photos))
+            self._count(item_id in stored, bool(photos))
+        if writes:
+            self._catalogue.write(writes)
+
+    def _is_unchanged(
+        self, record: ItemRecord, found: Sequence[_Found], stored: StoredItem | None
+    ) -> bool:
+        hashes = tuple(dict.fromkeys(photo.sha256 for photo in found))
+        same = stored == StoredItem(record.content_hash(), hashes)
+        self.report.unchanged += same
+        return same
+
+    def _count(self, was_stored: bool, is_written: bool) -> None:
+        if not is_written:
+            self.report.failed += 1
+        elif was_stored:
+            self.report.changed += 1
+        else:
+            self.report.added += 1
+
+    def _find(self, record: ItemRecord) -> list[_Found]:
+        """Read and hash an item's pictures; those that cannot be read are reported."""
+        found = []
+        for address in record.photos:
+            try:
+                path = self._resolve(address)
+                sha256 = hash_bytes(read_bytes(path))
+            except LapelError as error:
+                self._errors.write(record.row, record.item_id, address, error.type, str(error))
+                continue
+            found.append(_Found(address, path, sha256, record.slot))
+        return found
+
+    def _resolve(self, address: str) -> Path:
+        if "://" in address:
+            raise PhotoMissing(
+                f"{address} is a web address, and this version reads pictures from files; "
+                "download them and name their folder with --images"
+            )
+        if self._images is None:
+            return self._feed_folder / address
+        path = (self._images / address.lstrip("/")).resolve()
+        if not path.is_relative_to(self._images.resolve()):
+            raise PhotoMissing(f"{address} leads out of the folder {self._images}")
+        return path
+
+    def _describe(self, photos: Iterable[_Found]) -> dict[tuple[str, str], _Described]:
+        described: dict[tuple[str, str], _Described] = {}
+        unique = {photo.key: photo for photo in photos}
+        for batch in _batches(unique.values(), PHOTOS_A_BATCH):
+            readable = []
+            for photo in batch:
+                try:
+                    readable.append((photo, read_photo(photo.path)))
+                except LapelError as error:
+                    self._errors.write(0, "", photo.address, error.type, str(error))
+            results = self._describer.describe(
+                [decoded for _, decoded in readable], [photo.wanted for photo, _ in readable]
+            )
+            for (photo, decoded), garments in zip(readable, results, strict=True):
+                # Masks are not stored; kept until the batch is written they would fill memory.
+                bare = tuple(replace(g, mask=np.zeros((0, 0), np.bool_)) for g in garments)
+                described[photo.key] = _Described(decoded.image_hw, bare)
+            self.report.embedded_photos += len(readable)
+        return described
+
+
+def _photo_writes(
+    found: Iterable[_Found],
+    sizes: Mapping[tuple[str, str], tuple[int, int]],
+    described: Mapping[tuple[str, str], _Described],
+) -> tuple[PhotoWrite, ...]:
+    writes = []
+    for photo in found:
+        address = str(photo.path)
+        if photo.key in sizes:
+            writes.append(PhotoWrite(address, photo.sha256, sizes[photo.key], None))
+        elif photo.key in described:
+            new = described[photo.key]
+            writes.append(PhotoWrite(address, photo.sha256, new.image_hw, new.garments))
+    return tuple(writes)
+
+
+class _ErrorFile:
+    """Writes `errors.csv` anew, a line an error, and says each aloud."""
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self._path = path
+        self._say = say
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(ERROR_COLUMNS)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def write(self, row: int, item_id: str, photo: str, kind: str, detail: str) -> None:
+        self.count += 1
+        self._writer.writerow([row or "", item_id, photo, kind, detail])
+        self._file.flush()
+        place = ", ".join(part for part in (f"row {row}" if row else "", item_id, photo) if part)
+        self._say(f"{place}: {detail}")
+
+
+def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,205 @@
+"""Described items in, SQL rows out: what one write of the catalogue does inside its transaction."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from indexer.describe import DescribedGarment
+from indexer.feeds.record import ItemRecord
+from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
+from indexer.vectors import to_bytes
+
+COLUMNS = (
+    "group_id", "title", "description", "category", "slot", "colour", "brand", "price", "currency",
+    "availability", "link",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoWrite:
+    """One photo of an item; `garments` is None when they are stored already."""
+
+    address: str
+    sha256: str
+    image_hw: tuple[int, int]
+    garments: tuple[DescribedGarment, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWrite:
+    """One item to store, with its photos in the feed's order."""
+
+    record: ItemRecord
+    photos: tuple[PhotoWrite, ...]
+
+
+def write_item(
+    session: Session, catalogue_id: int, write: ItemWrite, fingerprint: str
+) -> list[GarmentRow]:
+    """Insert or update one item and its links; returns the garment rows that are new."""
+    item = _upsert(session, catalogue_id, write.record)
+    wanted = write.record.slot or ""
+    new: list[GarmentRow] = []
+    _unlink(session, item.id)
+    linked: dict[int, None] = {}
+    photos: dict[int, ItemPhotoRow] = {}
+    for position, written in enumerate(write.photos):
+        photo = _photo(session, catalogue_id, written)
+        photos.setdefault(
+            photo.id,
+            ItemPhotoRow(
+                item_id=item.id, photo_id=photo.id, position=position, address=written.address
+            ),
+        )
+        garments = stored_garments(session, photo.id, wanted)
+        if not garments and written.garments:
+            garments = [
+                _garment_row(photo, wanted, garment, fingerprint) for garment in written.garments
+            ]
+            session.add_all(garments)
+            session.flush()
+            new.extend(garments)
+        linked.update(dict.fromkeys(garment.id for garment in garments))
+    session.add_all(photos.values())
+    session.add_all(ItemGarmentRow(item_id=item.id, garment_id=gid) for gid in linked)
+    session.flush()
+    return new
+
+
+def stored_garments(session: Session, photo_id: int, wanted: str) -> list[GarmentRow]:
+    """Return the garments found in a photo when this slot (or none, `""`) was asked for."""
+    query = select(GarmentRow).where(GarmentRow.photo_id == photo_id, GarmentRow.wanted == wanted)
+    return list(session.scalars(query))
+
+
+def garment_ids_of(session: Session, catalogue_id: int, item_ids: Collection[str]) -> set[int]:
+    """Return the ids of the garments that these items have."""
+    query = (
+        select(ItemGarmentRow.garment_id)
+        .join(ItemRow, ItemRow.id == ItemGarmentRow.item_id)
+        .where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(item_ids))
+    )
+    return set(session.scalars(query))
+
+
+def delete_orphans(session: Session, catalogue_id: int, candidates: Iterable[int]) -> set[int]:
+    """Delete those of these garments that no item has any more, and photos no item shows."""
+    ids = set(candidates)
+    kept = set(
+        session.scalars(select(ItemGarmentRow.garment_id).where(ItemGarmentRow.garment_id.in_(ids)))
+    )
+    orphans = ids - kept
+    if not orphans:
+        return set()
+    photo_ids = set(session.scalars(select(GarmentRow.photo_id).where(GarmentRow.id.in_(orphans))))
+    session.execute(delete(GarmentRow).where(GarmentRow.id.in_(orphans)))
+    shown = set(
+        session.scalars(select(ItemPhotoRow.photo_id).where(ItemPhotoRow.photo_id.in_(photo_ids)))
+    )
+    session.execute(
+        delete(PhotoRow).where(
+            PhotoRow.catalogue_id == catalogue_id, PhotoRow.id.in_(photo_ids - shown)
+        )
+    )
+    return orphans
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """What is known of an item before its feed row is read again."""
+
+    content_hash: str
+    photos: tuple[str, ...]
+    """Hashes of its photos, in the feed's order."""
+
+
+def stored_items(
+    session: Session, catalogue_id: int, item_ids: Sequence[str]
+) -> dict[str, StoredItem]:
+    """Return what is stored of these items, by item id."""
+    rows = session.execute(
+        select(ItemRow.item_id, ItemRow.content_hash, PhotoRow.sha256)
+        .join(ItemPhotoRow, ItemPhotoRow.item_id == ItemRow.id)
+        .join(PhotoRow, PhotoRow.id == ItemPhotoRow.photo_id)
+        .where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(item_ids))
+        .order_by(ItemPhotoRow.position)
+    )
+    hashes: dict[str, str] = {}
+    photos: dict[str, list[str]] = {}
+    for item_id, content_hash, sha256 in rows:
+        hashes[item_id] = content_hash
+        photos.setdefault(item_id, []).append(sha256)
+    return {i: StoredItem(hashes[i], tuple(photos[i])) for i in hashes}
+
+
+def stored_photos(
+    session: Session, catalogue_id: int, hashes: Collection[str]
+) -> Mapping[tuple[str, str], tuple[int, int]]:
+    """Return size (h, w) by photo hash and wanted slot, for photos whose garments are stored."""
+    rows = session.execute(
+        select(PhotoRow.sha256, GarmentRow.wanted, PhotoRow.height, PhotoRow.width)
+        .join(GarmentRow, GarmentRow.photo_id == PhotoRow.id)
+        .where(PhotoRow.catalogue_id == catalogue_id, PhotoRow.sha256.in_(hashes))
+    )
+    return {(sha256, wanted): (height, width) for sha256, wanted, height, width in rows}
+
+
+def _upsert(session: Session, catalogue_id: int, record: ItemRecord) -> ItemRow:
+    item = session.scalar(
+        select(ItemRow).where(
+            ItemRow.catalogue_id == catalogue_id, ItemRow.item_id == record.item_id
+        )
+    )
+    if item is None:
+        item = ItemRow(catalogue_id=catalogue_id, item_id=record.item_id)
+        session.add(item)
+    for column in COLUMNS:
+        setattr(item, column, getattr(record, column))
+    item.fields = dict(record.fields)
+    item.content_hash = record.content_hash()
+    session.flush()
+    return item
+
+
+def _unlink(session: Session, item_row_id: int) -> None:
+    session.execute(delete(ItemPhotoRow).where(ItemPhotoRow.item_id == item_row_id))
+    session.execute(delete(ItemGarmentRow).where(ItemGarmentRow.item_id == item_row_id))
+
+
+def _photo(session: Session, catalogue_id: int, written: PhotoWrite) -> PhotoRow:
+    photo = session.scalar(
+        select(PhotoRow).where(
+            PhotoRow.catalogue_id == catalogue_id, PhotoRow.sha256 == written.sha256
+        )
+    )
+    if photo is None:
+        height, width = written.image_hw
+        photo = PhotoRow(
+            catalogue_id=catalogue_id, sha256=written.sha256, height=height, width=width
+        )
+        session.add(photo)
+        session.flush()
+    return photo
+
+
+def _garment_row(
+    photo: PhotoRow, wanted: str, garment: DescribedGarment, fingerprint: str
+) -> GarmentRow:
+    height, width = garment.image_hw
+    x1, y1, x2, y2 = garment.xyxy
+    return GarmentRow(
+        catalogue_id=photo.catalogue_id,
+        photo_id=photo.id,
+        wanted=wanted,
+        slot=wanted or garment.slot,
+        category=garment.category,
+        confidence=garment.confidence,
+        is_fallback=garment.is_fallback,
+        box=[round(v, 5) for v in (x1 / width, y1 / height, x2 / width, y2 / height)],
+        palette=[asdict(colour) for colour in garment.palette],
+        attributes={name: dict(labels) for name, labels in garment.attributes.items()},
+        fingerprint=fingerprint,
+        vector=to_bytes(garment.vector),
+    )

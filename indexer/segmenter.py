@@ -1,0 +1,253 @@
+"""Photos in, the garments in them out: an ultralytics segmentation model.
+
+Pictures are padded to one fixed square, never to their neighbours in the batch: a photo gives the
+same masks alone and among others. The padding and the mask assembly follow ultralytics'
+`LetterBox` and `process_mask`; masks are sampled at the photo's own pixels, inside the box only.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import nn
+
+from indexer.categories import find_category, is_general, slot_of
+from indexer.errors import ModelError
+from indexer.fingerprint import fingerprint_of
+from indexer.garments import Garments, Slot
+from indexer.photo import Photo
+from indexer.runtime import Runtime
+
+# Read by ultralytics when it is imported: no look-ups, no telemetry, no installing on its own.
+os.environ.setdefault("YOLO_OFFLINE", "true")
+os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+os.environ.setdefault("YOLO_VERBOSE", "false")
+
+PADDING = 114  # ultralytics' letterbox grey: what its models saw in training
+BATCH = 16  # photos a forward pass; larger gains nothing on a CPU and costs memory
+MAX_GARMENTS = 20  # a photo; a street scene of six people has about fifteen
+# Two detections of which one lies in the other to this share are the same garment seen twice.
+SAME_GARMENT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class SegmenterSettings:
+    """How a segmentation model is run: class names in its order, square side, thresholds."""
+
+    classes: tuple[str, ...]
+    image_size: int
+    confidence: float = 0.25
+    iou: float = 0.6  # boxes of one class that overlap more are the same garment
+
+
+class Segmenter:
+    """A Detector on an ultralytics segmentation model."""
+
+    def __init__(self, model: nn.Module, settings: SegmenterSettings, runtime: Runtime) -> None:
+        self.settings = settings
+        self.fingerprint = fingerprint_of(model, repr(settings))
+        self._model = runtime.place(model)
+        self._runtime = runtime
+        self._named = [_slot_and_category(name) for name in settings.classes]
+
+    @classmethod
+    def load(cls, source: Path, runtime: Runtime) -> "Segmenter":
+        """Load a folder (`config.json`, `model.safetensors`) or an ultralytics `.pt` file."""
+        if source.is_dir():
+            return _load_bundle(source, runtime)
+        if source.suffix == ".pt" and source.is_file():
+            return _load_ultralytics(source, runtime)
+        raise ModelError(
+            f"no detector at {source}: expected a folder with config.json and model.safetensors, "
+            "or an ultralytics .pt segmentation file; check LAPEL_DETECTOR"
+        )
+
+    def detect(self, photos: Sequence[Photo]) -> list[Garments]:
+        """Return the garments of each photo, most confident first; none found is `empty`."""
+        found: list[Garments] = []
+        for start in range(0, len(photos), BATCH):
+            found.extend(self._detect_batch(photos[start : start + BATCH]))
+        return found
+
+    def _detect_batch(self, photos: Sequence[Photo]) -> list[Garments]:
+        from ultralytics.utils.nms import non_max_suppression
+
+        side = self.settings.image_size
+        padded = [_letterbox(photo.pixels, side) for photo in photos]
+        batch = np.stack([square for square, _ in padded]).astype(np.float32)  # (n, s, s, 3)
+        batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) / np.float32(255)
+        (boxes, prototypes), _ = self._runtime.run(self._model, batch)
+        kept = non_max_suppression(
+            boxes,
+            self.settings.confidence,
+            self.settings.iou,
+            nc=len(self.settings.classes),
+            max_det=MAX_GARMENTS,
+            max_time_img=3600.0,  # its clock would otherwise drop photos on a busy machine
+        )
+        return [
+            self._garments(photo.image_hw, rows.numpy(), protos.numpy(), to_photo)
+            for photo, rows, protos, (_, to_photo) in zip(
+                photos, kept, prototypes, padded, strict=True
+            )
+        ]
+
+    def _garments(
+        self,
+        image_hw: tuple[int, int],
+        rows: NDArray[np.float32],  # (m, 6 + 32): xyxy, confidence, class, mask coefficients
+        prototypes: NDArray[np.float32],  # (32, s/4, s/4)
+        to_square: NDArray[np.float64],  # (2, 3) photo pixel -> square pixel
+    ) -> Garments:
+        boxes: list[tuple[int, int, int, int]] = []
+        masks: list[NDArray[np.bool_]] = []
+        keep: list[int] = []
+        for i, row in enumerate(rows):
+            xyxy = _to_photo_box(row[:4], to_square, image_hw)
+            if xyxy is None:
+                continue
+            mask = _mask_in_box(row[6:], prototypes, to_square, xyxy, self.settings.image_size)
+            if mask.any() and not _seen(
+                xyxy, mask, row[5], boxes, masks, [float(rows[j, 5]) for j in keep]
+            ):
+                boxes.append(xyxy)
+                masks.append(mask)
+                keep.append(i)
+        if not keep:
+            return Garments.empty(image_hw)
+        named = [self._named[int(rows[i, 5])] for i in keep]
+        return Garments(
+            image_hw,
+            np.array(boxes, np.int32),
+            tuple(slot for slot, _ in named),
+            tuple(category for _, category in named),
+            rows[keep, 4].astype(np.float32),
+            tuple(masks),
+        )
+
+
+def _slot_and_category(name: str) -> tuple[Slot, str]:
+    category = find_category(name) or name
+    slot = slot_of(category)
+    return slot, (slot if is_general(category) or slot == "unknown" else category)
+
+
+def _load_bundle(folder: Path, runtime: Runtime) -> Segmenter:
+    from ultralytics.nn.tasks import SegmentationModel
+
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+        classes = tuple(config["classes"])
+        model = SegmentationModel(f"{config['architecture']}.yaml", nc=len(classes), verbose=False)
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+        settings = SegmenterSettings(classes, config["image_size"], config["confidence"])
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise ModelError(f"the detector in {folder} cannot be loaded: {error}") from error
+    return Segmenter(model.float().fuse(verbose=False), settings, runtime)
+
+
+def _load_ultralytics(path: Path, runtime: Runtime) -> Segmenter:
+    from ultralytics import YOLO
+
+    try:
+        yolo = YOLO(str(path), task="segment", verbose=False)
+    except Exception as error:  # a pickle can fail in any way
+        raise ModelError(f"{path} is not an ultralytics model: {error}") from error
+    if yolo.task != "segment":
+        raise ModelError(f"{path} is a {yolo.task!r} model; a segmentation model is needed (-seg)")
+    names = tuple(str(yolo.names[i]) for i in range(len(yolo.names)))
+    side = int(yolo.model.args.get("imgsz", 640))
+    model = yolo.model.float().fuse(verbose=False)
+    return Segmenter(model, SegmenterSettings(names, side), runtime)
+
+
+def _letterbox(
+    pixels: NDArray[np.uint8], side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return the photo centred in a grey square, and the map from photo to square pixels."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    new_h, new_w = max(1, round(height * scale)), max(1, round(width * scale))
+    left, above = (side - new_w) // 2, (side - new_h) // 2
+    square = np.full((side, side, 3), PADDING, np.uint8)
+    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    square[above : above + new_h, left : left + new_w] = cv2.resize(
+        pixels, (new_w, new_h), interpolation=shrink
+    )
+    to_square = np.array([[new_w / width, 0, left], [0, new_h / height, above]], np.float64)
+    return square, to_square
+
+
+def _to_photo_box(
+    box: NDArray[np.float32], to_square: NDArray[np.float64], image_hw: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    scale, shift = np.array([to_square[0, 0], to_square[1, 1]]), to_square[:, 2]
+    height, width = image_hw
+    x1, y1 = np.floor((box[:2] - shift) / scale)
+    x2, y2 = np.ceil((box[2:] - shift) / scale)
+    x1, x2 = np.clip([x1, x2], 0, width)
+    y1, y2 = np.clip([y1, y2], 0, height)
+    return (int(x1), int(y1), int(x2), int(y2)) if x2 > x1 and y2 > y1 else None
+
+
+def _mask_in_box(
+    coefficients: NDArray[np.float32],
+    prototypes: NDArray[np.float32],
+    to_square: NDArray[np.float64],
+    xyxy: tuple[int, int, int, int],
+    side: int,
+) -> NDArray[np.bool_]:
+    """Sample the mask's logits at each photo pixel of the box; inside is above 0."""
+    channels, rows, columns = prototypes.shape
+    logits = (coefficients @ prototypes.reshape(channels, -1)).reshape(rows, columns)
+    x1, y1, x2, y2 = xyxy
+    ratio = np.array([columns / side, rows / side])
+    # Pixel centres: photo x + 0.5 -> square -> prototype - 0.5.
+    scale = np.array([to_square[0, 0], to_square[1, 1]]) * ratio
+    shift = to_square[:, 2] * ratio + scale * (np.array([x1, y1]) + 0.5) - 0.5
+    sample = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    sampled = cv2.warpAffine(
+        logits, sample, (x2 - x1, y2 - y1), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(sampled > 0, np.bool_)
+
+
+def _seen(
+    xyxy: tuple[int, int, int, int],
+    mask: NDArray[np.bool_],
+    class_id: float,
+    boxes: Sequence[tuple[int, int, int, int]],
+    masks: Sequence[NDArray[np.bool_]],
+    class_ids: Sequence[float],
+) -> bool:
+    """Tell whether a more confident garment already covers this one's pixels."""
+    for other_xyxy, other_mask, other_class in zip(boxes, masks, class_ids, strict=True):
+        shared = _shared_pixels(xyxy, mask, other_xyxy, other_mask)
+        smaller, larger = sorted((int(mask.sum()), int(other_mask.sum())))
+        # Of another class only the very same area counts: a top lies wholly in its dress's box.
+        base = smaller if class_id == other_class else larger
+        if shared > SAME_GARMENT * base:
+            return True
+    return False
+
+
+def _shared_pixels(
+    a: tuple[int, int, int, int],
+    a_mask: NDArray[np.bool_],
+    b: tuple[int, int, int, int],
+    b_mask: NDArray[np.bool_],
+) -> int:
+    x1, y1, x2, y2 = max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+    if x2 <= x1 or y2 <= y1:
+        return 0
+    in_a = a_mask[y1 - a[1] : y2 - a[1], x1 - a[0] : x2 - a[0]]
+    in_b = b_mask[y1 - b[1] : y2 - b[1], x1 - b[0] : x2 - b[0]]
+    return int((in_a & in_b).sum())

@@ -1,0 +1,150 @@
+"""The SQL tables: the truth from which everything else can be rebuilt.
+
+An item (what the shop sells) shows photos; a photo shows garments; an item is linked to the
+garments that are its own. Size variants share a photo, so they share its garments too.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, DateTime, Float, ForeignKey, LargeBinary, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import Index, UniqueConstraint
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Table(DeclarativeBase):
+    """Root of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        dict[str, Any]: JSON,
+        list[dict[str, Any]]: JSON,
+    }
+
+
+class CatalogueRow(Table):
+    """One catalogue: a name, and what its vectors were made by."""
+
+    __tablename__ = "catalogue"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    fingerprint: Mapped[str | None] = mapped_column(String(32))
+    """Of the models; empty until the first garment is stored."""
+    layout: Mapped[dict[str, Any] | None]
+    """Lengths of the fused vector's parts."""
+    revision: Mapped[int] = mapped_column(default=0)
+    """Grows with each change."""
+
+
+class ItemRow(Table):
+    """What the shop sells, as its feed says it. `fields` keeps every column not known here."""
+
+    __tablename__ = "item"
+    __table_args__ = (
+        UniqueConstraint("catalogue_id", "item_id"),
+        Index("ix_item_catalogue_group", "catalogue_id", "group_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
+    item_id: Mapped[str] = mapped_column(String(200))
+    group_id: Mapped[str] = mapped_column(String(200))
+    title: Mapped[str] = mapped_column(Text, default="")
+    description: Mapped[str] = mapped_column(Text, default="")
+    category: Mapped[str | None] = mapped_column(String(50))
+    slot: Mapped[str | None] = mapped_column(String(20))
+    colour: Mapped[str | None] = mapped_column(String(200))
+    brand: Mapped[str | None] = mapped_column(String(200))
+    price: Mapped[float | None] = mapped_column(Float)
+    currency: Mapped[str | None] = mapped_column(String(3))
+    availability: Mapped[str | None] = mapped_column(String(20))
+    link: Mapped[str | None] = mapped_column(Text)
+    fields: Mapped[dict[str, Any]]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    """Of the feed's row: equal means nothing to do."""
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+
+
+class PhotoRow(Table):
+    """One picture's content, known by its hash; the same file under two names is one photo."""
+
+    __tablename__ = "photo"
+    __table_args__ = (UniqueConstraint("catalogue_id", "sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
+    sha256: Mapped[str] = mapped_column(String(64))
+    height: Mapped[int]
+    width: Mapped[int]
+
+
+class ItemPhotoRow(Table):
+    """An item's photo: where it was found, and its place among the item's photos."""
+
+    __tablename__ = "item_photo"
+
+    item_id: Mapped[int] = mapped_column(
+        ForeignKey("item.id", ondelete="CASCADE"), primary_key=True
+    )
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    position: Mapped[int]
+    address: Mapped[str] = mapped_column(Text)
+    """Path or web address, as resolved."""
+
+
+class GarmentRow(Table):
+    """One garment in one photo with its features. Never changed: deleted, and made anew.
+
+    Its id is its vector's id, so an id must never be given twice.
+    """
+
+    __tablename__ = "garment"
+    __table_args__ = (
+        Index("ix_garment_catalogue_slot", "catalogue_id", "slot"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), index=True)
+    wanted: Mapped[str] = mapped_column(String(20), default="")
+    """The slot a feed asked for; empty when all garments were taken."""
+    slot: Mapped[str] = mapped_column(String(20))
+    category: Mapped[str] = mapped_column(String(50))
+    confidence: Mapped[float]
+    is_fallback: Mapped[bool]
+    box: Mapped[list[float]] = mapped_column(JSON)
+    """`[x1, y1, x2, y2]` in 0..1 of the photo."""
+    palette: Mapped[list[dict[str, Any]]]
+    attributes: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str] = mapped_column(String(32))
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    """The fused vector, float16, little-endian."""
+
+
+class ItemGarmentRow(Table):
+    """Which garments are an item's own."""
+
+    __tablename__ = "item_garment"
+
+    item_id: Mapped[int] = mapped_column(
+        ForeignKey("item.id", ondelete="CASCADE"), primary_key=True
+    )
+    garment_id: Mapped[int] = mapped_column(
+        ForeignKey("garment.id", ondelete="CASCADE"), primary_key=True, index=True
+    )

@@ -1,0 +1,1 @@
+"""Alembic migrations: numbered, and never edited after a release."""

@@ -1,0 +1,1 @@
+"""A described garment becomes ranked hits."""

@@ -1,0 +1,138 @@
+"""Conditions on items in, SQL out: filters run before the vector search, never after it."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Float, cast, func, select, true
+from sqlalchemy.orm import Session
+
+from indexer.errors import QueryError
+from indexer.tables import ItemRow
+
+Operator = Literal["=", "!=", ">=", "<="]
+
+COLUMNS = (
+    "item_id", "group_id", "title", "description", "category", "slot", "colour", "brand", "price",
+    "currency", "availability", "link",
+)  # fmt: skip
+_ALIASES = {"color": "colour"}
+_CONDITION = re.compile(r"\s*([^=!<>]+?)\s*(!=|>=|<=|=)\s*(.*?)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition on an item's field; `values` are alternatives."""
+
+    field: str
+    operator: Operator
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Conditions that must all hold; without any, every item passes."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions)
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> "Filters":
+        """Read `colour=red`, `price<=50`, `brand!=Acme`; one field given twice by `=` means either.
+
+        Raises QueryError.
+        """
+        equal: dict[str, list[str]] = {}
+        others: list[Condition] = []
+        for text in texts:
+            found = _CONDITION.fullmatch(text)
+            if not found:
+                raise QueryError(
+                    f"filter {text!r} is not understood; expected field=value, field!=value, "
+                    "field>=number or field<=number"
+                )
+            name, operator, value = found.groups()
+            name = _ALIASES.get(name.lower(), name)
+            if operator == "=":
+                equal.setdefault(name, []).append(value)
+            else:
+                others.append(_other(name, operator, value))
+        same = [Condition(name, "=", tuple(values)) for name, values in equal.items()]
+        return cls((*same, *others))
+
+    def check(self, session: Session, catalogue_id: int) -> None:
+        """Refuse a field that no item has. Raises QueryError naming those there are."""
+        unknown = [c.field for c in self.conditions if c.field not in COLUMNS]
+        if not unknown:
+            return
+        known = _own_fields(session, catalogue_id, unknown)
+        for name in unknown:
+            if name not in known:
+                every = sorted(_own_fields(session, catalogue_id, None))
+                raise QueryError(
+                    f"no item has a field {name!r}; the fields are {', '.join([*COLUMNS, *every])}"
+                )
+
+    def clause(self) -> ColumnElement[bool]:
+        """Return the SQL condition on `ItemRow`."""
+        clause: ColumnElement[bool] = true()
+        for condition in self.conditions:
+            clause = clause & _clause(condition)
+        return clause
+
+
+def _other(name: str, operator: str, value: str) -> Condition:
+    if operator == "!=":
+        return Condition(name, "!=", (value,))
+    try:
+        float(value)
+    except ValueError:
+        raise QueryError(f"filter {name}{operator}{value} needs a number, got {value!r}") from None
+    return Condition(name, ">=" if operator == ">=" else "<=", (value,))
+
+
+def _clause(condition: Condition) -> ColumnElement[bool]:
+    number_column = condition.field == "price"
+    column = (
+        getattr(ItemRow, condition.field)
+        if condition.field in COLUMNS
+        else ItemRow.fields[condition.field].as_string()
+    )
+    if condition.operator in (">=", "<="):
+        number = column if number_column else cast(column, Float)
+        limit = float(condition.values[0])
+        # A missing value passes neither bound; SQL's NULL does that by itself.
+        return number >= limit if condition.operator == ">=" else number <= limit
+    if number_column:
+        matches = column.in_(_numbers(condition))
+    else:
+        # Shops write Black, black and BLACK; a shopper means one colour.
+        matches = func.lower(column).in_([value.lower() for value in condition.values])
+    return matches if condition.operator == "=" else ~func.coalesce(matches, False)
+
+
+def _numbers(condition: Condition) -> list[float]:
+    try:
+        return [float(value) for value in condition.values]
+    except ValueError:
+        raise QueryError(f"filter {condition.field}={condition.values[0]} needs a number") from None
+
+
+def _own_fields(session: Session, catalogue_id: int, names: Sequence[str] | None) -> set[str]:
+    """Return the shop's own columns: which of `names` some item has, or all of a sample's."""
+    here = ItemRow.catalogue_id == catalogue_id
+    if names is not None:
+        return {
+            name
+            for name in names
+            if session.scalar(
+                select(ItemRow.id)
+                .where(here, ItemRow.fields[name].as_string().is_not(None))
+                .limit(1)
+            )
+        }
+    sample = session.scalars(select(ItemRow.fields).where(here).limit(1_000))
+    return {name for fields in sample for name in fields}

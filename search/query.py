@@ -1,0 +1,222 @@
+"""A photo in, the catalogue's most similar items for each garment out: the story of a search.
+
+describe -> choose garments -> slots to look in -> filters -> vectors -> items -> rank
+"""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from indexer.catalogue import Catalogue
+from indexer.describe import DescribedGarment, Describer
+from indexer.errors import CatalogueEmpty, QueryError
+from indexer.features import normalise_weights
+from indexer.garments import WORN_SLOTS, Slot
+from indexer.photo import Photo
+from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
+from indexer.vectors import from_bytes
+from search.filters import Filters
+from search.ranking import Candidate, Hit, rank, score_parts
+
+MAX_K = 1_000
+FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
+# A slot the attribute head gives this much is looked in too: a zipped top may be sold as a jacket.
+PLAUSIBLE_SLOT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to search. `garment` is `all` or a slot; weights not named keep their defaults."""
+
+    k: int = 10
+    garment: str = "all"
+    filters: Filters = field(default_factory=Filters)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    strict_slot: bool = True
+    group: bool = True
+
+    def check(self) -> None:
+        """Raise QueryError for a value that cannot be meant."""
+        if not 1 <= self.k <= MAX_K:
+            raise QueryError(f"k is {self.k}; ask for 1 to {MAX_K} items")
+        if self.garment not in ("all", *WORN_SLOTS):
+            raise QueryError(f"garment {self.garment!r}; one of all, {', '.join(WORN_SLOTS)}")
+        normalise_weights(self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class GarmentAnswer:
+    """One garment of the photo and its hits. `id` is its place in the photo."""
+
+    id: int
+    garment: DescribedGarment
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All garments of one photo with their hits."""
+
+    query_id: str
+    fingerprint: str
+    garments: tuple[GarmentAnswer, ...]
+    warnings: tuple[str, ...]
+    took_ms: Mapping[str, float]
+
+
+class Searcher:
+    """Answers queries on one catalogue."""
+
+    def __init__(self, catalogue: Catalogue, describer: Describer) -> None:
+        if catalogue.row().fingerprint is None:
+            raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
+        catalogue.bind(describer.models.fingerprint, describer.models.layout)
+        self._catalogue = catalogue
+        self._describer = describer
+        self._layout = catalogue.layout
+
+    def search_photo(self, photo: Photo, options: Options) -> Answer:
+        """Find the garments in a photo and, for each asked for, the most similar items.
+
+        Raises QueryError.
+        """
+        options.check()
+        before = dict(self._describer.seconds)
+        start = time.perf_counter()
+        described = self._describer.describe([photo])[0]
+        chosen = [
+            (i, garment)
+            for i, garment in enumerate(described)
+            if options.garment in ("all", garment.slot) or garment.is_fallback
+        ]
+        searched = time.perf_counter()
+        garments = tuple(
+            GarmentAnswer(i, garment, tuple(self.search_garment(garment, options)))
+            for i, garment in chosen
+        )
+        end = time.perf_counter()
+        stages = {
+            stage: seconds - before.get(stage, 0.0)
+            for stage, seconds in self._describer.seconds.items()
+        }
+        took = stages | {"search": end - searched, "total": end - start}
+        return Answer(
+            uuid.uuid4().hex,
+            self._describer.models.fingerprint,
+            garments,
+            warnings_for(described, chosen, options.garment),
+            {stage: round(seconds * 1000, 1) for stage, seconds in took.items()},
+        )
+
+    def search_garment(self, garment: DescribedGarment, options: Options) -> list[Hit]:
+        """Return the most similar items for a described garment, best first."""
+        slots = _slots_for(garment) if options.strict_slot else None
+        return self.search_vector(garment.vector, slots, options)
+
+    def search_vector(
+        self, vector: NDArray[np.float32], slots: Sequence[Slot] | None, options: Options
+    ) -> list[Hit]:
+        """Return the items nearest to a fused vector (dim,), among these slots when given.
+
+        If k items (groups) match the filters, k come back.
+        """
+        options.check()
+        vectors = self._catalogue.vectors
+        weighted = self._layout.weigh(vector, options.weights)
+        with Session(self._catalogue.engine) as session:
+            options.filters.check(session, self._catalogue.id)
+            allowed = self._allowed(session, slots, options.filters)
+            reachable = len(vectors) if allowed is None else len(allowed)
+            wanted = min(reachable, max(FIRST_CANDIDATES, 4 * options.k))
+            while wanted:
+                ids, _ = vectors.search(weighted, wanted, allowed)
+                hits = self._resolve(session, ids.tolist(), vector, options)
+                if len(hits) >= options.k or wanted >= reachable:
+                    return hits
+                wanted = min(reachable, wanted * 4)  # many variants of few groups: look further
+        return []
+
+    def _allowed(
+        self, session: Session, slots: Sequence[Slot] | None, filters: Filters
+    ) -> NDArray[np.int64] | None:
+        """Return the ids of the garments that may be found; None when all may."""
+        if slots is None and not filters:
+            return None
+        query = select(GarmentRow.id).where(GarmentRow.catalogue_id == self._catalogue.id)
+        if slots is not None:
+            query = query.where(GarmentRow.slot.in_([*slots, "unknown"]))
+        if filters:
+            query = (
+                query.join(ItemGarmentRow, ItemGarmentRow.garment_id == GarmentRow.id)
+                .join(ItemRow, ItemRow.id == ItemGarmentRow.item_id)
+                .where(filters.clause())
+                .distinct()
+            )
+        return np.array(session.scalars(query).all(), np.int64)
+
+    def _resolve(
+        self,
+        session: Session,
+        garment_ids: Sequence[int],
+        vector: NDArray[np.float32],
+        options: Options,
+    ) -> list[Hit]:
+        rows = session.execute(
+            select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(garment_ids))
+        ).all()
+        stored = from_bytes([row.vector for row in rows], self._layout.dim)
+        scores, parts = score_parts(self._layout, vector, stored, options.weights)
+        by_id = {row.id: i for i, row in enumerate(rows)}
+        return rank(
+            self._candidates(session, list(by_id), options.filters),
+            {garment_id: float(scores[i]) for garment_id, i in by_id.items()},
+            {g: {part: float(s[i]) for part, s in parts.items()} for g, i in by_id.items()},
+            options.k,
+            options.group,
+        )
+
+    def _candidates(
+        self, session: Session, garment_ids: Sequence[int], filters: Filters
+    ) -> list[Candidate]:
+        rows = session.execute(
+            select(ItemRow, GarmentRow.id, ItemPhotoRow.address, ItemPhotoRow.position)
+            .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
+            .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
+            .join(
+                ItemPhotoRow,
+                (ItemPhotoRow.item_id == ItemRow.id)
+                & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
+            )
+            .where(GarmentRow.id.in_(garment_ids), filters.clause())
+        )
+        return [Candidate(item, garment_id, address, at) for item, garment_id, address, at in rows]
+
+
+def _slots_for(garment: DescribedGarment) -> list[Slot] | None:
+    """Return the slots to look in: the garment's, and those it may as well be sold under."""
+    if garment.slot == "unknown":
+        return None
+    plausible = [slot for slot, p in garment.slot_scores.items() if p >= PLAUSIBLE_SLOT]
+    return list(dict.fromkeys([garment.slot, *plausible]))
+
+
+def warnings_for(
+    described: Sequence[DescribedGarment],
+    chosen: Sequence[tuple[int, DescribedGarment]],
+    asked: str,
+) -> tuple[str, ...]:
+    """Say what the caller should know before trusting an answer."""
+    if described and described[0].is_fallback:
+        return (
+            "no garment was found: the whole photo was searched as one garment of unknown slot",
+        )
+    if not chosen:
+        seen = ", ".join(sorted({garment.slot for garment in described}))
+        return (f"no {asked} was found in the photo; it shows: {seen}",)
+    return ()

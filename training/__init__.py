@@ -1,0 +1,1 @@
+"""Makes the files in indexer/weights; never imported at run time."""

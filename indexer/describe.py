@@ -6,11 +6,12 @@ detect -> choose -> cut out -> embed -> attributes -> colours -> fuse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.categories import is_general, slot_of
 from indexer.colour import PaletteColour, colour_histogram, palette, pixels_in_mask
 from indexer.embedding import cut_out
 from indexer.features import Layout
@@ -27,6 +28,8 @@ NEXT_SLOTS: Mapping[Slot, tuple[Slot, ...]] = {
     "dress": ("dress", "top", "outer"),
     "bottom": ("bottom", "dress"),
 }
+# Of the photo: measured on the Luma tuning skus, where 0 and 0.05 lost three points of recall_at_1.
+FAINT_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +76,7 @@ class Describer:
             found = self.models.detector.detect(photos)
         slots = wanted or [None] * len(photos)
         chosen = [
-            _choose(photo, garments, slot)
+            choose_garments(photo, garments, slot, self.models.detector.confidence)
             for photo, garments, slot in zip(photos, found, slots, strict=True)
         ]
         pairs = [
@@ -126,7 +129,7 @@ class Describer:
     def _category(
         self, g: Garments, i: int, scores: Mapping[str, NDArray[np.float32]], row: int
     ) -> str:
-        if g.category[i] != g.slot[i]:
+        if slot_of(g.category[i]) == g.slot[i] and not is_general(g.category[i]):
             return g.category[i]  # the detector knows more than the slot
         return self.models.heads.likeliest_category(scores, row, g.slot[i])
 
@@ -137,15 +140,25 @@ class Describer:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
-def _choose(photo: Photo, garments: Garments, wanted: Slot | None) -> Garments:
-    """Keep all garments, or the one that a feed's slot means: large and surely found."""
+def choose_garments(
+    photo: Photo, found: Garments, wanted: Slot | None, confidence: float
+) -> Garments:
+    """Keep the garments surely found, or the one that a feed's slot means: large and sure.
+
+    A faint find is believed where a feed says it is there, if it is large: a product fills its own
+    photo, and a close-up shows faint specks of anything.
+    """
+    sure = found.confidence >= confidence
     if wanted is None or wanted == "unknown":
-        return garments if len(garments) else _fallback(photo, "unknown")
+        kept = found.select(np.flatnonzero(sure).tolist())
+        return kept if len(kept) else _fallback(photo, "unknown")
+    areas = np.array([mask.sum() for mask in found.masks])
+    believed = sure | (areas >= FAINT_SHARE * photo.pixels.shape[0] * photo.pixels.shape[1])
     for slot in NEXT_SLOTS[wanted]:
-        rows = [i for i in range(len(garments)) if garments.slot[i] == slot]
+        rows = [i for i in np.flatnonzero(believed) if found.slot[i] == slot]
         if rows:
-            best = max(rows, key=lambda i: garments.confidence[i] * garments.masks[i].sum() ** 0.5)
-            return garments.select([best])
+            best = max(rows, key=lambda i: found.confidence[i] * areas[i] ** 0.5)
+            return replace(found.select([int(best)]), slot=(wanted,))
     return _fallback(photo, wanted)
 
 

@@ -19,7 +19,9 @@ from indexer.settings import WEIGHTS, Settings
 
 
 class Detector(Protocol):
-    """Finds garments."""
+    """Finds garments. At `confidence` and above they are to be believed without other evidence."""
+
+    confidence: float
 
     @property
     def fingerprint(self) -> str:

@@ -30,8 +30,8 @@ pillow_heif.register_heif_opener()
 MAX_BYTES = 25_000_000
 MAX_PIXELS = 50_000_000
 MIN_SIDE_PX = 32
-# MPO is what many phones write under the name .jpg; the others are what shops and browsers send.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
+# What shops, phones and browsers send; MPO, which many phones write, is opened as JPEG.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
 SUFFIXES = frozenset(
     [
         ".jpg",

@@ -33,6 +33,9 @@ os.environ.setdefault("YOLO_VERBOSE", "false")
 PADDING = 114  # ultralytics' letterbox grey: what its models saw in training
 BATCH = 16  # photos a forward pass; larger gains nothing on a CPU and costs memory
 MAX_GARMENTS = 20  # a photo; a street scene of six people has about fifteen
+# Where a feed says what the photo shows, a faint detection of it is better than none; below
+# this, it is noise.
+FAINT = 0.05
 # Two detections of which one lies in the other to this share are the same garment seen twice.
 SAME_GARMENT = 0.8
 
@@ -52,6 +55,7 @@ class Segmenter:
 
     def __init__(self, model: nn.Module, settings: SegmenterSettings, runtime: Runtime) -> None:
         self.settings = settings
+        self.confidence = settings.confidence
         self.fingerprint = fingerprint_of(model, repr(settings))
         self._model = runtime.place(model)
         self._runtime = runtime
@@ -70,7 +74,10 @@ class Segmenter:
         )
 
     def detect(self, photos: Sequence[Photo]) -> list[Garments]:
-        """Return the garments of each photo, most confident first; none found is `empty`."""
+        """Return the garments of each photo, most confident first; none found is `empty`.
+
+        Faint ones are among them, down to 0.05: the caller knows what it expects.
+        """
         found: list[Garments] = []
         for start in range(0, len(photos), BATCH):
             found.extend(self._detect_batch(photos[start : start + BATCH]))
@@ -86,7 +93,7 @@ class Segmenter:
         (boxes, prototypes), _ = self._runtime.run(self._model, batch)
         kept = non_max_suppression(
             boxes,
-            self.settings.confidence,
+            FAINT,
             self.settings.iou,
             nc=len(self.settings.classes),
             max_det=MAX_GARMENTS,

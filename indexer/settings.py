@@ -1,5 +1,6 @@
 """All settings in one object, from `LAPEL_...` variables; built by main programs, passed down."""
 
+import re
 from pathlib import Path
 
 from pydantic import field_validator
@@ -32,6 +33,13 @@ class Settings(BaseSettings):
     @classmethod
     def _expand(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("catalogue")
+    @classmethod
+    def _is_a_plain_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+            raise ValueError(f"catalogue {name!r}: use letters, digits, '.', '_' and '-' only")
+        return name
 
     @property
     def resolved_database_url(self) -> str:

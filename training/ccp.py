@@ -7,7 +7,7 @@ label in one photo is read as one garment: a shirt under an open coat stays one 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ SLOT_OF_LABEL: dict[str, Slot] = {
 # A collar under a coat is a garment; a stray blob of a few pixels is a slip of the hand.
 # 0.3 % of a 576x384 photo is 660 pixels, a patch of 26x26.
 SPECK_SHARE = 0.003
+# From neck (0) to hem (1) of the top: real dresses start above 0.47, skirts below 0.61.
+SKIRT_STARTS = 0.55
 VALIDATION_SHARE = 0.10
 VALIDATION_FILE = Path(__file__).parent / "splits" / "ccp_validation.txt"
 
@@ -68,6 +70,19 @@ class Ccp:
 
     def garments(self, photo: CcpPhoto) -> list[WornGarment]:
         """Read the garments of a masked photo in the order of the labels; else raise ValueError."""
+        values = self._values(photo)
+        garments = []
+        for value in np.unique(values):
+            label = self.labels[int(value)]
+            if label in SLOT_OF_LABEL and (mask := without_specks(values == value)).any():
+                garments.append(WornGarment(SLOT_OF_LABEL[label], label, mask))
+        return garments
+
+    def person(self, photo: CcpPhoto) -> NDArray[np.bool_]:
+        """Read where a masked photo's person is (h, w), with all that is worn and carried."""
+        return np.asarray(self._values(photo) > 0, np.bool_)
+
+    def _values(self, photo: CcpPhoto) -> NDArray[np.uint8]:
         if photo.mask_path is None:
             raise ValueError(f"photo {photo.id} has no mask; ask only those of masked()")
         values = cv2.imread(str(photo.mask_path), cv2.IMREAD_UNCHANGED)
@@ -75,12 +90,7 @@ class Ccp:
             raise ValueError(
                 f"{photo.mask_path} is no mask of the {len(self.labels)} labels; fetch it again"
             )
-        garments = []
-        for value in np.unique(values):
-            label = self.labels[int(value)]
-            if label in SLOT_OF_LABEL and (mask := without_specks(values == value)).any():
-                garments.append(WornGarment(SLOT_OF_LABEL[label], label, mask))
-        return garments
+        return np.asarray(values, np.uint8)
 
 
 def shared_folder() -> Path:
@@ -118,6 +128,24 @@ def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     keep[0] = False  # part 0 is what is outside the mask
     kept: NDArray[np.bool_] = keep[parts]
     return kept
+
+
+def skirts_corrected(garments: Sequence[WornGarment]) -> list[WornGarment]:
+    """Call a `dress` that starts where the top ends what it is: a skirt.
+
+    Of CCP's training photos with a dress and a top, 72 of 81 show a skirt; looked at one by one.
+    """
+    rows = [np.nonzero(g.mask)[0] for g in garments if g.slot == "top"]
+    if not rows:
+        return list(garments)
+    top_starts, top_ends = np.percentile(np.concatenate(rows), [5, 95])
+    waist = top_starts + SKIRT_STARTS * (top_ends - top_starts)
+    return [
+        WornGarment("bottom", "skirt", garment.mask)
+        if garment.slot == "dress" and np.percentile(np.nonzero(garment.mask)[0], 5) >= waist
+        else garment
+        for garment in garments
+    ]
 
 
 def choose_validation(ids: Iterable[str]) -> list[str]:

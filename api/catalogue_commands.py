@@ -1,0 +1,106 @@
+"""The commands that fill and look after a catalogue."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from api.terminal import FAILED, Json, emit, load_describer, say
+from indexer.errors import FeedError
+
+commands = typer.Typer(rich_markup_mode=None)
+db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The database's tables.")
+commands.add_typer(db, name="db")
+
+
+@commands.command()
+def index(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="Feed file, or folder of photos.")],
+    format_name: Annotated[
+        str, typer.Option("--format", help="auto, folder, google or magento.")
+    ] = "auto",
+    images: Annotated[
+        Path | None, typer.Option(help="Folder under which the feed's picture paths lie.")
+    ] = None,
+) -> None:
+    """Index a catalogue; run again, it embeds only what changed."""
+    from indexer.catalogue import Catalogue
+    from indexer.feeds import read_feed
+    from indexer.importing import Importer
+
+    records = read_feed(source, format_name)
+    if images is not None and not images.is_dir():
+        raise FeedError(f"no folder {images}; --images names the folder of the feed's pictures")
+    total = sum(1 for _ in read_feed(source, format_name))
+    catalogue = Catalogue.open(context.obj, create=True)
+    describer = load_describer(context.obj)
+    feed_folder = source if source.is_dir() else source.parent
+    under = None if source.is_dir() else images
+    importer = Importer(catalogue, describer, feed_folder, under, say)
+    report = importer.run(tqdm(records, total=total, desc="index", unit="item", file=sys.stderr))
+    stages = ", ".join(f"{name} {s:.1f} s" for name, s in describer.seconds.items())
+    say(
+        f"{report.added} items added, {report.changed} changed, {report.unchanged} unchanged, "
+        f"{report.failed} failed; {report.embedded_photos} photos described ({stages or 'none'})"
+    )
+    if report.errors:
+        say(f"{report.errors} errors are listed in {catalogue.settings.home / 'errors.csv'}")
+        raise typer.Exit(FAILED)
+
+
+@commands.command()
+def delete(
+    context: typer.Context,
+    item_ids: Annotated[list[str], typer.Argument(help="Item ids, as in the feed.")],
+) -> None:
+    """Delete items; searches stop finding them at once."""
+    from indexer.catalogue import Catalogue
+
+    deleted = Catalogue.open(context.obj).delete(item_ids)
+    say(f"{deleted} items deleted")
+    if deleted < len(set(item_ids)):
+        say(f"{len(set(item_ids)) - deleted} of the ids are not in the catalogue")
+        raise typer.Exit(FAILED)
+
+
+@commands.command()
+def rebuild(context: typer.Context) -> None:
+    """Build the vector index anew from the database; no model runs."""
+    from indexer.catalogue import Catalogue
+
+    say(f"{Catalogue.open(context.obj).rebuild()} vectors rebuilt")
+
+
+@commands.command()
+def stats(context: typer.Context, as_json: Json = False) -> None:
+    """Count what is stored."""
+    from indexer.catalogue import Catalogue
+
+    counted = Catalogue.open(context.obj).stats()
+    if as_json:
+        emit(counted)
+    else:
+        for name, value in counted.items():
+            typer.echo(f"{name:12} {value}")
+
+
+@commands.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the shop to.")],
+) -> None:
+    """Draw the sample shop: pictures and a Google Merchant feed."""
+    from indexer.sample import write_shop
+
+    say(f"wrote {write_shop(folder)}")
+
+
+@db.command("upgrade")
+def db_upgrade(context: typer.Context) -> None:
+    """Bring the database's tables to this version."""
+    from indexer.database import upgrade_url
+
+    before, after = upgrade_url(context.obj.resolved_database_url)
+    say(f"tables at {after}, as before" if before == after else f"tables from {before} to {after}")

@@ -1,0 +1,232 @@
+"""Real SQLite, real FAISS, the bundled models: what is indexed, changed, deleted and rebuilt."""
+
+import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, select
+from sqlalchemy.orm import Session
+
+from indexer.attributes import AttributeHeads
+from indexer.catalogue import Catalogue
+from indexer.database import open_engine, upgrade_url
+from indexer.describe import Describer
+from indexer.errors import (
+    CatalogueEmpty,
+    CatalogueError,
+    CatalogueLocked,
+    FingerprintMismatch,
+    SchemaOutdated,
+)
+from indexer.feeds import read_feed
+from indexer.feeds.record import ItemRecord
+from indexer.importing import Importer, ImportReport
+from indexer.models import Models
+from indexer.sample import draw, encode_jpeg
+from indexer.settings import Settings
+from indexer.tables import GarmentRow, ItemRow, Table
+from tests.conftest import Shop
+
+
+def import_again(catalogue: Catalogue, describer: Describer, shop: Shop) -> ImportReport:
+    return Importer(catalogue, describer, shop.folder, shop.folder).run(read_feed(shop.feed))
+
+
+def is_consistent(catalogue: Catalogue) -> bool:
+    with Session(catalogue.engine) as session:
+        stored = set(session.scalars(select(GarmentRow.id)))
+    return stored == set(catalogue.vectors.ids().tolist())
+
+
+@pytest.fixture
+def own_shop(shop: Shop, tmp_path: Path) -> Shop:
+    """A copy of the shop's files, to change."""
+    folder = Path(shutil.copytree(shop.folder, tmp_path / "shop"))
+    return replace(shop, folder=folder, feed=folder / shop.feed.name)
+
+
+def test_everything_in_the_feed_is_in(catalogue: Catalogue, shop: Shop) -> None:
+    assert (shop.report.added, shop.report.failed, shop.report.errors) == (len(shop.items), 0, 0)
+    stats = catalogue.stats()
+    assert stats["items"] == len(shop.items)
+    assert stats["photos"] == 2 * len(shop.items)
+    assert stats["garments"] == stats["vectors"] == 2 * len(shop.items)
+    assert is_consistent(catalogue)
+    with Session(catalogue.engine) as session:
+        for item in shop.items:
+            row = session.scalars(select(ItemRow).where(ItemRow.item_id == item.item_id)).one()
+            assert (row.slot, row.group_id, row.price) == (item.slot, item.group_id, item.price)
+            assert row.fields["pattern"] == item.pattern
+
+
+def test_again_nothing_is_described(
+    catalogue: Catalogue, describer: Describer, own_shop: Shop
+) -> None:
+    report = import_again(catalogue, describer, own_shop)
+    assert (report.added, report.changed, report.embedded_photos) == (0, 0, 0)
+    assert report.unchanged == len(own_shop.items)
+
+
+def test_a_changed_price_describes_nothing_a_changed_photo_only_itself(
+    catalogue: Catalogue, describer: Describer, own_shop: Shop
+) -> None:
+    text = own_shop.feed.read_text("utf-8")
+    first = own_shop.items[0]
+    own_shop.feed.write_text(text.replace(f"{first.price:.2f} EUR", "1.00 EUR"), "utf-8")
+    before = catalogue.stats()
+    report = import_again(catalogue, describer, own_shop)
+    assert report.changed >= 1
+    assert report.embedded_photos == 0
+    photo = own_shop.folder / "images" / f"{first.item_id}_flat.jpg"
+    photo.write_bytes(encode_jpeg(draw(first, "flat", seed=999)))
+    report = import_again(catalogue, describer, own_shop)
+    assert (report.changed, report.embedded_photos) == (1, 1)
+    after = catalogue.stats()
+    assert [after[n] for n in ("items", "photos", "garments", "vectors")] == [
+        before[n] for n in ("items", "photos", "garments", "vectors")
+    ]
+    assert is_consistent(catalogue)
+
+
+def test_bad_rows_and_pictures_are_named_and_the_rest_is_in(
+    describer: Describer, own_shop: Shop, tmp_path: Path
+) -> None:
+    images = own_shop.folder / "images"
+    lines = own_shop.feed.read_text("utf-8").splitlines()[:9]
+    ids = [line.split("\t")[0] for line in lines]
+    (images / f"{ids[1]}_worn.jpg").write_bytes(b"")
+    cut = (images / f"{ids[2]}_worn.jpg").read_bytes()[:500]
+    for view in ("worn", "flat"):
+        (images / f"{ids[2]}_{view}.jpg").write_bytes(cut)
+        (images / f"{ids[3]}_{view}.jpg").unlink()
+    own_shop.feed.write_text("\n".join([*lines, "\tno id", "x\t\t"]) + "\n", "utf-8")
+    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
+    said: list[str] = []
+    importer = Importer(catalogue, describer, own_shop.folder, own_shop.folder, said.append)
+    report = importer.run(read_feed(own_shop.feed))
+    assert (report.added, report.failed) == (6, 4)
+    with (tmp_path / "new" / "errors.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    kinds = sorted(row["type"] for row in rows)
+    assert kinds.count("row_error") == 2
+    assert {"photo_empty", "photo_truncated", "photo_missing"} <= set(kinds)
+    assert report.errors == len(rows) == len(said)
+    named = " ".join(row["item_id"] + row["photo"] for row in rows)
+    assert all(item_id in named for item_id in ids[1:4])
+
+
+def test_paths_stay_under_the_images_folder(
+    describer: Describer, shop: Shop, tmp_path: Path
+) -> None:
+    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
+    worn = f"images/{shop.items[0].item_id}_worn.jpg"
+    records = [
+        ItemRecord("absolute", "g", (f"/{worn}",), slot="top"),
+        ItemRecord("out", "g", (f"../{shop.folder.name}/{worn}", "../../etc/passwd")),
+        ItemRecord("web", "g", ("https://example.com/a.jpg",)),
+    ]
+    report = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
+    assert (report.added, report.failed) == (2, 1)
+    assert report.errors == 2
+
+
+def test_deleted_items_are_gone_and_shared_photos_stay(
+    catalogue: Catalogue, describer: Describer, shop: Shop
+) -> None:
+    items = shop.items
+    shared = f"images/{items[0].item_id}_worn.jpg"
+    twin = ItemRecord("twin", "g", (shared,), slot=items[0].slot)
+    report = Importer(catalogue, describer, shop.folder, shop.folder).run([twin])
+    assert (report.added, report.embedded_photos) == (1, 0)  # the same picture, described before
+    before = catalogue.stats()
+    assert catalogue.delete([items[0].item_id, "never there"]) == 1
+    after = catalogue.stats()
+    assert after["items"] == before["items"] - 1
+    assert after["garments"] == before["garments"] - 1  # the flat photo's; the other is the twin's
+    assert after["photos"] == before["photos"] - 1
+    assert is_consistent(catalogue)
+    assert catalogue.delete(["twin"]) == 1
+    assert catalogue.stats()["photos"] == before["photos"] - 2
+    assert is_consistent(catalogue)
+
+
+def test_lost_or_stale_vectors_are_caught_up_without_a_model(home: Path, shop: Shop) -> None:
+    file = home / "vectors" / "default.faiss"
+    stale = file.read_bytes()
+    file.unlink()
+    assert is_consistent(Catalogue.open(Settings(home=home)))
+    file.write_bytes(b"damaged")
+    assert is_consistent(Catalogue.open(Settings(home=home)))
+    Catalogue.open(Settings(home=home)).delete([shop.items[0].item_id, shop.items[1].item_id])
+    file.write_bytes(stale)  # as after a crash between SQL and the index
+    assert is_consistent(Catalogue.open(Settings(home=home)))
+
+
+def test_rebuild_gives_the_same_vectors(catalogue: Catalogue, shop: Shop) -> None:
+    assert catalogue.rebuild() == 2 * len(shop.items)
+    assert is_consistent(catalogue)
+
+
+def test_other_models_are_refused(catalogue: Catalogue, models: Models, own_shop: Shop) -> None:
+    others = Describer(Models(models.detector, models.encoder, AttributeHeads([])))
+    with pytest.raises(FingerprintMismatch, match="another --home"):
+        import_again(catalogue, others, own_shop)
+
+
+def test_a_second_writer_is_told_who_waits(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.catalogue.LOCK_WAIT_S", 0.1)
+    other = Catalogue.open(catalogue.settings)
+    with catalogue.writing(), pytest.raises(CatalogueLocked, match="wait"), other.writing():
+        pass
+
+
+def test_what_is_not_there_is_said(tmp_path: Path, home: Path) -> None:
+    with pytest.raises(CatalogueEmpty, match="lapel index"):
+        Catalogue.open(Settings(home=tmp_path / "none"))
+    with pytest.raises(CatalogueEmpty, match="there is default"):
+        Catalogue.open(Settings(home=home, catalogue="other"))
+    (tmp_path / "lapel.sqlite").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(CatalogueError, match="cannot be opened"):
+        Catalogue.open(Settings(home=tmp_path))
+    with pytest.raises(CatalogueError, match="cannot be opened"):
+        Catalogue.open(Settings(home=home, database_url="nonsense"))
+
+
+def test_two_catalogues_in_one_home_do_not_mix(
+    home: Path, describer: Describer, shop: Shop
+) -> None:
+    other = Catalogue.open(Settings(home=home, catalogue="other"), create=True)
+    assert other.stats()["items"] == 0
+    record = ItemRecord("one", "one", (f"images/{shop.items[0].item_id}_worn.jpg",), slot="top")
+    Importer(other, describer, shop.folder, shop.folder).run([record])
+    assert other.stats()["vectors"] == 1
+    assert Catalogue.open(Settings(home=home)).stats()["items"] == len(shop.items)
+
+
+def test_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.sqlite'}", create=True)
+    plain = create_engine(f"sqlite:///{tmp_path / 'b.sqlite'}")
+    Table.metadata.create_all(plain)
+    migrated, declared = inspect(engine), inspect(plain)
+    assert set(migrated.get_table_names()) - {"alembic_version"} == set(declared.get_table_names())
+    for table in declared.get_table_names():
+        for part in ("get_columns", "get_indexes", "get_unique_constraints", "get_foreign_keys"):
+            ours, theirs = getattr(migrated, part)(table), getattr(declared, part)(table)
+            assert sorted(map(str, ours)) == sorted(map(str, theirs)), (table, part)
+
+
+def test_older_tables_are_refused_until_upgraded(home: Path) -> None:
+    url = Settings(home=home).resolved_database_url
+    with create_engine(url).begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(SchemaOutdated, match="lapel db upgrade"):
+        Catalogue.open(Settings(home=home))
+
+
+def test_upgrade_says_where_it_came_from(home: Path) -> None:
+    before, after = upgrade_url(Settings(home=home).resolved_database_url)
+    assert before == after == "0001"

@@ -1,0 +1,158 @@
+"""The real, bundled models on real and drawn photos."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from indexer.attributes import AttributeHeads
+from indexer.describe import Describer
+from indexer.embedding import ClipEncoder
+from indexer.errors import ModelError, SettingsError, TextTowerUntrained
+from indexer.garments import Garments
+from indexer.models import BUNDLED, Models, load_models
+from indexer.photo import Photo, read_photo
+from indexer.runtime import Runtime
+from indexer.sample import draw, sample_items
+from indexer.segmenter import Segmenter
+from indexer.settings import Settings
+from tests.conftest import SeesNothing
+
+
+def drawn(n: int, view: str = "worn") -> list[Photo]:
+    items = sample_items()
+    return [
+        Photo(draw(item, view, seed=77).pixels, str(i))  # type: ignore[arg-type]
+        for i, item in enumerate(items[:: len(items) // n][:n])
+    ]
+
+
+def resized(path: Path, size: tuple[int, int]) -> Photo:
+    buffer = io.BytesIO()
+    Image.open(path).convert("RGB").resize(size).save(buffer, "PNG")
+    return read_photo(buffer.getvalue())
+
+
+def test_alone_and_in_a_batch_a_photo_is_described_the_same(
+    describer: Describer, street_photo: Path
+) -> None:
+    photos = [*drawn(7), read_photo(street_photo), resized(street_photo, (333, 777))]
+    together = describer.describe(photos)
+    for photo, garments in zip(photos, together, strict=True):
+        (alone,) = describer.describe([photo])
+        assert [g.xyxy for g in alone] == [g.xyxy for g in garments]
+        assert [g.slot for g in alone] == [g.slot for g in garments]
+        for a, b in zip(alone, garments, strict=True):
+            for at in describer.layout.slices().values():
+                cosine = a.vector[at] @ b.vector[at]
+                norms = np.linalg.norm(a.vector[at]) * np.linalg.norm(b.vector[at])
+                assert cosine / norms >= 0.9999
+            assert (a.mask == b.mask).mean() > 0.9999
+
+
+def test_every_part_is_unit_and_the_street_is_seen(
+    describer: Describer, street_photo: Path
+) -> None:
+    garments = describer.describe([read_photo(street_photo)])[0]
+    assert not any(garment.is_fallback for garment in garments)
+    assert {"bottom"} <= {garment.slot for garment in garments}
+    for garment in garments:
+        for at in describer.layout.slices().values():
+            assert float(np.linalg.norm(garment.vector[at])) == pytest.approx(1, abs=1e-3)
+        assert garment.palette
+        assert set(garment.attributes) == {"slot", "category"}
+        assert sum(garment.slot_scores.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_drawn_garments_are_found_where_they_are(describer: Describer) -> None:
+    items = sample_items()[::12]
+    shares = []
+    for item in items:
+        picture = draw(item, "worn", seed=5)
+        garment = describer.describe([Photo(picture.pixels, "")], [item.slot])[0][0]
+        x1, y1, x2, y2 = garment.xyxy
+        full = np.zeros(garment.image_hw, np.bool_)
+        full[y1:y2, x1:x2] = garment.mask
+        shares.append((full & picture.mask).sum() / (full | picture.mask).sum())
+    assert np.mean(shares) > 0.6
+
+
+def test_a_wanted_slot_picks_that_garment(describer: Describer) -> None:
+    item = next(i for i in sample_items() if i.slot == "bottom")
+    photo = Photo(draw(item, "worn", seed=3).pixels, "")
+    (bottom,) = describer.describe([photo], ["bottom"])[0]
+    (top,) = describer.describe([photo], ["top"])[0]
+    assert bottom.xyxy[1] > top.xyxy[1]
+
+
+def test_nothing_found_is_the_whole_photo_and_says_so(models: Models) -> None:
+    describer = Describer(replace(models, detector=SeesNothing()))
+    blank = Photo(np.full((200, 300, 3), 128, np.uint8), "")
+    (garment,) = describer.describe([blank])[0]
+    assert garment.is_fallback
+    assert (garment.slot, garment.xyxy) == ("unknown", (0, 0, 300, 200))
+    (named,) = describer.describe([blank], ["dress"])[0]
+    assert (named.is_fallback, named.slot) == (True, "dress")
+    plain = blank.pixels.copy()
+    plain[50:150, 100:200] = (200, 30, 30)
+    (square,) = describer.describe([Photo(plain, "")], ["top"])[0]
+    assert square.xyxy[0] >= 90  # a plain background is told from what stands before it
+    assert square.palette[0].name == "red"
+
+
+def test_describing_nothing_gives_nothing(describer: Describer) -> None:
+    assert describer.describe([]) == []
+
+
+def test_fingerprints_change_with_what_they_name(models: Models) -> None:
+    detector = models.detector
+    assert isinstance(detector, Segmenter)
+    runtime = Runtime.choose("cpu")
+    again = Segmenter.load(BUNDLED["segmenter"].folder, runtime)
+    assert again.fingerprint == detector.fingerprint
+    assert len(models.fingerprint) == 16
+    without = Models(detector, models.encoder, AttributeHeads([]))
+    assert without.fingerprint != models.fingerprint
+
+
+def test_untrained_text_is_refused_not_answered_with_noise(models: Models) -> None:
+    with pytest.raises(TextTowerUntrained, match="LAPEL_ENCODER"):
+        models.encoder.embed_text(["blue jeans"])
+
+
+def test_missing_models_and_devices_are_named(tmp_path: Path) -> None:
+    runtime = Runtime.choose("cpu")
+    with pytest.raises(ModelError, match="no detector at"):
+        Segmenter.load(tmp_path / "none", runtime)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        Segmenter.load(tmp_path, runtime)
+    with pytest.raises(ModelError, match="local-dir"):
+        ClipEncoder.load(f"local-dir:{tmp_path}", runtime)
+    with pytest.raises(ModelError, match="without a network"):
+        ClipEncoder.load("hf-hub:Marqo/marqo-fashionSigLIP", runtime)
+    with pytest.raises(ModelError, match="attribute heads"):
+        AttributeHeads.load(tmp_path)
+    with pytest.raises(SettingsError, match="device"):
+        Runtime.choose("tpu")
+
+
+def test_another_encoder_goes_without_the_bundled_heads() -> None:
+    folder = BUNDLED["encoder"].folder
+    loaded = load_models(Settings(encoder=f"local-dir:{folder}"))
+    assert loaded.layout.attributes == 0
+    garments = Describer(loaded).describe(drawn(2))
+    assert all(g.vector.shape == (loaded.layout.dim,) for each in garments for g in each)
+
+
+def test_an_ultralytics_file_is_a_detector_too(tmp_path: Path, models: Models) -> None:
+    from ultralytics import YOLO
+
+    path = tmp_path / "tiny-seg.pt"
+    YOLO("yolov8n-seg.yaml", task="segment").save(path)  # untrained: it need only run
+    detector = Segmenter.load(path, Runtime.choose("cpu"))
+    assert len(detector.settings.classes) == 80
+    assert all(isinstance(g, Garments) for g in detector.detect(drawn(1)))
+    assert detector.fingerprint != models.detector.fingerprint

@@ -1,0 +1,65 @@
+"""The Luma set in, photos of one product from several sides out, split by sku.
+
+Magento 2's sample shop (OSL-3.0 / AFL-3.0). A tenth of its names breaks the pattern
+`<sku>-<colour>_<view>.jpg`; those are passed over.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.feeds import read_feed
+from indexer.feeds.record import ItemRecord
+from indexer.garments import Slot
+from training.ccp import shared_folder
+
+NAME = re.compile(r"(?P<sku>.+)-(?P<colour>[a-z]+)_(?P<view>\w+)")
+TEST_TENTHS = 4  # of ten skus, by their hash: never trained on, no choice is made on them
+
+
+@dataclass(frozen=True, slots=True)
+class LumaPhoto:
+    """One photo of a product in a colour; `view` is main, back, alt1 and the like."""
+
+    path: Path
+    sku: str
+    colour: str
+    view: str
+    slot: Slot
+
+    @property
+    def is_test(self) -> bool:
+        """Whether its sku is kept for tests."""
+        return is_test_sku(self.sku)
+
+
+def is_test_sku(sku: str) -> bool:
+    """Tell by its hash whether a sku is kept for tests."""
+    return int(hashlib.sha256(sku.lower().encode()).hexdigest(), 16) % 10 >= 10 - TEST_TENTHS
+
+
+def luma_folder() -> Path:
+    """Find the set in the shared folder. Raises FileNotFoundError."""
+    folder = shared_folder() / "data" / "luma"
+    if not (folder / "products.csv").is_file():
+        raise FileNotFoundError(
+            f"no Luma set at {folder}; set LAPEL_SHARED to the folder that holds data/luma"
+        )
+    return folder
+
+
+def luma_photos(folder: Path | None = None) -> list[LumaPhoto]:
+    """List the set's photos, ordered by path; `slot` is what the shop's attribute set says."""
+    folder = folder or luma_folder()
+    slots: dict[str, Slot] = {}
+    for record in read_feed(folder / "products.csv", "magento"):
+        if isinstance(record, ItemRecord):
+            is_bottom = record.fields["attribute_set_code"] == "Bottom"
+            slots[record.group_id.lower()] = "bottom" if is_bottom else "top"
+    photos = []
+    for path in sorted((folder / "images").rglob("*.jpg")):
+        if found := NAME.fullmatch(path.stem):
+            sku, colour, view = found.group("sku", "colour", "view")
+            photos.append(LumaPhoto(path, sku, colour, view, slots[sku]))
+    return photos

@@ -6,7 +6,7 @@ Exit 0: all good. 1: some inputs failed, the others were done. 2: misuse, nothin
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tqdm import tqdm
@@ -15,6 +15,10 @@ from api.catalogue_commands import commands
 from api.terminal import FAILED, Commands, Json, emit, load_describer, say
 from indexer.errors import LapelError, QueryError, SettingsError
 from indexer.settings import Settings
+
+if TYPE_CHECKING:
+    from api.report import Answered
+    from search.query import Options, Searcher
 
 app = typer.Typer(
     cls=Commands,
@@ -64,42 +68,50 @@ def search(
     html: Annotated[Path | None, typer.Option(help="Also write a page with pictures.")] = None,
 ) -> None:
     """Find the catalogue's most similar items for each garment in the photos."""
-    from api.answers import answer_json, error_json
-    from api.report import Answered, write_report
-    from api.tables import print_answer
+    from api.report import write_report
     from indexer.catalogue import Catalogue
-    from indexer.photo import read_photo
     from search.filters import Filters
     from search.query import Options, Searcher
 
     options = Options(k, garment, Filters.parse(filters or []), parse_weights(weights), strict_slot)
     options.check()
-    catalogue = Catalogue.open(context.obj)
-    searcher = Searcher(catalogue, load_describer(context.obj))
-    answered: list[Answered] = []
-    for path in _progress(photos, "search"):
-        try:
-            photo = read_photo(path)
-        except LapelError as error:
-            say(f"{path}: {error}")
-            answered.append(Answered(str(path), error=str(error)))
-            if as_json:
-                emit(error_json(str(path), error))
-            continue
-        answer = searcher.search_photo(photo, options)
-        for warning in answer.warnings:
-            say(f"{path}: {warning}")
-        if as_json:
-            emit(answer_json(str(path), answer))
-        else:
-            print_answer(str(path), answer)
-        # Decoded photos are kept only for a page: a thousand of them would fill memory.
-        answered.append(Answered(str(path), photo if html else None, answer))
+    searcher = Searcher(Catalogue.open(context.obj), load_describer(context.obj))
+    answered = [
+        _search_one(searcher, path, options, as_json, keep_photo=html is not None)
+        for path in _progress(photos, "search")
+    ]
     if html:
         write_report(html, answered)
         say(f"wrote {html}")
     if any(each.error for each in answered):
         raise typer.Exit(FAILED)
+
+
+def _search_one(
+    searcher: "Searcher", path: Path, options: "Options", as_json: bool, keep_photo: bool
+) -> "Answered":
+    """Search with one photo and print its answer, or what is wrong with it."""
+    from api.answers import answer_json, error_json
+    from api.report import Answered
+    from api.tables import print_answer
+    from indexer.photo import read_photo
+
+    try:
+        photo = read_photo(path)
+    except LapelError as error:
+        say(f"{path}: {error}")
+        if as_json:
+            emit(error_json(str(path), error))
+        return Answered(str(path), error=str(error))
+    answer = searcher.search_photo(photo, options)
+    for warning in answer.warnings:
+        say(f"{path}: {warning}")
+    if as_json:
+        emit(answer_json(str(path), answer))
+    else:
+        print_answer(str(path), answer)
+    # Decoded photos are kept only for a page: a thousand of them would fill memory.
+    return Answered(str(path), photo if keep_photo else None, answer)
 
 
 @app.command()

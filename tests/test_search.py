@@ -106,15 +106,15 @@ def test_if_k_items_match_k_come_back(hits_for: Callable[..., list[Hit]], shop: 
 def test_filters_on_the_shops_own_columns_and_in_any_case(
     hits_for: Callable[..., list[Hit]], shop: Shop
 ) -> None:
-    everywhere = {"k": 1000, "strict_slot": False, "group": False}
+    everywhere = Options(k=1000, strict_slot=False, group=False)
     stripes = hits_for(
-        shop.items[0], Options(filters=Filters.parse(["pattern=STRIPE"]), **everywhere)
+        shop.items[0], replace(everywhere, filters=Filters.parse(["pattern=STRIPE"]))
     )
     assert len(stripes) == sum(i.pattern == "stripe" for i in shop.items)
     either = Filters.parse(["color=red", "color=Navy", "price<=1000"])
-    two = hits_for(shop.items[0], Options(filters=either, **everywhere))
+    two = hits_for(shop.items[0], replace(everywhere, filters=either))
     assert len(two) == sum(i.colour in ("red", "navy") for i in shop.items)
-    no = hits_for(shop.items[0], Options(filters=Filters.parse(["pattern!=stripe"]), **everywhere))
+    no = hits_for(shop.items[0], replace(everywhere, filters=Filters.parse(["pattern!=stripe"])))
     assert len(no) == len(shop.items) - len(stripes)
 
 
@@ -137,7 +137,7 @@ def test_variants_are_one_hit_the_best_one(hits_for: Callable[..., list[Hit]], s
     groups = [hit.item.group_id for hit in grouped]
     assert len(groups) == len(set(groups)) == len({i.group_id for i in shop.items})
     single = hits_for(shop.items[0], Options(k=1000, strict_slot=False, group=False))
-    best = {}
+    best: dict[str, float] = {}
     for hit in single:
         best.setdefault(hit.item.group_id, hit.score)
     assert {hit.item.group_id: hit.score for hit in grouped} == best

@@ -65,11 +65,14 @@ class MultiHead(nn.Module):
 
     def __init__(self, dim: int, labels: Mapping[str, Sequence[str]]) -> None:
         super().__init__()
-        self.heads = nn.ModuleDict({name: nn.Linear(dim, len(ls)) for name, ls in labels.items()})
+        # Prefixed: a head may be called what a torch module already has, such as `type`.
+        self.heads = nn.ModuleDict(
+            {f"head_{n}": nn.Linear(dim, len(ls)) for n, ls in labels.items()}
+        )
 
     def forward(self, embeddings: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return each head's logits, (n, labels)."""
-        return {name: head(embeddings) for name, head in self.heads.items()}
+        return {name.removeprefix("head_"): head(embeddings) for name, head in self.heads.items()}
 
 
 def main() -> None:
@@ -135,7 +138,7 @@ def _class_weights(targets: torch.Tensor, n: int) -> torch.Tensor:
 
 
 def _head(model: MultiHead, name: str, labels: Sequence[str]) -> Head:
-    layer = model.heads[name]
+    layer = model.heads[f"head_{name}"]
     weight, bias = (layer.get_parameter(part).detach().numpy() for part in ("weight", "bias"))
     return Head(name, "softmax", tuple(labels), weight, bias)
 

@@ -14,6 +14,7 @@ The text tower is not trained: it is zeros, and `lapel.json` says so.
 """
 
 import argparse
+import math
 import time
 from pathlib import Path
 
@@ -117,7 +118,7 @@ class Run:
     def _step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> float:
         share = min(1.0, self.spent / self.seconds)
         for group in self.optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * (0.5 + 0.5 * np.cos(np.pi * share)) + 1e-6
+            group["lr"] = LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-6
         self.tower.eval()  # ImageNet's batch statistics are better than those of 80 crops
         device = next(self.tower.parameters()).device
         pixels, classes = (tensor.to(device) for tensor in batch)

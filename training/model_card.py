@@ -8,10 +8,11 @@ The scores are measured when the card is written, on the files that the card is 
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from training.ccp import read_ccp, read_validation_ids
+from training.ccp import read_ccp, read_validation_ids, skirts_corrected
 from training.segmenter_dataset import ccp_examples
 from training.segmenter_drawn import VALIDATION_SEED, drawn_examples
 from training.segmenter_eval import BUNDLE, evaluate, to_table
@@ -58,6 +59,10 @@ Street photos (CCP, held out; `python -m training.segmenter_eval`):
 
 {ccp_table}
 
+The same photos, with dresses that are skirts corrected in the truth too:
+
+{corrected_table}
+
 Drawn pictures (seeds not trained on, but the same generator):
 
 {drawn_table}
@@ -67,7 +72,19 @@ Drawn pictures (seeds not trained on, but the same generator):
 """
 
 # Seen by looking at the held-out photos, Luma's, the clothing set's and ultralytics' two samples.
-FAILURES: tuple[str, ...] = ()
+FAILURES: tuple[str, ...] = (
+    "Scenes of several people: of the men in ultralytics' `bus.jpg` only the nearest one's coat "
+    "and trousers are found, the others faintly (0.06) or as a dress. CCP shows one person a "
+    "photo and leaves passers-by unlabelled; pasted scenes help, but do not replace real ones.",
+    "Half-length portraits (`zidane.jpg`): one mask runs over both men's jackets.",
+    "A shirt seen in a narrow strip under a coat or suit is often missed: most tops with IoU 0.",
+    "A dress against a top with a matching skirt: both readings often come, the likelier first. "
+    "CCP itself calls many skirts dresses, which lowers the dress's score on the published labels.",
+    "Sweatshirts and zipped fleeces against jackets (Luma): now a top, now an outer garment.",
+    "Clothes lying flat or on hangers, photographed at home: the shape is mostly found, but a part "
+    "is called by a wrong slot, and bedding of one colour may be called a top or bottom.",
+    "Shadows beside black clothes may join the mask: CCP's own masks do so at times.",
+)
 
 
 def main() -> None:
@@ -87,6 +104,7 @@ def write_card(bundle: Path, commands: Sequence[str], n_drawn: int) -> str:
     config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
     n_masked, n_validation = len(read_ccp().masked()), len(read_validation_ids())
     _, held_out = ccp_examples(read_ccp())
+    corrected = [replace(e, garments=skirts_corrected(e.garments)) for e in held_out]
     drawn = drawn_examples(n_drawn, VALIDATION_SEED)
     return CARD.format(
         **{**config, "classes": ", ".join(config["classes"])},
@@ -96,6 +114,7 @@ def write_card(bundle: Path, commands: Sequence[str], n_drawn: int) -> str:
         n_validation=n_validation,
         n_masked=n_masked,
         ccp_table=to_table(evaluate(bundle, held_out)),
+        corrected_table=to_table(evaluate(bundle, corrected)),
         drawn_table=to_table(evaluate(bundle, drawn)),
         failures="\n".join(f"- {failure}" for failure in FAILURES),
     )

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.photo import read_photo
-from training.ccp import Ccp, CcpPhoto, WornGarment, read_ccp, read_validation_ids
+from training.ccp import (
+    Ccp,
+    CcpPhoto,
+    WornGarment,
+    read_ccp,
+    read_validation_ids,
+    skirts_corrected,
+)
 from training.segmenter_backgrounds import any_background, plain
 from training.segmenter_dataset import Example
 
@@ -176,7 +183,8 @@ def _no_garment(
 
 def cut_person(ccp: Ccp, photo: CcpPhoto) -> Cutout:
     """Cut a photo's person out, with all that is worn and carried."""
-    return _cut(read_photo(photo.path).pixels, ccp.person(photo), ccp.garments(photo))
+    worn = skirts_corrected(ccp.garments(photo))
+    return _cut(read_photo(photo.path).pixels, ccp.person(photo), worn)
 
 
 def cut_bare(ccp: Ccp, photo: CcpPhoto, random: Random) -> Cutout | None:

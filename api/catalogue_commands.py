@@ -35,6 +35,8 @@ def index(
     if images is not None and not images.is_dir():
         raise FeedError(f"no folder {images}; --images names the folder of the feed's pictures")
     total = sum(1 for _ in read_feed(source, format_name))
+    if not total:
+        raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
     catalogue = Catalogue.open(context.obj, create=True)
     describer = load_describer(context.obj)
     feed_folder = source if source.is_dir() else source.parent

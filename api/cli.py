@@ -5,6 +5,7 @@ Exit 0: all good. 1: some inputs failed, the others were done. 2: misuse, nothin
 
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from tqdm import tqdm
 
 from api.catalogue_commands import commands
-from api.terminal import FAILED, Commands, Json, emit, load_describer, say
+from api.terminal import FAILED, MISUSE, Commands, Json, emit, load_describer, say
 from indexer.errors import LapelError, QueryError, SettingsError
 from indexer.settings import Settings
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Fashion search: index a catalogue, then find the items most similar to a photo's.",
@@ -39,8 +40,15 @@ def settings_from(
     catalogue: Annotated[
         str | None, typer.Option(help="Which of the home's catalogues [default].")
     ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Read the settings that all commands share."""
+    if version:
+        typer.echo(metadata.version("lapel"))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(MISUSE)
     given = {"home": home, "catalogue": catalogue}
     try:
         context.obj = Settings(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from indexer.errors import QueryError
 
 PARTS = ("visual", "colour", "attributes")
-# Chosen on the validation skus of the Luma set by benchmarks/luma.py --tune; see docs/design.md.
+# Chosen on the training skus of the Luma set by `python -m benchmarks.luma --tune`.
 DEFAULT_WEIGHTS: Mapping[str, float] = {"visual": 1.0, "colour": 0.5, "attributes": 0.1}
 
 

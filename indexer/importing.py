@@ -157,7 +157,7 @@ class Importer:
                 "download them and name their folder with --images"
             )
         if self._images is None:
-            return self._feed_folder / address
+            return (self._feed_folder / address).absolute()
         path = (self._images / address.lstrip("/")).resolve()
         if not path.is_relative_to(self._images.resolve()):
             raise PhotoMissing(f"{address} leads out of the folder {self._images}")

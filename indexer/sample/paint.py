@@ -112,7 +112,8 @@ class Canvas:
         x1, y1 = np.floor(shape.min(axis=0)).astype(int) - pad
         x2, y2 = np.ceil(shape.max(axis=0)).astype(int) + pad
         x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
-        return (int(x1), int(y1), int(x2), int(y2)) if x2 - x1 > 2 and y2 - y1 > 2 else None
+        # A shadow falls 3 px lower: what is no higher than that is off the canvas.
+        return (int(x1), int(y1), int(x2), int(y2)) if x2 - x1 > 3 and y2 - y1 > 3 else None
 
     def _shadow(self, box: tuple[int, int, int, int], soft: Layer) -> None:
         # Cast only on what is already painted: the studio wall is too far behind.

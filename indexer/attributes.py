@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from indexer.categories import slot_of
 from indexer.errors import ModelError
 from indexer.fingerprint import combine
-from indexer.garments import WORN_SLOTS, Slot
+from indexer.garments import Slot
 
 HeadKind = Literal["softmax", "sigmoid"]
 
@@ -126,11 +126,3 @@ class AttributeHeads:
             if slot == "unknown" or slot_of(head.labels[i]) == slot:
                 return str(head.labels[i])
         return slot
-
-    def slot_scores(self, scores: Mapping[str, NDArray[np.float32]], row: int) -> dict[Slot, float]:
-        """Return the slot head's probabilities by slot; empty without such a head."""
-        head = next((h for h in self.heads if h.name == "slot"), None)
-        if head is None:
-            return {}
-        by_label = dict(zip(head.labels, scores["slot"][row].tolist(), strict=True))
-        return {slot: by_label[slot] for slot in WORN_SLOTS if slot in by_label}

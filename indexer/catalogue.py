@@ -13,16 +13,17 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
+from indexer.batches import batches
 from indexer.database import open_engine
 from indexer.errors import CatalogueEmpty, CatalogueLocked, FingerprintMismatch
 from indexer.features import Layout
-from indexer.rows import ItemWrite, delete_orphans, garment_ids_of, write_item
+from indexer.rows import ItemWrite, delete_items, delete_orphans, garment_ids_of, write_item
 from indexer.settings import Settings
 from indexer.tables import CatalogueRow, GarmentRow, ItemRow, PhotoRow
 from indexer.vectors import FaissIndex, VectorIndex, from_bytes
 
 LOCK_WAIT_S = 10  # a second writer waits so long for the first before it says so
-CHUNK = 5_000  # rows read from SQL at a time when vectors are rebuilt
+CHUNK = 2_000  # rows read or deleted at a time
 
 
 class Catalogue:
@@ -132,23 +133,20 @@ class Catalogue:
 
         Searches stop finding them at once.
         """
-        with self.writing(), Session(self.engine) as session:
-            linked = garment_ids_of(session, self.id, item_ids)
-            rows = session.scalars(
-                select(ItemRow).where(
-                    ItemRow.catalogue_id == self.id, ItemRow.item_id.in_(item_ids)
-                )
-            ).all()
-            for row in rows:
-                session.delete(row)
-            session.flush()
-            removed = delete_orphans(session, self.id, linked)
-            self._touch(session)
-            session.commit()
-            if rows:
-                self.vectors.remove(removed)
+        count = 0
+        with self.writing():
+            for some in batches(dict.fromkeys(item_ids), CHUNK):
+                with Session(self.engine) as session:
+                    linked = garment_ids_of(session, self.id, some)
+                    count += delete_items(session, self.id, some)
+                    removed = delete_orphans(session, self.id, linked)
+                    self._touch(session)
+                    session.commit()
+                if removed:
+                    self.vectors.remove(removed)
+            if count:
                 self.vectors.save()
-        return len(rows)
+        return count
 
     def rebuild(self) -> int:
         """Build the vectors anew from SQL, without one model call; returns how many there are."""
@@ -169,8 +167,7 @@ class Catalogue:
             held = set(vectors.ids().tolist())
             vectors.remove(held - stored)
             missing = sorted(stored - held)
-            for start in range(0, len(missing), CHUNK):
-                chunk = missing[start : start + CHUNK]
+            for chunk in batches(missing, CHUNK):
                 rows = session.execute(
                     select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(chunk))
                 )

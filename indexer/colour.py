@@ -5,7 +5,7 @@ inner product. Names are those of the nearest neighbours in CIELAB among labelle
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
@@ -88,12 +88,12 @@ def palette(lab: NDArray[np.float32]) -> tuple[PaletteColour, ...]:
     kmeans = KMeans(clusters, n_init=1, random_state=0).fit(sample)
     centres = kmeans.cluster_centers_
     shares = np.bincount(kmeans.labels_, minlength=clusters) / len(sample)
-    merged = _merge(centres, shares)
-    names = name_colours(np.array([centre for centre, _ in merged]))
-    return tuple(
-        PaletteColour(_hex(centre), name, round(float(share), 4))
-        for (centre, share), name in zip(merged, names, strict=True)
-    )
+    found: dict[str, PaletteColour] = {}
+    for centre, share in _merge(centres, shares):  # of one name the largest gives the colour
+        name = name_colours(centre[None])[0]
+        first = found.get(name, PaletteColour(_hex(centre), name, 0.0))
+        found[name] = replace(first, share=round(first.share + share, 4))
+    return tuple(sorted(found.values(), key=lambda colour: -colour.share))
 
 
 def name_colours(lab: NDArray[np.floating]) -> list[str]:

@@ -36,7 +36,7 @@ FAINT_SHARE = 0.1
 class DescribedGarment:
     """One garment with all that is known of it.
 
-    `vector` is the fused vector (dim,) of unit parts; `slot_scores` how likely each slot is.
+    `vector` is the fused vector (dim,) of unit parts.
     """
 
     image_hw: tuple[int, int]
@@ -49,7 +49,6 @@ class DescribedGarment:
     vector: NDArray[np.float32]
     palette: tuple[PaletteColour, ...]
     attributes: Mapping[str, Mapping[str, float]]
-    slot_scores: Mapping[Slot, float]
 
 
 @dataclass(slots=True)
@@ -121,7 +120,6 @@ class Describer:
                 vectors[row],
                 palettes[row],
                 models.heads.labelled(scores, row),
-                models.heads.slot_scores(scores, row),
             )
             for row, (_, g, i) in enumerate(pairs)
         ]

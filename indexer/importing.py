@@ -5,16 +5,15 @@ run goes on.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
 import numpy as np
 from sqlalchemy.orm import Session
 
+from indexer.batches import batches
 from indexer.catalogue import Catalogue
 from indexer.describe import DescribedGarment, Describer
 from indexer.errors import LapelError, PhotoMissing
@@ -26,7 +25,6 @@ from indexer.rows import ItemWrite, PhotoWrite, StoredItem, stored_items, stored
 ITEMS_A_BATCH = 32  # one SQL transaction: what a crash costs at most
 PHOTOS_A_BATCH = 16  # decoded at once: 16 photos of 50 Mpx are 2.4 GB
 ERROR_COLUMNS = ("row", "item_id", "photo", "type", "detail")
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -89,7 +87,7 @@ class Importer:
         self._catalogue.bind(models.fingerprint, models.layout)
         with self._catalogue.writing(), self._errors:
             try:
-                for batch in _batches(records, ITEMS_A_BATCH):
+                for batch in batches(records, ITEMS_A_BATCH):
                     self._import_batch(batch)
             finally:  # interrupted, the vectors of what was committed are kept too
                 self._catalogue.vectors.save()
@@ -166,7 +164,7 @@ class Importer:
     def _describe(self, photos: Iterable[_Found]) -> dict[tuple[str, str], _Described]:
         described: dict[tuple[str, str], _Described] = {}
         unique = {photo.key: photo for photo in photos}
-        for batch in _batches(unique.values(), PHOTOS_A_BATCH):
+        for batch in batches(unique.values(), PHOTOS_A_BATCH):
             readable = []
             for photo in batch:
                 try:
@@ -227,9 +225,3 @@ class _ErrorFile:
         self._file.flush()
         place = ", ".join(part for part in (f"row {row}" if row else "", item_id, photo) if part)
         self._say(f"{place}: {detail}")
-
-
-def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(values)
-    while batch := list(islice(iterator, size)):
-        yield batch

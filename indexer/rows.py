@@ -84,6 +84,14 @@ def garment_ids_of(session: Session, catalogue_id: int, item_ids: Collection[str
     return set(session.scalars(query))
 
 
+def delete_items(session: Session, catalogue_id: int, item_ids: Collection[str]) -> int:
+    """Delete items and their links; returns how many there were."""
+    done = session.execute(
+        delete(ItemRow).where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(item_ids))
+    )
+    return int(getattr(done, "rowcount", 0))
+
+
 def delete_orphans(session: Session, catalogue_id: int, candidates: Iterable[int]) -> set[int]:
     """Delete those of these garments that no item has any more, and photos no item shows."""
     ids = set(candidates)

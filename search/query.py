@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from indexer.batches import SQL_VALUES, batches
 from indexer.catalogue import Catalogue
 from indexer.describe import DescribedGarment, Describer
 from indexer.errors import CatalogueEmpty, QueryError
@@ -26,8 +27,8 @@ from search.ranking import Candidate, Hit, rank, score_parts
 
 MAX_K = 1_000
 FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
-# A slot the attribute head gives this much is looked in too: a zipped top may be sold as a jacket.
-PLAUSIBLE_SLOT = 0.2
+# Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
+SURE_OF_SLOT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +168,13 @@ class Searcher:
         vector: NDArray[np.float32],
         options: Options,
     ) -> list[Hit]:
-        rows = session.execute(
-            select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(garment_ids))
-        ).all()
+        rows = [
+            row
+            for some in batches(garment_ids, SQL_VALUES)
+            for row in session.execute(
+                select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(some))
+            )
+        ]
         stored = from_bytes([row.vector for row in rows], self._layout.dim)
         scores, parts = score_parts(self._layout, vector, stored, options.weights)
         by_id = {row.id: i for i, row in enumerate(rows)}
@@ -184,7 +189,7 @@ class Searcher:
     def _candidates(
         self, session: Session, garment_ids: Sequence[int], filters: Filters
     ) -> list[Candidate]:
-        rows = session.execute(
+        query = (
             select(ItemRow, GarmentRow.id, ItemPhotoRow.address, ItemPhotoRow.position)
             .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
             .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
@@ -193,17 +198,24 @@ class Searcher:
                 (ItemPhotoRow.item_id == ItemRow.id)
                 & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
             )
-            .where(GarmentRow.id.in_(garment_ids), filters.clause())
+            .where(filters.clause())
         )
-        return [Candidate(item, garment_id, address, at) for item, garment_id, address, at in rows]
+        return [
+            Candidate(item, garment_id, address, at)
+            for some in batches(garment_ids, SQL_VALUES)
+            for item, garment_id, address, at in session.execute(
+                query.where(GarmentRow.id.in_(some))
+            )
+        ]
 
 
 def _slots_for(garment: DescribedGarment) -> list[Slot] | None:
-    """Return the slots to look in: the garment's, and those it may as well be sold under."""
+    """Return the slots to look in: the garment's; of a doubtful top or outer garment, both."""
     if garment.slot == "unknown":
         return None
-    plausible = [slot for slot, p in garment.slot_scores.items() if p >= PLAUSIBLE_SLOT]
-    return list(dict.fromkeys([garment.slot, *plausible]))
+    if garment.slot in ("top", "outer") and garment.confidence < SURE_OF_SLOT:
+        return ["top", "outer"]
+    return [garment.slot]
 
 
 def warnings_for(

@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from training import segmenter_composites as composites
 from training.ccp import read_ccp, read_validation_ids, shared_folder
 from training.segmenter_dataset import ccp_examples, write_dataset
 from training.segmenter_drawn import TRAINING_SEED, drawn_examples
@@ -48,6 +49,7 @@ class Options:
     drawn: int
     close_ups: int
     scenes: int
+    composites: int
     start: Path
     resume: bool
     bfloat16: bool
@@ -74,6 +76,7 @@ def read_options(arguments: list[str] | None = None) -> Options:
     add("--drawn", type=int, default=0, metavar="N", help="mix in N drawn pictures")
     add("--close-ups", type=int, default=0, metavar="N", help="cut N windows out of the photos")
     add("--scenes", type=int, default=0, metavar="N", help="compose N scenes of several people")
+    add("--composites", type=int, default=0, metavar="N", help="add N crowds, lone and no garments")
     add("--start", type=Path, default=shared_folder() / "weights" / "yolov8n-seg-coco.safetensors")
     add("--resume", action="store_true", help="go on from the last checkpoint in --out")
     add("--bfloat16", action="store_true", help="train in bfloat16 on a CPU that has it")
@@ -128,6 +131,8 @@ def _prepare(options: Options) -> Path:
     random = Random(options.seed)
     train_on += close_ups(train_on, options.close_ups, random)
     train_on += scenes(ccp, photos, options.scenes, random)
+    seed = composites.TRAINING_SEED + options.seed
+    train_on += composites.scene_examples(options.composites, seed, ccp=ccp)
     train_on += drawn_examples(options.drawn, TRAINING_SEED + options.seed)
     return write_dataset(options.out / "data", train_on, held_out, options.seed)
 

@@ -21,13 +21,8 @@ ITEM_FIELDS = (
 
 def answer_json(photo: str, answer: Answer) -> dict[str, Any]:
     """Return one photo's answer."""
-    return {
-        "photo": photo,
-        "query_id": answer.query_id,
-        "took_ms": dict(answer.took_ms),
-        "model": {"fingerprint": answer.fingerprint},
-        "warnings": list(answer.warnings),
-        "garments": [_garment_answer_json(each) for each in answer.garments],
+    return _head(photo, answer) | {
+        "garments": [_garment_answer_json(each) for each in answer.garments]
     }
 
 
@@ -52,9 +47,13 @@ def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
     }
 
 
-def detection_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
-    """Return one garment with its mask as COCO compressed RLE in the upright photo's size."""
-    return garment_json(id_, garment) | {"mask": encode_mask(full_mask(garment))}
+def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
+    """Return what was detected: as an answer, with masks (COCO compressed RLE) for results."""
+    garments = [
+        garment_json(each.id, each.garment) | {"mask": encode_mask(full_mask(each.garment))}
+        for each in answer.garments
+    ]
+    return _head(photo, answer) | {"garments": garments}
 
 
 def full_mask(garment: DescribedGarment) -> NDArray[np.bool_]:
@@ -90,3 +89,13 @@ def _item_fields(item: ItemRow) -> Mapping[str, Any]:
 def _garment_answer_json(answer: GarmentAnswer) -> dict[str, Any]:
     results = [hit_json(hit) for hit in answer.hits]
     return garment_json(answer.id, answer.garment) | {"results": results}
+
+
+def _head(photo: str, answer: Answer) -> dict[str, Any]:
+    return {
+        "photo": photo,
+        "query_id": answer.query_id,
+        "took_ms": dict(answer.took_ms),
+        "model": {"fingerprint": answer.fingerprint},
+        "warnings": list(answer.warnings),
+    }

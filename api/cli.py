@@ -135,11 +135,12 @@ def detect(
     from api.overlay import draw_overlay
     from api.tables import print_garments
     from indexer.photo import read_photo
-    from search.query import warnings_for
+    from search.query import detect_photo
 
     describer = load_describer(context.obj)
     failed = False
-    for number, path in enumerate(_progress(photos, "detect")):
+    written: set[Path] = set()
+    for path in _progress(photos, "detect"):
         try:
             photo = read_photo(path)
         except LapelError as error:
@@ -148,17 +149,16 @@ def detect(
             if as_json:
                 emit(error_json(str(path), error))
             continue
-        garments = describer.describe([photo])[0]
-        warnings = warnings_for(garments, list(enumerate(garments)), "all")
-        for warning in warnings:
+        answer = detect_photo(describer, photo)
+        for warning in answer.warnings:
             say(f"{path}: {warning}")
         if as_json:
-            found = [detection_json(i, garment) for i, garment in enumerate(garments)]
-            emit({"photo": str(path), "warnings": list(warnings), "garments": found})
+            emit(detection_json(str(path), answer))
         else:
-            print_garments(str(path), garments)
+            print_garments(str(path), answer)
         if out:
-            save_overlay(out, path, number, draw_overlay(photo.pixels, garments, semantic))
+            drawn = draw_overlay(photo.pixels, answer.described, semantic)
+            save_overlay(out, path, written, drawn)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -177,14 +177,15 @@ def parse_weights(texts: Sequence[str] | None) -> dict[str, float]:
     return weights
 
 
-def save_overlay(out: Path, path: Path, number: int, pixels: Any) -> None:
+def save_overlay(out: Path, path: Path, taken: set[Path], pixels: Any) -> None:
     """Write an overlay as JPEG, named after its photo, with a number if that name is taken."""
     from PIL import Image
 
     out.mkdir(parents=True, exist_ok=True)
     target = out / f"{path.stem}.garments.jpg"
-    if target.exists() and number:
-        target = out / f"{path.stem}.garments-{number}.jpg"
+    if target in taken:
+        target = out / f"{path.stem}.garments-{len(taken)}.jpg"
+    taken.add(target)
     Image.fromarray(pixels).save(target, quality=92)
     say(f"wrote {target}")
 

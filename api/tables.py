@@ -1,7 +1,5 @@
 """Answers in, tables for a person's terminal out."""
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.table import Table
 
@@ -10,10 +8,15 @@ from indexer.describe import DescribedGarment
 from search.query import Answer
 
 
+def plain_console() -> Console:
+    """Return a console that shows a shop's words as they are, brackets too."""
+    return Console(markup=False, emoji=False, highlight=False)
+
+
 def print_answer(photo: str, answer: Answer) -> None:
     """Print a table of hits for each garment."""
-    console = Console()
-    console.print(f"[bold]{photo}[/bold]  {answer.took_ms['total']:.0f} ms")
+    console = plain_console()
+    console.print(f"{photo}  {answer.took_ms['total']:.0f} ms", style="bold")
     for each in answer.garments:
         table = Table(
             title=f"{label_of(each.garment)}, {_colours(each.garment)}", title_justify="left"
@@ -37,17 +40,17 @@ def print_answer(photo: str, answer: Answer) -> None:
         console.print(table)
 
 
-def print_garments(photo: str, garments: Sequence[DescribedGarment]) -> None:
+def print_garments(photo: str, answer: Answer) -> None:
     """Print a table of the garments in one photo."""
     table = Table(title=photo, title_justify="left")
     for name in ("id", "garment", "box", "colours", "attributes"):
         table.add_column(name, overflow="fold")
-    for i, garment in enumerate(garments):
+    for i, garment in enumerate(answer.described):
         best = [next(iter(labels)) for labels in garment.attributes.values() if labels]
         table.add_row(
             str(i), label_of(garment), str(garment.xyxy), _colours(garment), ", ".join(best)
         )
-    Console().print(table)
+    plain_console().print(table)
 
 
 def _colours(garment: DescribedGarment) -> str:

@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from typer.core import TyperGroup
 
@@ -24,7 +25,7 @@ class Commands(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except LapelError as error:
+        except (LapelError, OSError, SQLAlchemyError) as error:
             say(f"error: {error}")
             raise typer.Exit(MISUSE) from error
 
@@ -39,7 +40,9 @@ def say(message: str) -> None:
 
 def emit(value: dict[str, Any]) -> None:
     """Write one JSON object as a line to stdout, at once."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    line = json.dumps(value, ensure_ascii=False) + "\n"
+    # A file name that is no text must not end the run.
+    sys.stdout.write(line.encode("utf-8", "backslashreplace").decode("utf-8"))
     sys.stdout.flush()
 
 

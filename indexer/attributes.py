@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from indexer.categories import slot_of
@@ -66,7 +67,7 @@ class AttributeHeads:
                 )
                 for each in described
             ]
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise ModelError(
                 f"the attribute heads in {folder} cannot be loaded: {error}"
             ) from error

@@ -75,7 +75,8 @@ class Catalogue:
     def vectors(self) -> VectorIndex:
         """The vector index, opened and caught up with SQL at first use."""
         if self._vectors is None:
-            path = self.settings.home / "vectors" / f"{self.settings.catalogue}.faiss"
+            name = f"{self.settings.catalogue}-{self.row().uid}.faiss"
+            path = self.settings.home / "vectors" / name
             self._vectors = FaissIndex(self.layout.dim, path)
             self.catch_up()
         return self._vectors
@@ -101,7 +102,9 @@ class Catalogue:
         """
         with Session(self.engine) as session:
             row = session.get_one(CatalogueRow, self.id)
-            if row.fingerprint is None:
+            first = select(GarmentRow.id).where(GarmentRow.catalogue_id == self.id).limit(1)
+            if row.fingerprint is None or session.scalar(first) is None:
+                self._vectors = None
                 row.fingerprint = fingerprint
                 row.layout = {part: getattr(layout, part) for part in layout.__slots__}
                 session.commit()

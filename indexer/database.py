@@ -27,7 +27,14 @@ def open_engine(url: str, create: bool = False) -> Engine:
     if current is None and create:
         upgrade(engine)
     elif current is None:
-        raise CatalogueEmpty(f"the database {url} holds no catalogue; make one with `lapel index`")
+        raise CatalogueEmpty(
+            f"the database {_without_password(url)} holds no catalogue; make one with `lapel index`"
+        )
+    elif current not in _known_revisions():
+        raise SchemaOutdated(
+            f"the tables are at version {current}, which this Lapel does not know: they "
+            "were made by a newer one; upgrade Lapel"
+        )
     elif current != newest:
         raise SchemaOutdated(
             f"the tables are at version {current}, this Lapel needs {newest}; "
@@ -50,8 +57,17 @@ def _connect(url: str, create: bool) -> Engine:
             event.listen(engine, "connect", _prepare_sqlite)
         engine.connect().close()
     except (SQLAlchemyError, OSError, ImportError) as error:
-        raise CatalogueError(f"the database {url} cannot be opened: {error}") from error
+        raise CatalogueError(
+            f"the database {_without_password(url)} cannot be opened: {error}"
+        ) from error
     return engine
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return repr(url)
 
 
 def upgrade(engine: Engine) -> None:
@@ -77,13 +93,31 @@ def revisions(engine: Engine) -> tuple[str | None, str | None]:
     return current, ScriptDirectory.from_config(_alembic()).get_current_head()
 
 
+def _known_revisions() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+
+
 def _alembic() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))))
     return config
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # SQLite's own lower() knows ASCII only, and its cast makes 0 of any word.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+    connection.create_function("lapel_number", 1, _number, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # readers go on while a writer writes
     cursor.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut

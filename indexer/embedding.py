@@ -51,7 +51,9 @@ class ClipEncoder:
 
         model_name, _, pretrained = (name, "", "") if ":" in name else name.partition("/")
         try:
-            model = open_clip.create_model(model_name, pretrained=pretrained or None)
+            model = open_clip.create_model(
+                model_name, pretrained=pretrained or None, require_pretrained=True
+            )
             tokenizer = open_clip.get_tokenizer(model_name)
         except Exception as error:  # a hub's client, a config, a weight file: anything can fail
             raise ModelError(_load_message(name, error)) from error

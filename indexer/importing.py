@@ -5,7 +5,8 @@ run goes on.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +20,12 @@ from indexer.describe import DescribedGarment, Describer
 from indexer.errors import LapelError, PhotoMissing
 from indexer.feeds.record import ItemRecord, RowError
 from indexer.garments import Slot
-from indexer.photo import hash_bytes, read_bytes, read_photo
+from indexer.photo import Photo, hash_bytes, read_bytes, read_photo
 from indexer.rows import ItemWrite, PhotoWrite, StoredItem, stored_items, stored_photos
 
 ITEMS_A_BATCH = 32  # one SQL transaction: what a crash costs at most
-PHOTOS_A_BATCH = 16  # decoded at once: 16 photos of 50 Mpx are 2.4 GB
+PHOTOS_A_BATCH = 16  # decoded at once, and no more than so many pixels together (four bytes each,
+PIXELS_A_BATCH = 60_000_000  # and as much again while models look at them)
 ERROR_COLUMNS = ("row", "item_id", "photo", "type", "detail")
 
 
@@ -47,6 +49,8 @@ class _Found:
     path: Path
     sha256: str
     wanted: Slot | None
+    row: int
+    item_id: str
 
     @property
     def key(self) -> tuple[str, str]:
@@ -79,6 +83,7 @@ class Importer:
         self._feed_folder = feed_folder
         self._images = images
         self._errors = _ErrorFile(catalogue.settings.home / "errors.csv", say)
+        self._seen: set[str] = set()
         self.report = ImportReport()
 
     def run(self, records: Iterable[ItemRecord | RowError]) -> ImportReport:
@@ -95,13 +100,17 @@ class Importer:
         return self.report
 
     def _import_batch(self, batch: Sequence[ItemRecord | RowError]) -> None:
-        # Of two rows with one id the last one counts, as in every shop's own import.
         records: dict[str, ItemRecord] = {}
         for each in batch:
             if isinstance(each, RowError):
                 self.report.failed += 1
                 self._errors.write(each.row, each.item_id, "", "row_error", each.detail)
+            elif each.item_id in self._seen:
+                self.report.failed += 1
+                detail = "a row above has the same id; the first one counts"
+                self._errors.write(each.row, each.item_id, "", "row_error", detail)
             else:
+                self._seen.add(each.item_id)
                 records[each.item_id] = each
         found = {item_id: self._find(record) for item_id, record in records.items()}
         hashes = {photo.sha256 for photos in found.values() for photo in photos}
@@ -122,8 +131,9 @@ class Importer:
     def _is_unchanged(
         self, record: ItemRecord, found: Sequence[_Found], stored: StoredItem | None
     ) -> bool:
-        hashes = tuple(dict.fromkeys(photo.sha256 for photo in found))
-        same = stored == StoredItem(record.content_hash(), hashes)
+        shown = {photo.sha256: str(photo.path) for photo in reversed(found)}
+        photos = tuple((sha256, shown[sha256]) for sha256 in dict.fromkeys(p.sha256 for p in found))
+        same = stored == StoredItem(record.content_hash(), photos)
         self.report.unchanged += same
         return same
 
@@ -145,7 +155,7 @@ class Importer:
             except LapelError as error:
                 self._errors.write(record.row, record.item_id, address, error.type, str(error))
                 continue
-            found.append(_Found(address, path, sha256, record.slot))
+            found.append(_Found(address, path, sha256, record.slot, record.row, record.item_id))
         return found
 
     def _resolve(self, address: str) -> Path:
@@ -156,30 +166,46 @@ class Importer:
             )
         if self._images is None:
             return (self._feed_folder / address).absolute()
-        path = (self._images / address.lstrip("/")).resolve()
-        if not path.is_relative_to(self._images.resolve()):
+        # By the words of the path: a picture may well be a link into a media store.
+        root = str(self._images.absolute())
+        path = os.path.normpath(f"{root}/{address}")
+        if os.path.commonpath([root, path]) != root:
             raise PhotoMissing(f"{address} leads out of the folder {self._images}")
-        return path
+        return Path(path)
 
     def _describe(self, photos: Iterable[_Found]) -> dict[tuple[str, str], _Described]:
         described: dict[tuple[str, str], _Described] = {}
         unique = {photo.key: photo for photo in photos}
-        for batch in batches(unique.values(), PHOTOS_A_BATCH):
-            readable = []
-            for photo in batch:
-                try:
-                    readable.append((photo, read_photo(photo.path)))
-                except LapelError as error:
-                    self._errors.write(0, "", photo.address, error.type, str(error))
+        for batch in self._decoded(unique.values()):
             results = self._describer.describe(
-                [decoded for _, decoded in readable], [photo.wanted for photo, _ in readable]
+                [decoded for _, decoded in batch], [photo.wanted for photo, _ in batch]
             )
-            for (photo, decoded), garments in zip(readable, results, strict=True):
+            for (photo, decoded), garments in zip(batch, results, strict=True):
                 # Masks are not stored; kept until the batch is written they would fill memory.
                 bare = tuple(replace(g, mask=np.zeros((0, 0), np.bool_)) for g in garments)
                 described[photo.key] = _Described(decoded.image_hw, bare)
-            self.report.embedded_photos += len(readable)
+            self.report.embedded_photos += len(batch)
         return described
+
+    def _decoded(self, photos: Iterable[_Found]) -> Iterator[list[tuple[_Found, Photo]]]:
+        """Yield photos decoded, in batches that memory can hold; bad ones are reported."""
+        batch: list[tuple[_Found, Photo]] = []
+        pixels = 0
+        for photo in photos:
+            try:
+                decoded = read_photo(photo.path)
+            except LapelError as error:
+                place = (photo.row, photo.item_id, photo.address)
+                self._errors.write(*place, error.type, str(error))
+                continue
+            height, width = decoded.image_hw
+            if batch and (len(batch) == PHOTOS_A_BATCH or pixels + height * width > PIXELS_A_BATCH):
+                yield batch
+                batch, pixels = [], 0
+            batch.append((photo, decoded))
+            pixels += height * width
+        if batch:
+            yield batch
 
 
 def _photo_writes(
@@ -207,7 +233,7 @@ class _ErrorFile:
         self.count = 0
 
     def __enter__(self) -> None:
-        self._file = self._path.open("w", encoding="utf-8", newline="")
+        self._file = self._path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(ERROR_COLUMNS)
 

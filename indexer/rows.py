@@ -119,8 +119,8 @@ class StoredItem:
     """What is known of an item before its feed row is read again."""
 
     content_hash: str
-    photos: tuple[str, ...]
-    """Hashes of its photos, in the feed's order."""
+    photos: tuple[tuple[str, str], ...]
+    """Hash and address of its photos, in the feed's order."""
 
 
 def stored_items(
@@ -128,17 +128,17 @@ def stored_items(
 ) -> dict[str, StoredItem]:
     """Return what is stored of these items, by item id."""
     rows = session.execute(
-        select(ItemRow.item_id, ItemRow.content_hash, PhotoRow.sha256)
+        select(ItemRow.item_id, ItemRow.content_hash, PhotoRow.sha256, ItemPhotoRow.address)
         .join(ItemPhotoRow, ItemPhotoRow.item_id == ItemRow.id)
         .join(PhotoRow, PhotoRow.id == ItemPhotoRow.photo_id)
         .where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(item_ids))
         .order_by(ItemPhotoRow.position)
     )
     hashes: dict[str, str] = {}
-    photos: dict[str, list[str]] = {}
-    for item_id, content_hash, sha256 in rows:
+    photos: dict[str, list[tuple[str, str]]] = {}
+    for item_id, content_hash, sha256, address in rows:
         hashes[item_id] = content_hash
-        photos.setdefault(item_id, []).append(sha256)
+        photos.setdefault(item_id, []).append((sha256, address))
     return {i: StoredItem(hashes[i], tuple(photos[i])) for i in hashes}
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -155,7 +156,7 @@ def _load_bundle(folder: Path, runtime: Runtime) -> Segmenter:
         model = SegmentationModel(f"{config['architecture']}.yaml", nc=len(classes), verbose=False)
         model.load_state_dict(load_file(folder / "model.safetensors"))
         settings = SegmenterSettings(classes, config["image_size"], config["confidence"])
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"the detector in {folder} cannot be loaded: {error}") from error
     return Segmenter(model.float().fuse(verbose=False), settings, runtime)
 

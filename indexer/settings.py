@@ -32,7 +32,10 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _expand(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+        try:
+            return home.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(f"home {home}: {error}") from error
 
     @field_validator("catalogue")
     @classmethod

@@ -4,6 +4,7 @@ An item (what the shop sells) shows photos; a photo shows garments; an item is l
 garments that are its own. Size variants share a photo, so they share its garments too.
 """
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -41,6 +42,8 @@ class CatalogueRow(Table):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
+    uid: Mapped[str] = mapped_column(String(32), default=lambda: uuid.uuid4().hex)
+    """Names the vector file: another database's vectors are never taken for this one's."""
     fingerprint: Mapped[str | None] = mapped_column(String(32))
     """Of the models; empty until the first garment is stored."""
     layout: Mapped[dict[str, Any] | None]
@@ -75,7 +78,9 @@ class ItemRow(Table):
     fields: Mapped[dict[str, Any]]
     content_hash: Mapped[str] = mapped_column(String(64))
     """Of the feed's row: equal means nothing to do."""
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+    updated_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), default=_now, onupdate=_now
+    )
 
 
 class PhotoRow(Table):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Float, cast, func, select, true
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
 from indexer.errors import QueryError
@@ -102,7 +102,12 @@ def _clause(condition: Condition) -> ColumnElement[bool]:
         else ItemRow.fields[condition.field].as_string()
     )
     if condition.operator in (">=", "<="):
-        number = column if number_column else cast(column, Float)
+        if condition.field in COLUMNS and not number_column:
+            raise QueryError(
+                f"filter {condition.field}{condition.operator}{condition.values[0]}: "
+                f"{condition.field} holds words; compare it with = or !="
+            )
+        number = column if number_column else func.lapel_number(column)
         limit = float(condition.values[0])
         # A missing value passes neither bound; SQL's NULL does that by itself.
         return number >= limit if condition.operator == ">=" else number <= limit

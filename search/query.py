@@ -6,7 +6,7 @@ describe -> choose garments -> slots to look in -> filters -> vectors -> items -
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,11 @@ class Answer:
     warnings: tuple[str, ...]
     took_ms: Mapping[str, float]
 
+    @property
+    def described(self) -> tuple[DescribedGarment, ...]:
+        """The garments without their hits."""
+        return tuple(each.garment for each in self.garments)
+
 
 class Searcher:
     """Answers queries on one catalogue."""
@@ -88,36 +93,28 @@ class Searcher:
         Raises QueryError.
         """
         options.check()
-        before = dict(self._describer.seconds)
+        found = detect_photo(self._describer, photo)
         start = time.perf_counter()
-        described = self._describer.describe([photo])[0]
         chosen = [
-            (i, garment)
-            for i, garment in enumerate(described)
-            if options.garment in ("all", garment.slot) or garment.is_fallback
+            each
+            for each in found.garments
+            if options.garment in ("all", each.garment.slot) or each.garment.is_fallback
         ]
-        searched = time.perf_counter()
         garments = tuple(
-            GarmentAnswer(i, garment, tuple(self.search_garment(garment, options)))
-            for i, garment in chosen
+            replace(each, hits=tuple(self.search_garment(each.garment, options))) for each in chosen
         )
-        end = time.perf_counter()
-        stages = {
-            stage: seconds - before.get(stage, 0.0)
-            for stage, seconds in self._describer.seconds.items()
-        }
-        took = stages | {"search": end - searched, "total": end - start}
-        return Answer(
-            uuid.uuid4().hex,
-            self._describer.models.fingerprint,
-            garments,
-            warnings_for(described, chosen, options.garment),
-            {stage: round(seconds * 1000, 1) for stage, seconds in took.items()},
+        searched = round((time.perf_counter() - start) * 1000, 1)
+        total = round(found.took_ms["total"] + searched, 1)
+        return replace(
+            found,
+            garments=garments,
+            warnings=found.warnings or _not_found(found, garments, options.garment),
+            took_ms={**found.took_ms, "search": searched, "total": total},
         )
 
     def search_garment(self, garment: DescribedGarment, options: Options) -> list[Hit]:
         """Return the most similar items for a described garment, best first."""
-        slots = _slots_for(garment) if options.strict_slot else None
+        slots = _slots_for(garment, options.garment) if options.strict_slot else None
         return self.search_vector(garment.vector, slots, options)
 
     def search_vector(
@@ -209,26 +206,34 @@ class Searcher:
         ]
 
 
-def _slots_for(garment: DescribedGarment) -> list[Slot] | None:
+def _slots_for(garment: DescribedGarment, asked: str) -> list[Slot] | None:
     """Return the slots to look in: the garment's; of a doubtful top or outer garment, both."""
     if garment.slot == "unknown":
-        return None
+        return [slot for slot in WORN_SLOTS if slot == asked] or None
     if garment.slot in ("top", "outer") and garment.confidence < SURE_OF_SLOT:
         return ["top", "outer"]
     return [garment.slot]
 
 
-def warnings_for(
-    described: Sequence[DescribedGarment],
-    chosen: Sequence[tuple[int, DescribedGarment]],
-    asked: str,
-) -> tuple[str, ...]:
-    """Say what the caller should know before trusting an answer."""
-    if described and described[0].is_fallback:
-        return (
-            "no garment was found: the whole photo was searched as one garment of unknown slot",
-        )
-    if not chosen:
-        seen = ", ".join(sorted({garment.slot for garment in described}))
-        return (f"no {asked} was found in the photo; it shows: {seen}",)
-    return ()
+def detect_photo(describer: Describer, photo: Photo) -> Answer:
+    """Find and describe a photo's garments; the answer has no hits."""
+    before = dict(describer.seconds)
+    start = time.perf_counter()
+    described = describer.describe([photo])[0]
+    took = {stage: s - before.get(stage, 0.0) for stage, s in describer.seconds.items()}
+    took["total"] = time.perf_counter() - start
+    warning = "no garment was found: the whole photo stands for one garment of unknown slot"
+    return Answer(
+        uuid.uuid4().hex,
+        describer.models.fingerprint,
+        tuple(GarmentAnswer(i, garment, ()) for i, garment in enumerate(described)),
+        (warning,) if described[0].is_fallback else (),
+        {stage: round(seconds * 1000, 1) for stage, seconds in took.items()},
+    )
+
+
+def _not_found(found: Answer, chosen: Sequence[GarmentAnswer], asked: str) -> tuple[str, ...]:
+    if chosen:
+        return ()
+    seen = ", ".join(sorted({garment.slot for garment in found.described}))
+    return (f"no {asked} was found in the photo; it shows: {seen}",)

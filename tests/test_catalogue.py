@@ -26,7 +26,8 @@ from indexer.importing import Importer, ImportReport
 from indexer.models import Models
 from indexer.sample import draw, encode_jpeg
 from indexer.settings import Settings
-from indexer.tables import GarmentRow, ItemRow, Table
+from indexer.tables import GarmentRow, ItemPhotoRow, ItemRow, Table
+from indexer.vectors import from_bytes
 from tests.conftest import Shop
 
 
@@ -61,12 +62,10 @@ def test_everything_in_the_feed_is_in(catalogue: Catalogue, shop: Shop) -> None:
             assert row.fields["pattern"] == item.pattern
 
 
-def test_again_nothing_is_described(
-    catalogue: Catalogue, describer: Describer, own_shop: Shop
-) -> None:
-    report = import_again(catalogue, describer, own_shop)
+def test_again_nothing_is_described(catalogue: Catalogue, describer: Describer, shop: Shop) -> None:
+    report = import_again(catalogue, describer, shop)
     assert (report.added, report.changed, report.embedded_photos) == (0, 0, 0)
-    assert report.unchanged == len(own_shop.items)
+    assert report.unchanged == len(shop.items)
 
 
 def test_a_changed_price_describes_nothing_a_changed_photo_only_itself(
@@ -153,7 +152,7 @@ def test_deleted_items_are_gone_and_shared_photos_stay(
 
 
 def test_lost_or_stale_vectors_are_caught_up_without_a_model(home: Path, shop: Shop) -> None:
-    file = home / "vectors" / "default.faiss"
+    (file,) = (home / "vectors").glob("default-*.faiss")
     stale = file.read_bytes()
     file.unlink()
     assert is_consistent(Catalogue.open(Settings(home=home)))
@@ -219,12 +218,87 @@ def test_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
             assert sorted(map(str, ours)) == sorted(map(str, theirs)), (table, part)
 
 
-def test_older_tables_are_refused_until_upgraded(home: Path) -> None:
+def test_tables_of_a_newer_version_are_refused(home: Path) -> None:
     url = Settings(home=home).resolved_database_url
     with create_engine(url).begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaOutdated, match="newer"):
+        Catalogue.open(Settings(home=home))
+
+
+def test_older_tables_are_refused_until_upgraded(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.database.revisions", lambda engine: ("0001", "0002"))
     with pytest.raises(SchemaOutdated, match="lapel db upgrade"):
         Catalogue.open(Settings(home=home))
+
+
+def test_another_databases_vectors_are_never_taken(
+    home: Path, describer: Describer, shop: Shop
+) -> None:
+    for file in home.glob("lapel.sqlite*"):  # begun anew, with the old vector file left behind
+        file.unlink()
+    catalogue = Catalogue.open(Settings(home=home), create=True)
+    address = f"images/{shop.items[-1].item_id}_worn.jpg"
+    record = ItemRecord("one", "one", (address,), slot=shop.items[-1].slot)
+    Importer(catalogue, describer, shop.folder, shop.folder).run([record])
+    with Session(catalogue.engine) as session:
+        row = session.scalars(select(GarmentRow)).one()
+        query = from_bytes([row.vector], catalogue.layout.dim)[0]
+    ids, scores = catalogue.vectors.search(query, 1)
+    assert ids.tolist() == [row.id]
+    assert scores[0] == pytest.approx(3.0, abs=0.01)  # each of the three parts with itself
+
+
+def test_a_repeated_id_is_an_error_and_a_second_run_is_quiet(
+    describer: Describer, shop: Shop, tmp_path: Path
+) -> None:
+    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
+    photos = [f"images/{item.item_id}_flat.jpg" for item in shop.items[:40]]
+    records = [ItemRecord(str(i % 39), str(i), (p,), slot="top") for i, p in enumerate(photos)]
+    first = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
+    assert (first.added, first.failed, first.errors) == (39, 1, 1)
+    again = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
+    assert (again.changed, again.unchanged, again.embedded_photos) == (0, 39, 0)
+
+
+def test_moved_and_linked_pictures(describer: Describer, shop: Shop, tmp_path: Path) -> None:
+    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
+    name = f"{shop.items[0].item_id}_worn.jpg"
+    record = ItemRecord("one", "one", (name,), slot=shop.items[0].slot)
+    Importer(catalogue, describer, shop.folder, shop.folder / "images").run([record])
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / name).symlink_to(shop.folder / "images" / name)
+    moved = Importer(catalogue, describer, shop.folder, tmp_path / "links").run([record])
+    assert (moved.changed, moved.embedded_photos, moved.errors) == (1, 0, 0)
+    with Session(catalogue.engine) as session:
+        address = session.scalars(select(ItemPhotoRow.address)).one()
+    assert address == str(tmp_path / "links" / name)
+
+
+def test_a_path_with_a_nul_is_one_bad_picture(
+    describer: Describer, shop: Shop, tmp_path: Path
+) -> None:
+    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
+    records = [
+        ItemRecord("bad", "bad", ("a\0b.jpg",)),
+        ItemRecord("good", "good", (f"images/{shop.items[0].item_id}_worn.jpg",)),
+    ]
+    report = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
+    assert (report.added, report.failed) == (1, 1)
+
+
+def test_a_catalogue_that_never_held_a_garment_takes_any_models(
+    models: Models, describer: Describer, shop: Shop, tmp_path: Path
+) -> None:
+    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
+    nothing = [ItemRecord("a", "a", ("missing.jpg",))]
+    Importer(catalogue, describer, shop.folder, shop.folder).run(nothing)
+    others = Describer(Models(models.detector, models.encoder, AttributeHeads([])))
+    one = ItemRecord("a", "a", (f"images/{shop.items[0].item_id}_worn.jpg",))
+    report = Importer(catalogue, others, shop.folder, shop.folder).run([one])
+    assert report.added == 1
 
 
 def test_upgrade_says_where_it_came_from(home: Path) -> None:

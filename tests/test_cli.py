@@ -133,6 +133,7 @@ def test_detect_gives_masks_that_coco_reads(shop: Shop, street_photo: Path, tmp_
     result = lapel("detect", street_photo, "--json", "--out", tmp_path)
     assert result.exit_code == 0
     (found,) = lines(result)
+    assert {"photo", "query_id", "took_ms", "model", "warnings", "garments"} == set(found)
     height, width = read_photo(street_photo).image_hw
     for garment in found["garments"]:
         assert garment["mask"]["size"] == [height, width]
@@ -215,3 +216,26 @@ def test_the_installed_command_speaks_only_data_on_stdout(home: Path, street_pho
     )  # fmt: skip
     assert len(done.stdout.splitlines()) == 1
     assert json.loads(done.stdout)["garments"]
+
+
+def test_brackets_in_a_title_are_only_words(shop: Shop, tmp_path: Path) -> None:
+    rows = shop.feed.read_text("utf-8").splitlines()
+    cells = rows[1].split("\t")
+    cells[rows[0].split("\t").index("title")] = "Tee [sale] [/b]"
+    feed = shop.folder / "brackets.tsv"
+    feed.write_text("\n".join([rows[0], "\t".join(cells)]) + "\n", "utf-8")
+    home = tmp_path / "home"
+    assert lapel("--home", home, "index", feed, "--images", shop.folder).exit_code == 0
+    photo = shop.folder / "images" / f"{shop.items[0].item_id}_worn.jpg"
+    result = lapel("--home", home, "search", photo)
+    assert result.exit_code == 0
+    assert "[sale]" in result.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    home: Path, street_photo: Path, tmp_path: Path
+) -> None:
+    result = lapel("--home", home, "search", street_photo, "--html", tmp_path)
+    assert result.exit_code == 2
+    assert str(tmp_path) in result.stderr
+    assert "Traceback" not in result.stderr

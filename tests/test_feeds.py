@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,7 @@ def test_the_deepest_step_of_a_path_counts() -> None:
         ("29.90 EUR", (29.9, "EUR")), ("EUR 29,90", (29.9, "EUR")), ("€1.299,00", (1299.0, "EUR")),
         ("$1,299.50", (1299.5, "USD")), ("1 299,00 PLN", (1299.0, "PLN")), ("52", (52.0, None)),
         ("1,299", (1299.0, None)), ("", (None, None)), ("0.00", (0.0, None)),
+        ("from 29.90 EUR", (29.9, "EUR")),
     ],
 )  # fmt: skip
 def test_prices(text: str, price: tuple[float | None, str | None]) -> None:
@@ -134,6 +136,28 @@ def test_a_folder_is_a_feed(tmp_path: Path) -> None:
     first, second = records(tmp_path)
     assert (first.item_id, first.category, first.title) == ("jeans/a_b", "jeans", "a b")
     assert (second.item_id, second.slot) == ("red-dress", "dress")
+
+
+def test_two_photos_of_one_name_and_a_name_that_is_no_text(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.zeros((40, 40, 3), np.uint8))
+    for name in ("a.png", "a.jpg"):
+        picture.save(tmp_path / name)
+    os.rename(  # noqa: PTH104  a name that is no text has no Path
+        tmp_path / "a.png", os.fsencode(tmp_path) + b"/caf\xe9.png"
+    )
+    (error,) = errors(tmp_path)
+    assert "UTF-8" in error.detail
+    picture.save(tmp_path / "a.png")
+    ids = [r.item_id for r in read_feed(tmp_path) if isinstance(r, ItemRecord)]
+    assert ids == ["a.jpg", "a.png"]
+
+
+def test_a_quote_that_never_closes_is_an_error(tmp_path: Path) -> None:
+    feed = tmp_path / "feed.tsv"
+    row = "a{}\t{}\ti.jpg\n"
+    text = [GOOGLE, row.format(1, "Top"), row.format(2, '"90s jacket'), row.format(3, "Top")]
+    feed.write_text("".join(text), encoding="utf-8")
+    assert errors(feed)
 
 
 def test_other_encodings_are_read(tmp_path: Path) -> None:

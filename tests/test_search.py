@@ -203,3 +203,27 @@ def test_many_variants_of_one_group_do_not_hide_the_others(
     assert len({hit.item.group_id for hit in hits}) == 8
     assert hits[0].item.group_id == item.group_id
     assert hits[0].score > 0.99
+
+
+def test_words_beyond_ascii_and_numbers_among_words(
+    catalogue: Catalogue, describer: Describer, shop: Shop
+) -> None:
+    item = shop.items[0]
+    photo = (f"images/{item.item_id}_worn.jpg",)
+    records = [
+        ItemRecord("a", "a", photo, slot=item.slot, brand="Émilie", fields={"size": "M"}),
+        ItemRecord("b", "b", photo, slot=item.slot, brand="Other", fields={"size": "38"}),
+    ]
+    Importer(catalogue, describer, shop.folder, shop.folder).run(records)
+    searcher = Searcher(catalogue, describer)
+    (garment,) = describer.describe([read_photo(shop.folder / photo[0])], [item.slot])[0]
+
+    def found(*texts: str) -> set[str]:
+        options = Options(k=1000, filters=Filters.parse(texts))
+        return {hit.item.item_id for hit in searcher.search_garment(garment, options)}
+
+    assert found("brand=ÉMILIE") == {"a"}
+    assert "a" not in found("brand!=émilie")
+    assert found("size<=40", "brand!=x") == {"b"}
+    with pytest.raises(QueryError, match="holds words"):
+        found("brand<=5")

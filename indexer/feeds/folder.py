@@ -1,5 +1,6 @@
 """A folder of photos in, item records out: each photo is an item, its folders name its category."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,11 +22,19 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
     if not source.is_dir():
         raise FeedError(f"{source} is not a folder; give a folder of photos")
     paths = sorted(path for path in source.rglob("*") if path.is_file() and is_photo_file(path))
+    stems = Counter(path.with_suffix("") for path in paths)
     for row, path in enumerate(paths, start=1):
         relative = path.relative_to(source)
+        try:
+            str(relative).encode("utf-8")
+        except UnicodeEncodeError:
+            yield RowError(row, ascii(str(relative)), "the file's name is not UTF-8; rename it")
+            continue
         folders = [find_category(folder) for folder in reversed(relative.parent.parts)]
         category = next((found for found in folders if found), None) or find_category(_words(path))
-        item_id = relative.with_suffix("").as_posix()
+        # `a.jpg` and `a.png` are two items.
+        is_alone = stems[path.with_suffix("")] == 1
+        item_id = (relative.with_suffix("") if is_alone else relative).as_posix()
         yield ItemRecord(
             item_id=item_id,
             group_id=item_id,

@@ -31,7 +31,7 @@ def parse_price(text: str) -> tuple[float | None, str | None]:
     found = _AMOUNT.search(text)
     if not found:
         raise ValueError(f"price {text!r} has no amount; expected one like '29.90 EUR'")
-    code = re.search(r"[A-Z]{3}", text.upper())
+    code = re.search(r"\b[A-Z]{3}\b", text)
     sign = next((iso for mark, iso in _SIGNS.items() if mark in text), None)
     return _amount(found.group()), code.group() if code else sign
 
@@ -82,7 +82,7 @@ def _encoding(raw: BinaryIO) -> str:
 def read_rows(source: Path, delimiter: str) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Yield line number and cells by header word; of a bad row a string that says what is wrong."""
     with open_text(source) as text:
-        yield from _rows(csv.reader(text, delimiter=delimiter), source)
+        yield from _rows(csv.reader(text, delimiter=delimiter, strict=True), source)
 
 
 def _rows(reader: Any, source: Path) -> Iterator[tuple[int, dict[str, str] | str]]:

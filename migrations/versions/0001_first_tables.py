@@ -15,6 +15,7 @@ def upgrade() -> None:
         "catalogue",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("uid", sa.String(length=32), nullable=False),
         sa.Column("fingerprint", sa.String(length=32), nullable=True),
         sa.Column("layout", sa.JSON(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),

@@ -12,7 +12,7 @@ from indexer.embedding import ClipEncoder
 from indexer.errors import TextTowerUntrained
 from indexer.runtime import Runtime
 from training.attributes import NO_LABEL, Labelled, train, write_card
-from training.encoder import Run, sample, supervised_contrast
+from training.encoder import Run, halfway, sample, supervised_contrast
 from training.encoder_bundle import TRUNK, build_model, half_whitened_pca, write_bundle
 from training.encoder_data import FILL, Garment, augment
 from training.luma import is_test_sku, luma_photos
@@ -122,3 +122,11 @@ def test_luma_is_split_by_sku(shared: Path) -> None:
     assert 0.25 < len(tests) / len({photo.sku for photo in photos}) < 0.55
     assert sum(photo.view == "main" for photo in photos) == 301
     assert sum(photo.view in ("back", "alt1", "alternate") for photo in photos) == 169
+
+
+def test_halfway_is_the_mean_and_leaves_counters_alone() -> None:
+    before = {"weight": torch.zeros(3), "count": torch.tensor(1)}
+    after = {"weight": torch.ones(3), "count": torch.tensor(7)}
+    mean = halfway(before, after)
+    assert mean["weight"].tolist() == [0.5] * 3
+    assert mean["count"] == 7

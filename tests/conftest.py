@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
@@ -22,6 +24,7 @@ from indexer.models import Models, load_models
 from indexer.photo import Photo
 from indexer.sample import SampleItem, sample_items, write_shop
 from indexer.settings import Settings
+from indexer.tables import GarmentRow
 
 SHARED = Path(os.environ.get("LAPEL_SHARED", Path(__file__).parents[2] / "shared"))
 # Two neighbours of every twelve: all four slots, groups of variants, seconds to describe.
@@ -96,3 +99,13 @@ def street_photo() -> Path:
     import ultralytics
 
     return Path(ultralytics.__file__).parent / "assets" / "bus.jpg"
+
+
+def import_again(catalogue: Catalogue, describer: Describer, shop: Shop) -> ImportReport:
+    return Importer(catalogue, describer, shop.folder, shop.folder).run(read_feed(shop.feed))
+
+
+def is_consistent(catalogue: Catalogue) -> bool:
+    with Session(catalogue.engine) as session:
+        stored = set(session.scalars(select(GarmentRow.id)))
+    return stored == set(catalogue.vectors.ids().tolist())

@@ -1,8 +1,5 @@
 """Real SQLite, real FAISS, the bundled models: what is indexed, changed, deleted and rebuilt."""
 
-import csv
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,32 +17,13 @@ from indexer.errors import (
     FingerprintMismatch,
     SchemaOutdated,
 )
-from indexer.feeds import read_feed
 from indexer.feeds.record import ItemRecord
-from indexer.importing import Importer, ImportReport
+from indexer.importing import Importer
 from indexer.models import Models
-from indexer.sample import draw, encode_jpeg
 from indexer.settings import Settings
-from indexer.tables import GarmentRow, ItemPhotoRow, ItemRow, Table
+from indexer.tables import GarmentRow, ItemRow, Table
 from indexer.vectors import from_bytes
-from tests.conftest import Shop
-
-
-def import_again(catalogue: Catalogue, describer: Describer, shop: Shop) -> ImportReport:
-    return Importer(catalogue, describer, shop.folder, shop.folder).run(read_feed(shop.feed))
-
-
-def is_consistent(catalogue: Catalogue) -> bool:
-    with Session(catalogue.engine) as session:
-        stored = set(session.scalars(select(GarmentRow.id)))
-    return stored == set(catalogue.vectors.ids().tolist())
-
-
-@pytest.fixture
-def own_shop(shop: Shop, tmp_path: Path) -> Shop:
-    """A copy of the shop's files, to change."""
-    folder = Path(shutil.copytree(shop.folder, tmp_path / "shop"))
-    return replace(shop, folder=folder, feed=folder / shop.feed.name)
+from tests.conftest import Shop, import_again, is_consistent
 
 
 def test_everything_in_the_feed_is_in(catalogue: Catalogue, shop: Shop) -> None:
@@ -60,75 +38,6 @@ def test_everything_in_the_feed_is_in(catalogue: Catalogue, shop: Shop) -> None:
             row = session.scalars(select(ItemRow).where(ItemRow.item_id == item.item_id)).one()
             assert (row.slot, row.group_id, row.price) == (item.slot, item.group_id, item.price)
             assert row.fields["pattern"] == item.pattern
-
-
-def test_again_nothing_is_described(catalogue: Catalogue, describer: Describer, shop: Shop) -> None:
-    report = import_again(catalogue, describer, shop)
-    assert (report.added, report.changed, report.embedded_photos) == (0, 0, 0)
-    assert report.unchanged == len(shop.items)
-
-
-def test_a_changed_price_describes_nothing_a_changed_photo_only_itself(
-    catalogue: Catalogue, describer: Describer, own_shop: Shop
-) -> None:
-    text = own_shop.feed.read_text("utf-8")
-    first = own_shop.items[0]
-    own_shop.feed.write_text(text.replace(f"{first.price:.2f} EUR", "1.00 EUR"), "utf-8")
-    before = catalogue.stats()
-    report = import_again(catalogue, describer, own_shop)
-    assert report.changed >= 1
-    assert report.embedded_photos == 0
-    photo = own_shop.folder / "images" / f"{first.item_id}_flat.jpg"
-    photo.write_bytes(encode_jpeg(draw(first, "flat", seed=999)))
-    report = import_again(catalogue, describer, own_shop)
-    assert (report.changed, report.embedded_photos) == (1, 1)
-    after = catalogue.stats()
-    assert [after[n] for n in ("items", "photos", "garments", "vectors")] == [
-        before[n] for n in ("items", "photos", "garments", "vectors")
-    ]
-    assert is_consistent(catalogue)
-
-
-def test_bad_rows_and_pictures_are_named_and_the_rest_is_in(
-    describer: Describer, own_shop: Shop, tmp_path: Path
-) -> None:
-    images = own_shop.folder / "images"
-    lines = own_shop.feed.read_text("utf-8").splitlines()[:9]
-    ids = [line.split("\t")[0] for line in lines]
-    (images / f"{ids[1]}_worn.jpg").write_bytes(b"")
-    cut = (images / f"{ids[2]}_worn.jpg").read_bytes()[:500]
-    for view in ("worn", "flat"):
-        (images / f"{ids[2]}_{view}.jpg").write_bytes(cut)
-        (images / f"{ids[3]}_{view}.jpg").unlink()
-    own_shop.feed.write_text("\n".join([*lines, "\tno id", "x\t\t"]) + "\n", "utf-8")
-    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
-    said: list[str] = []
-    importer = Importer(catalogue, describer, own_shop.folder, own_shop.folder, said.append)
-    report = importer.run(read_feed(own_shop.feed))
-    assert (report.added, report.failed) == (6, 4)
-    with (tmp_path / "new" / "errors.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    kinds = sorted(row["type"] for row in rows)
-    assert kinds.count("row_error") == 2
-    assert {"photo_empty", "photo_truncated", "photo_missing"} <= set(kinds)
-    assert report.errors == len(rows) == len(said)
-    named = " ".join(row["item_id"] + row["photo"] for row in rows)
-    assert all(item_id in named for item_id in ids[1:4])
-
-
-def test_paths_stay_under_the_images_folder(
-    describer: Describer, shop: Shop, tmp_path: Path
-) -> None:
-    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
-    worn = f"images/{shop.items[0].item_id}_worn.jpg"
-    records = [
-        ItemRecord("absolute", "g", (f"/{worn}",), slot="top"),
-        ItemRecord("out", "g", (f"../{shop.folder.name}/{worn}", "../../etc/passwd")),
-        ItemRecord("web", "g", ("https://example.com/a.jpg",)),
-    ]
-    report = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
-    assert (report.added, report.failed) == (2, 1)
-    assert report.errors == 2
 
 
 def test_deleted_items_are_gone_and_shared_photos_stay(
@@ -168,10 +77,10 @@ def test_rebuild_gives_the_same_vectors(catalogue: Catalogue, shop: Shop) -> Non
     assert is_consistent(catalogue)
 
 
-def test_other_models_are_refused(catalogue: Catalogue, models: Models, own_shop: Shop) -> None:
+def test_other_models_are_refused(catalogue: Catalogue, models: Models, shop: Shop) -> None:
     others = Describer(Models(models.detector, models.encoder, AttributeHeads([])))
     with pytest.raises(FingerprintMismatch, match="another --home"):
-        import_again(catalogue, others, own_shop)
+        import_again(catalogue, others, shop)
 
 
 def test_a_second_writer_is_told_who_waits(
@@ -249,44 +158,6 @@ def test_another_databases_vectors_are_never_taken(
     ids, scores = catalogue.vectors.search(query, 1)
     assert ids.tolist() == [row.id]
     assert scores[0] == pytest.approx(3.0, abs=0.01)  # each of the three parts with itself
-
-
-def test_a_repeated_id_is_an_error_and_a_second_run_is_quiet(
-    describer: Describer, shop: Shop, tmp_path: Path
-) -> None:
-    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
-    photos = [f"images/{item.item_id}_flat.jpg" for item in shop.items[:40]]
-    records = [ItemRecord(str(i % 39), str(i), (p,), slot="top") for i, p in enumerate(photos)]
-    first = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
-    assert (first.added, first.failed, first.errors) == (39, 1, 1)
-    again = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
-    assert (again.changed, again.unchanged, again.embedded_photos) == (0, 39, 0)
-
-
-def test_moved_and_linked_pictures(describer: Describer, shop: Shop, tmp_path: Path) -> None:
-    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
-    name = f"{shop.items[0].item_id}_worn.jpg"
-    record = ItemRecord("one", "one", (name,), slot=shop.items[0].slot)
-    Importer(catalogue, describer, shop.folder, shop.folder / "images").run([record])
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links" / name).symlink_to(shop.folder / "images" / name)
-    moved = Importer(catalogue, describer, shop.folder, tmp_path / "links").run([record])
-    assert (moved.changed, moved.embedded_photos, moved.errors) == (1, 0, 0)
-    with Session(catalogue.engine) as session:
-        address = session.scalars(select(ItemPhotoRow.address)).one()
-    assert address == str(tmp_path / "links" / name)
-
-
-def test_a_path_with_a_nul_is_one_bad_picture(
-    describer: Describer, shop: Shop, tmp_path: Path
-) -> None:
-    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
-    records = [
-        ItemRecord("bad", "bad", ("a\0b.jpg",)),
-        ItemRecord("good", "good", (f"images/{shop.items[0].item_id}_worn.jpg",)),
-    ]
-    report = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
-    assert (report.added, report.failed) == (1, 1)
 
 
 def test_a_catalogue_that_never_held_a_garment_takes_any_models(

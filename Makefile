@@ -29,7 +29,7 @@ demo: setup
 	@rm -rf demo/home
 	$(BIN)/lapel sample demo/shop
 	$(BIN)/lapel --home demo/home index demo/shop/feed.tsv --images demo/shop
-	$(BIN)/lapel --home demo/home search --k 6 --html demo/result.html \
+	$(BIN)/lapel --home demo/home search --k 5 --html demo/result.html \
 	    $(VENV)/lib/python3.*/site-packages/ultralytics/assets/*.jpg
 	@echo "open demo/result.html in a browser" >&2
 

@@ -167,7 +167,7 @@ class Importer:
         if self._images is None:
             return (self._feed_folder / address).absolute()
         # By the words of the path: a picture may well be a link into a media store.
-        root = str(self._images.absolute())
+        root = os.path.normpath(self._images.absolute())
         path = os.path.normpath(f"{root}/{address}")
         if os.path.commonpath([root, path]) != root:
             raise PhotoMissing(f"{address} leads out of the folder {self._images}")

@@ -122,6 +122,18 @@ def test_moved_and_linked_pictures(describer: Describer, shop: Shop, tmp_path: P
     assert address == str(tmp_path / "links" / name)
 
 
+def test_a_relative_images_folder(
+    describer: Describer, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    up = Path(*[".."] * len(tmp_path.parts[1:]))
+    images = up / shop.folder.relative_to("/") / "images"
+    catalogue = Catalogue.open(Settings(home=tmp_path / "new"), create=True)
+    record = ItemRecord("one", "one", (f"/{shop.items[0].item_id}_worn.jpg",), slot="top")
+    report = Importer(catalogue, describer, shop.folder, images).run([record])
+    assert (report.added, report.errors) == (1, 0)
+
+
 def test_a_path_with_a_nul_is_one_bad_picture(
     describer: Describer, shop: Shop, tmp_path: Path
 ) -> None:

@@ -67,13 +67,13 @@ BUNDLED: Mapping[str, ModelDescription] = {
         "lapel-segmenter",
         WEIGHTS / "segmenter",
         "AGPL-3.0",
-        "YOLOv8n-seg (Ultralytics), fine-tuned on Clothing Co-Parsing by training/segmenter.py",
+        "YOLOv8n-seg (Ultralytics), fine-tuned on street photos by training/segmenter.py",
     ),
     "encoder": ModelDescription(
         "lapel-encoder",
         WEIGHTS / "encoder",
         "Apache-2.0",
-        "EfficientNet-Lite0 (ImageNet), projected by training/encoder.py",
+        "EfficientNet-Lite0 (ImageNet), fine-tuned on garments by training/encoder.py",
     ),
     "attributes": ModelDescription(
         "lapel-attributes",

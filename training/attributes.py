@@ -46,7 +46,7 @@ Linear softmax heads on lapel-encoder's embeddings: {heads}.
 {rows}
 
 What still fails: rare categories (blouse, cape, bodysuit) go to their commoner neighbours, and
-the embeddings are ImageNet's, which know little of cut and cloth.
+the embeddings were trained to tell products apart, not to name cut and cloth.
 """
 
 

@@ -10,6 +10,7 @@ from pycocotools import mask as coco
 
 from indexer.describe import DescribedGarment
 from indexer.errors import LapelError
+from indexer.garments import place_mask
 from indexer.tables import ItemRow
 from search.query import Answer, GarmentAnswer
 from search.ranking import Hit
@@ -50,18 +51,10 @@ def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
 def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
     """Return what was detected: as an answer, with masks (COCO compressed RLE) for results."""
     garments = [
-        garment_json(each.id, each.garment) | {"mask": encode_mask(full_mask(each.garment))}
+        garment_json(each.id, each.garment) | {"mask": encode_mask(_full_mask(each.garment))}
         for each in answer.garments
     ]
     return _head(photo, answer) | {"garments": garments}
-
-
-def full_mask(garment: DescribedGarment) -> NDArray[np.bool_]:
-    """Return a garment's mask in its photo's size (h, w)."""
-    full = np.zeros(garment.image_hw, np.bool_)
-    x1, y1, x2, y2 = garment.xyxy
-    full[y1:y2, x1:x2] = garment.mask
-    return full
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
@@ -99,3 +92,7 @@ def _head(photo: str, answer: Answer) -> dict[str, Any]:
         "model": {"fingerprint": answer.fingerprint},
         "warnings": list(answer.warnings),
     }
+
+
+def _full_mask(garment: DescribedGarment) -> NDArray[np.bool_]:
+    return place_mask(garment.mask, garment.xyxy, garment.image_hw)

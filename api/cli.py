@@ -19,7 +19,8 @@ from indexer.settings import Settings
 
 if TYPE_CHECKING:
     from api.report import Answered
-    from search.query import Options, Searcher
+    from indexer.photo import Photo
+    from search.query import Answer, Options, Searcher
 
 app = typer.Typer(
     cls=Commands,
@@ -99,21 +100,15 @@ def _search_one(
     searcher: "Searcher", path: Path, options: "Options", as_json: bool, keep_photo: bool
 ) -> "Answered":
     """Search with one photo and print its answer, or what is wrong with it."""
-    from api.answers import answer_json, error_json
+    from api.answers import answer_json
     from api.report import Answered
     from api.tables import print_answer
-    from indexer.photo import read_photo
 
-    try:
-        photo = read_photo(path)
-    except LapelError as error:
-        say(f"{path}: {error}")
-        if as_json:
-            emit(error_json(str(path), error))
-        return Answered(str(path), error=str(error))
+    photo, error = _read(path, as_json)
+    if photo is None:
+        return Answered(str(path), error=error)
     answer = searcher.search_photo(photo, options)
-    for warning in answer.warnings:
-        say(f"{path}: {warning}")
+    _warn(path, answer)
     if as_json:
         emit(answer_json(str(path), answer))
     else:
@@ -131,27 +126,21 @@ def detect(
     semantic: Annotated[bool, typer.Option(help="Overlays with one colour a slot.")] = False,
 ) -> None:
     """Find the garments in photos: box, mask, slot, category, colours, attributes."""
-    from api.answers import detection_json, error_json
+    from api.answers import detection_json
     from api.overlay import draw_overlay
     from api.tables import print_garments
-    from indexer.photo import read_photo
     from search.query import detect_photo
 
     describer = load_describer(context.obj)
     failed = False
     written: set[Path] = set()
     for path in _progress(photos, "detect"):
-        try:
-            photo = read_photo(path)
-        except LapelError as error:
+        photo, _ = _read(path, as_json)
+        if photo is None:
             failed = True
-            say(f"{path}: {error}")
-            if as_json:
-                emit(error_json(str(path), error))
             continue
         answer = detect_photo(describer, photo)
-        for warning in answer.warnings:
-            say(f"{path}: {warning}")
+        _warn(path, answer)
         if as_json:
             emit(detection_json(str(path), answer))
         else:
@@ -161,6 +150,25 @@ def detect(
             save_overlay(out, path, written, drawn)
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _read(path: Path, as_json: bool) -> tuple["Photo | None", str]:
+    """Read a photo; of a bad one say why, and give its line of JSON and the reason."""
+    from api.answers import error_json
+    from indexer.photo import read_photo
+
+    try:
+        return read_photo(path), ""
+    except LapelError as error:
+        say(f"{path}: {error}")
+        if as_json:
+            emit(error_json(str(path), error))
+        return None, str(error)
+
+
+def _warn(path: Path, answer: "Answer") -> None:
+    for warning in answer.warnings:
+        say(f"{path}: {warning}")
 
 
 def parse_weights(texts: Sequence[str] | None) -> dict[str, float]:

@@ -6,13 +6,12 @@ boxes, so that a 12 megapixel photo with ten garments costs ten garments and not
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Slot = Literal["top", "bottom", "dress", "outer", "unknown"]
-SLOTS: tuple[Slot, ...] = get_args(Slot)
 WORN_SLOTS: tuple[Slot, ...] = ("top", "bottom", "dress", "outer")
 
 
@@ -94,7 +93,14 @@ class Garments:
 
     def full_mask(self, i: int) -> NDArray[np.bool_]:
         """Return garment i's mask in the photo's size, (h, w)."""
-        full = np.zeros(self.image_hw, np.bool_)
-        x1, y1, x2, y2 = self.xyxy[i]
-        full[y1:y2, x1:x2] = self.masks[i]
-        return full
+        return place_mask(self.masks[i], self.xyxy[i].tolist(), self.image_hw)
+
+
+def place_mask(
+    mask: NDArray[np.bool_], xyxy: Sequence[int], image_hw: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return a mask that is as large as its box in its photo's size, (h, w)."""
+    full = np.zeros(image_hw, np.bool_)
+    x1, y1, x2, y2 = xyxy
+    full[y1:y2, x1:x2] = mask
+    return full

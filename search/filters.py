@@ -9,14 +9,12 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
 from indexer.errors import QueryError
+from indexer.rows import COLUMNS as ITEM_COLUMNS
 from indexer.tables import ItemRow
 
 Operator = Literal["=", "!=", ">=", "<="]
 
-COLUMNS = (
-    "item_id", "group_id", "title", "description", "category", "slot", "colour", "brand", "price",
-    "currency", "availability", "link",
-)  # fmt: skip
+COLUMNS = ("item_id", *ITEM_COLUMNS)
 _ALIASES = {"color": "colour"}
 _CONDITION = re.compile(r"\s*([^=!<>]+?)\s*(!=|>=|<=|=)\s*(.*?)\s*", re.DOTALL)
 

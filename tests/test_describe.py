@@ -12,7 +12,7 @@ from indexer.attributes import AttributeHeads
 from indexer.describe import Describer
 from indexer.embedding import ClipEncoder
 from indexer.errors import ModelError, SettingsError, TextTowerUntrained
-from indexer.garments import Garments
+from indexer.garments import Garments, place_mask
 from indexer.models import BUNDLED, Models, load_models
 from indexer.photo import Photo, read_photo
 from indexer.runtime import Runtime
@@ -72,9 +72,7 @@ def test_drawn_garments_are_found_where_they_are(describer: Describer) -> None:
     for item in items:
         picture = draw(item, "worn", seed=5)
         garment = describer.describe([Photo(picture.pixels, "")], [item.slot])[0][0]
-        x1, y1, x2, y2 = garment.xyxy
-        full = np.zeros(garment.image_hw, np.bool_)
-        full[y1:y2, x1:x2] = garment.mask
+        full = place_mask(garment.mask, garment.xyxy, garment.image_hw)
         shares.append((full & picture.mask).sum() / (full | picture.mask).sum())
     assert np.mean(shares) > 0.6
 

@@ -6,6 +6,7 @@ caught up when the catalogue is next opened.
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from indexer.errors import CatalogueEmpty, CatalogueLocked, FingerprintMismatch
 from indexer.features import Layout
 from indexer.rows import ItemWrite, delete_items, delete_orphans, garment_ids_of, write_item
 from indexer.settings import Settings
+from indexer.staging import Switched, add_staged, drop_staged, find_staged, switch_to_staged
 from indexer.tables import CatalogueRow, GarmentRow, ItemRow, PhotoRow
 from indexer.vectors import FaissIndex, VectorIndex, from_bytes
 
@@ -34,6 +36,8 @@ class Catalogue:
         self.id = catalogue_id
         self.settings = settings
         self._vectors: VectorIndex | None = None
+        self._opened_uid = ""  # whose vectors these are
+        self._models: str | None = None  # the fingerprint of who reads and writes here, once said
 
     @classmethod
     def open(cls, settings: Settings, create: bool = False) -> "Catalogue":
@@ -47,7 +51,8 @@ class Catalogue:
                 select(CatalogueRow).where(CatalogueRow.name == settings.catalogue)
             )
             if row is None and not create:
-                names = session.scalars(select(CatalogueRow.name)).all()
+                every = session.scalars(select(CatalogueRow.name)).all()
+                names = [name for name in every if not name.startswith("~")]
                 raise CatalogueEmpty(
                     f"no catalogue {settings.catalogue!r} in {settings.home}; "
                     f"there is {', '.join(names) or 'none yet'}; make one with `lapel index`"
@@ -73,13 +78,21 @@ class Catalogue:
 
     @property
     def vectors(self) -> VectorIndex:
-        """The vector index, opened and caught up with SQL at first use."""
-        if self._vectors is None:
-            name = f"{self.settings.catalogue}-{self.row().uid}.faiss"
-            path = self.settings.home / "vectors" / name
-            self._vectors = FaissIndex(self.layout.dim, path)
+        """The vector index, opened and caught up with SQL at first use.
+
+        Raises FingerprintMismatch when the catalogue was re-embedded since its models were checked.
+        """
+        row = self.row()
+        if self._models not in (None, row.fingerprint):
+            raise _mismatch(row.fingerprint, self._models)
+        if self._vectors is None or self._opened_uid != row.uid:
+            self._vectors = FaissIndex(self.layout.dim, self._vector_file(row.uid))
+            self._opened_uid = row.uid
             self.catch_up()
         return self._vectors
+
+    def _vector_file(self, uid: str) -> Path:
+        return self.settings.home / "vectors" / f"{self.settings.catalogue}-{uid}.faiss"
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -98,22 +111,35 @@ class Catalogue:
     def bind(self, fingerprint: str, layout: Layout) -> None:
         """Bind an empty catalogue to models, or check that it was made with these.
 
-        Raises FingerprintMismatch.
+        For who writes, and holds the lock. Raises FingerprintMismatch.
         """
         with Session(self.engine) as session:
             row = session.get_one(CatalogueRow, self.id)
-            first = select(GarmentRow.id).where(GarmentRow.catalogue_id == self.id).limit(1)
-            if row.fingerprint is None or session.scalar(first) is None:
+            if row.fingerprint != fingerprint and not self._has_garments(session):
                 self._vectors = None
                 row.fingerprint = fingerprint
                 row.layout = {part: getattr(layout, part) for part in layout.__slots__}
                 session.commit()
-            elif row.fingerprint != fingerprint:
-                raise FingerprintMismatch(
-                    f"this catalogue's vectors were made by models {row.fingerprint}, the models "
-                    f"loaded now are {fingerprint}; set LAPEL_DETECTOR, LAPEL_ENCODER and "
-                    "LAPEL_ATTRIBUTES as they were, or index the feed into another --home"
+        self.check_models(fingerprint)
+
+    def check_models(self, fingerprint: str) -> None:
+        """Check that the catalogue was made by these models; writes nothing.
+
+        Later uses of the vectors check it again. Raises FingerprintMismatch, CatalogueEmpty.
+        """
+        with Session(self.engine) as session:
+            row = session.get_one(CatalogueRow, self.id)
+            if row.fingerprint != fingerprint and not self._has_garments(session):
+                raise CatalogueEmpty(
+                    "nothing is indexed yet; fill the catalogue with `lapel index`"
                 )
+            if row.fingerprint != fingerprint:
+                raise _mismatch(row.fingerprint, fingerprint)
+        self._models = fingerprint
+
+    def _has_garments(self, session: Session) -> bool:
+        first = select(GarmentRow.id).where(GarmentRow.catalogue_id == self.id).limit(1)
+        return session.scalar(first) is not None
 
     def write(self, items: Collection[ItemWrite]) -> None:
         """Store items with their photos and garments: one transaction, then the vectors."""
@@ -177,6 +203,50 @@ class Catalogue:
                 self._add(vectors, {row.id: row.vector for row in rows})
         return len(missing), len(held - stored)
 
+    def staged(self, fingerprint: str, layout: Layout) -> "Catalogue":
+        """Return the hidden catalogue in which this one is made anew by these models.
+
+        What other models left half made is deleted.
+        """
+        with Session(self.engine) as session:
+            hidden = find_staged(session, self.id)
+        if hidden is not None and hidden.fingerprint != fingerprint:
+            self.drop_staged()
+            hidden = None
+        if hidden is None:
+            with Session(self.engine, expire_on_commit=False) as session:
+                hidden = add_staged(session, self.id, fingerprint, layout)
+                session.commit()
+        return Catalogue(self.engine, self.settings, hidden.id)
+
+    def drop_staged(self) -> None:
+        """Delete what a re-embedding left half made, if anything."""
+        with Session(self.engine) as session:
+            hidden = find_staged(session, self.id)
+            if hidden is None:
+                return
+            file = self._vector_file(hidden.uid)
+            drop_staged(session, hidden.id)
+            session.commit()
+        file.unlink(missing_ok=True)
+
+    def take_over(self, staged: "Catalogue") -> Switched:
+        """Replace this catalogue's garments by the staged ones: one transaction, then the vectors.
+
+        For who holds the lock. A photo that was not staged is dropped, with the items that show no
+        other.
+        """
+        staged.catch_up()
+        staged.vectors.save()  # under the uid that the switch gives to this catalogue
+        old = self.row().uid
+        with Session(self.engine) as session:
+            switched = switch_to_staged(session, self.id, staged.id)
+            session.commit()
+        self._models = self._vectors = None
+        self.vectors.save()
+        self._vector_file(old).unlink(missing_ok=True)
+        return switched
+
     def stats(self) -> dict[str, Any]:
         """Count what is stored, with the models' fingerprint."""
         row = self.row()
@@ -211,3 +281,11 @@ class Catalogue:
     def _add(self, vectors: VectorIndex, packed: Mapping[int, bytes]) -> None:
         ids = np.fromiter(packed, np.int64, len(packed))
         vectors.add(ids, from_bytes(list(packed.values()), self.layout.dim))
+
+
+def _mismatch(made_by: str | None, loaded: str | None) -> FingerprintMismatch:
+    return FingerprintMismatch(
+        f"this catalogue's vectors were made by models {made_by}, the models loaded now are "
+        f"{loaded}; describe its photos with these by `lapel reembed`, or set LAPEL_DETECTOR, "
+        "LAPEL_ENCODER and LAPEL_ATTRIBUTES as they were"
+    )

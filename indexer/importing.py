@@ -42,7 +42,7 @@ class ImportReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class FoundPhoto:
     """A photo of an item that is there to be read; not yet decoded."""
 
     address: str
@@ -54,6 +54,7 @@ class _Found:
 
     @property
     def key(self) -> tuple[str, str]:
+        """Names what is described: the picture's content, and the slot wanted in it."""
         return self.sha256, self.wanted or ""
 
 
@@ -82,15 +83,16 @@ class Importer:
         self._describer = describer
         self._feed_folder = feed_folder
         self._images = images
-        self._errors = _ErrorFile(catalogue.settings.home / "errors.csv", say)
+        self._errors = ErrorFile(catalogue.settings.home / "errors.csv", say)
         self._seen: set[str] = set()
         self.report = ImportReport()
 
     def run(self, records: Iterable[ItemRecord | RowError]) -> ImportReport:
         """Import all records; what is stored and unchanged costs no model call."""
         models = self._describer.models
-        self._catalogue.bind(models.fingerprint, models.layout)
         with self._catalogue.writing(), self._errors:
+            # Not before the lock is held: a re-embedding may just have switched the models.
+            self._catalogue.bind(models.fingerprint, models.layout)
             try:
                 for batch in batches(records, ITEMS_A_BATCH):
                     self._import_batch(batch)
@@ -129,7 +131,7 @@ class Importer:
             self._catalogue.write(writes)
 
     def _is_unchanged(
-        self, record: ItemRecord, found: Sequence[_Found], stored: StoredItem | None
+        self, record: ItemRecord, found: Sequence[FoundPhoto], stored: StoredItem | None
     ) -> bool:
         shown = {photo.sha256: str(photo.path) for photo in reversed(found)}
         photos = tuple((sha256, shown[sha256]) for sha256 in dict.fromkeys(p.sha256 for p in found))
@@ -145,7 +147,7 @@ class Importer:
         else:
             self.report.added += 1
 
-    def _find(self, record: ItemRecord) -> list[_Found]:
+    def _find(self, record: ItemRecord) -> list[FoundPhoto]:
         """Read and hash an item's pictures; those that cannot be read are reported."""
         found = []
         for address in record.photos:
@@ -155,7 +157,7 @@ class Importer:
             except LapelError as error:
                 self._errors.write(record.row, record.item_id, address, error.type, str(error))
                 continue
-            found.append(_Found(address, path, sha256, record.slot, record.row, record.item_id))
+            found.append(FoundPhoto(address, path, sha256, record.slot, record.row, record.item_id))
         return found
 
     def _resolve(self, address: str) -> Path:
@@ -173,10 +175,10 @@ class Importer:
             raise PhotoMissing(f"{address} leads out of the folder {self._images}")
         return Path(path)
 
-    def _describe(self, photos: Iterable[_Found]) -> dict[tuple[str, str], _Described]:
+    def _describe(self, photos: Iterable[FoundPhoto]) -> dict[tuple[str, str], _Described]:
         described: dict[tuple[str, str], _Described] = {}
         unique = {photo.key: photo for photo in photos}
-        for batch in self._decoded(unique.values()):
+        for batch in decode_in_batches(unique.values(), self._cannot_decode):
             results = self._describer.describe(
                 [decoded for _, decoded in batch], [photo.wanted for photo, _ in batch]
             )
@@ -187,29 +189,34 @@ class Importer:
             self.report.embedded_photos += len(batch)
         return described
 
-    def _decoded(self, photos: Iterable[_Found]) -> Iterator[list[tuple[_Found, Photo]]]:
-        """Yield photos decoded, in batches that memory can hold; bad ones are reported."""
-        batch: list[tuple[_Found, Photo]] = []
-        pixels = 0
-        for photo in photos:
-            try:
-                decoded = read_photo(photo.path)
-            except LapelError as error:
-                place = (photo.row, photo.item_id, photo.address)
-                self._errors.write(*place, error.type, str(error))
-                continue
-            height, width = decoded.image_hw
-            if batch and (len(batch) == PHOTOS_A_BATCH or pixels + height * width > PIXELS_A_BATCH):
-                yield batch
-                batch, pixels = [], 0
-            batch.append((photo, decoded))
-            pixels += height * width
-        if batch:
+    def _cannot_decode(self, photo: FoundPhoto, error: LapelError) -> None:
+        self._errors.write(photo.row, photo.item_id, photo.address, error.type, str(error))
+
+
+def decode_in_batches(
+    photos: Iterable[FoundPhoto], cannot_decode: Callable[[FoundPhoto, LapelError], None]
+) -> Iterator[list[tuple[FoundPhoto, Photo]]]:
+    """Yield photos decoded, in batches that memory can hold; bad ones go to `cannot_decode`."""
+    batch: list[tuple[FoundPhoto, Photo]] = []
+    pixels = 0
+    for photo in photos:
+        try:
+            decoded = read_photo(photo.path)
+        except LapelError as error:
+            cannot_decode(photo, error)
+            continue
+        height, width = decoded.image_hw
+        if batch and (len(batch) == PHOTOS_A_BATCH or pixels + height * width > PIXELS_A_BATCH):
             yield batch
+            batch, pixels = [], 0
+        batch.append((photo, decoded))
+        pixels += height * width
+    if batch:
+        yield batch
 
 
 def _photo_writes(
-    found: Iterable[_Found],
+    found: Iterable[FoundPhoto],
     sizes: Mapping[tuple[str, str], tuple[int, int]],
     described: Mapping[tuple[str, str], _Described],
 ) -> tuple[PhotoWrite, ...]:
@@ -224,7 +231,7 @@ def _photo_writes(
     return tuple(writes)
 
 
-class _ErrorFile:
+class ErrorFile:
     """Writes `errors.csv` anew, a line an error, and says each aloud."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
@@ -246,6 +253,7 @@ class _ErrorFile:
         self._file.close()
 
     def write(self, row: int, item_id: str, photo: str, kind: str, detail: str) -> None:
+        """Add a line; `row` is 0 where no row of a feed is to blame."""
         self.count += 1
         self._writer.writerow([row or "", item_id, photo, kind, detail])
         self._file.flush()

@@ -1,8 +1,7 @@
 """Settings in, loaded models out; the protocols that any detector and encoder must meet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +14,16 @@ from indexer.features import Layout
 from indexer.fingerprint import combine
 from indexer.garments import Garments
 from indexer.photo import Photo
-from indexer.settings import WEIGHTS, Settings
+from indexer.registry import (
+    BUNDLED,
+    ModelDescription,
+    attributes_source,
+    detector_source,
+    encoder_source,
+)
+from indexer.settings import Settings
+
+__all__ = ["BUNDLED", "Detector", "Encoder", "ModelDescription", "Models", "load_models"]
 
 
 class Detector(Protocol):
@@ -53,38 +61,6 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelDescription:
-    """What a shop must know before it ships a model: where it is from, and under which licence."""
-
-    name: str
-    folder: Path
-    licence: str
-    source: str
-
-
-BUNDLED: Mapping[str, ModelDescription] = {
-    "segmenter": ModelDescription(
-        "lapel-segmenter",
-        WEIGHTS / "segmenter",
-        "AGPL-3.0",
-        "YOLOv8n-seg (Ultralytics), fine-tuned on street photos by training/segmenter.py",
-    ),
-    "encoder": ModelDescription(
-        "lapel-encoder",
-        WEIGHTS / "encoder",
-        "Apache-2.0",
-        "EfficientNet-Lite0 (ImageNet), fine-tuned on garments by training/encoder.py",
-    ),
-    "attributes": ModelDescription(
-        "lapel-attributes",
-        WEIGHTS / "attributes",
-        "Apache-2.0",
-        "linear heads on lapel-encoder, trained by training/attributes.py",
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
 class Models:
     """The models that describe photos, loaded."""
 
@@ -115,17 +91,16 @@ def load_models(settings: Settings) -> Models:
     from indexer.segmenter import Segmenter
 
     runtime = Runtime.choose(settings.device)
-    detector = Path(settings.detector or BUNDLED["segmenter"].folder)
-    encoder = settings.encoder or f"local-dir:{BUNDLED['encoder'].folder}"
-    loaded = ClipEncoder.load(encoder, runtime)
-    heads = _heads_for(settings, loaded.dim)
-    return Models(Segmenter.load(detector, runtime), loaded, heads)
+    encoder = ClipEncoder.load(encoder_source(settings), runtime)
+    heads = _heads_for(settings, encoder.dim)
+    return Models(Segmenter.load(detector_source(settings), runtime), encoder, heads)
 
 
 def _heads_for(settings: Settings, dim: int) -> AttributeHeads:
-    if settings.encoder and not settings.attributes:
-        return AttributeHeads([])  # the bundled heads read the bundled encoder's embeddings only
-    heads = AttributeHeads.load(Path(settings.attributes or BUNDLED["attributes"].folder))
+    folder = attributes_source(settings)
+    if folder is None:
+        return AttributeHeads([])
+    heads = AttributeHeads.load(folder)
     wrong = [head.name for head in heads.heads if head.weight.shape[1] != dim]
     if wrong:
         raise SettingsError(

@@ -46,7 +46,7 @@ def write_item(
     linked: dict[int, None] = {}
     photos: dict[int, ItemPhotoRow] = {}
     for position, written in enumerate(write.photos):
-        photo = _photo(session, catalogue_id, written)
+        photo = find_or_add_photo(session, catalogue_id, written.sha256, written.image_hw)
         photos.setdefault(
             photo.id,
             ItemPhotoRow(
@@ -55,11 +55,7 @@ def write_item(
         )
         garments = stored_garments(session, photo.id, wanted)
         if not garments and written.garments:
-            garments = [
-                _garment_row(photo, wanted, garment, fingerprint) for garment in written.garments
-            ]
-            session.add_all(garments)
-            session.flush()
+            garments = add_garments(session, photo, wanted, written.garments, fingerprint)
             new.extend(garments)
         linked.update(dict.fromkeys(garment.id for garment in garments))
     session.add_all(photos.values())
@@ -72,6 +68,35 @@ def stored_garments(session: Session, photo_id: int, wanted: str) -> list[Garmen
     """Return the garments found in a photo when this slot (or none, `""`) was asked for."""
     query = select(GarmentRow).where(GarmentRow.photo_id == photo_id, GarmentRow.wanted == wanted)
     return list(session.scalars(query))
+
+
+def add_garments(
+    session: Session,
+    photo: PhotoRow,
+    wanted: str,
+    garments: Iterable[DescribedGarment],
+    fingerprint: str,
+) -> list[GarmentRow]:
+    """Insert a photo's garments as these models described them; returns their rows, with ids."""
+    rows = [_garment_row(photo, wanted, garment, fingerprint) for garment in garments]
+    session.add_all(rows)
+    session.flush()
+    return rows
+
+
+def find_or_add_photo(
+    session: Session, catalogue_id: int, sha256: str, image_hw: tuple[int, int]
+) -> PhotoRow:
+    """Return the row of a picture's content, a new one where there is none."""
+    photo = session.scalar(
+        select(PhotoRow).where(PhotoRow.catalogue_id == catalogue_id, PhotoRow.sha256 == sha256)
+    )
+    if photo is None:
+        height, width = image_hw
+        photo = PhotoRow(catalogue_id=catalogue_id, sha256=sha256, height=height, width=width)
+        session.add(photo)
+        session.flush()
+    return photo
 
 
 def garment_ids_of(session: Session, catalogue_id: int, item_ids: Collection[str]) -> set[int]:
@@ -174,22 +199,6 @@ def _upsert(session: Session, catalogue_id: int, record: ItemRecord) -> ItemRow:
 def _unlink(session: Session, item_row_id: int) -> None:
     session.execute(delete(ItemPhotoRow).where(ItemPhotoRow.item_id == item_row_id))
     session.execute(delete(ItemGarmentRow).where(ItemGarmentRow.item_id == item_row_id))
-
-
-def _photo(session: Session, catalogue_id: int, written: PhotoWrite) -> PhotoRow:
-    photo = session.scalar(
-        select(PhotoRow).where(
-            PhotoRow.catalogue_id == catalogue_id, PhotoRow.sha256 == written.sha256
-        )
-    )
-    if photo is None:
-        height, width = written.image_hw
-        photo = PhotoRow(
-            catalogue_id=catalogue_id, sha256=written.sha256, height=height, width=width
-        )
-        session.add(photo)
-        session.flush()
-    return photo
 
 
 def _garment_row(

@@ -21,9 +21,11 @@ class Settings(BaseSettings):
     database_url: str = ""
     """An SQLAlchemy address; empty means SQLite in the home."""
     detector: str = ""
-    """A detector folder or an ultralytics segmentation file; empty means the bundled one."""
+    """A detector folder, an ultralytics segmentation file, or the name of a pulled one; empty
+    means the bundled one."""
     encoder: str = ""
-    """`local-dir:FOLDER`, `hf-hub:OWNER/NAME`, `MODEL/PRETRAINED`; empty means the bundled one."""
+    """`local-dir:FOLDER`, `hf-hub:OWNER/NAME`, `MODEL/PRETRAINED`, by preference as pulled into the
+    home; empty means the bundled one."""
     attributes: str = ""
     """A folder of attribute heads; empty means those of the bundled encoder."""
     device: str = "auto"

@@ -79,7 +79,7 @@ def test_rebuild_gives_the_same_vectors(catalogue: Catalogue, shop: Shop) -> Non
 
 def test_other_models_are_refused(catalogue: Catalogue, models: Models, shop: Shop) -> None:
     others = Describer(Models(models.detector, models.encoder, AttributeHeads([])))
-    with pytest.raises(FingerprintMismatch, match="another --home"):
+    with pytest.raises(FingerprintMismatch, match="lapel reembed"):
         import_again(catalogue, others, shop)
 
 

@@ -1,0 +1,202 @@
+"""A filled catalogue and other models in, the same catalogue made by these models out.
+
+Blue/green: photos are read again from where they were found and described beside the old garments,
+which searches go on using; one transaction switches. Stopped at any point, the catalogue is the old
+one or the new one, whole, and a second run goes on where the first stopped.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+from filelock import FileLock, Timeout
+from sqlalchemy.orm import Session
+
+from indexer.catalogue import Catalogue
+from indexer.describe import Describer
+from indexer.errors import CatalogueError, CatalogueLocked, LapelError
+from indexer.garments import Slot
+from indexer.importing import ErrorFile, FoundPhoto, decode_in_batches
+from indexer.photo import Photo, hash_bytes, read_bytes
+from indexer.rows import add_garments, find_or_add_photo
+from indexer.staging import (
+    PhotoToDescribe,
+    Switched,
+    count_missing,
+    count_needed,
+    find_staged,
+    missing_photos,
+)
+
+# A few pictures of a large shop are always gone; more, and a disk is not mounted.
+MISSING_SHARE = 0.01
+
+
+CHANGED = "the file holds another picture than when it was indexed; index the feed afterwards"
+_Lost = tuple[str, str, str, str]  # item id, address, type and detail: a line of errors.csv
+_Todo = dict[tuple[str, str], PhotoToDescribe]
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedPlan:
+    """What is to be done: `photos` in all (once for each slot wanted in them), `done` of them."""
+
+    made_by: str | None
+    wanted: str
+    photos: int
+    done: int
+
+    @property
+    def is_needed(self) -> bool:
+        """Tell whether the catalogue was made by other models."""
+        return self.made_by != self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedReport:
+    """What was done: photos described in this run, those that cannot be read, and the switch."""
+
+    described: int
+    missing: int
+    switched: Switched | None
+
+
+class Reembedder:
+    """Describes a catalogue's photos anew, with one set of models.
+
+    `say` is given one line for each photo that cannot be read; `progress` how many were done.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        describer: Describer,
+        say: Callable[[str], None] = lambda line: None,
+        progress: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._describer = describer
+        self._say = say
+        self._progress = progress
+        self._described = 0
+        self._lost: dict[tuple[str, str], list[_Lost]] = {}
+
+    def plan(self) -> ReembedPlan:
+        """Count what there is to do; writes nothing."""
+        wanted = self._describer.models.fingerprint
+        catalogue_id = self._catalogue.id
+        with Session(self._catalogue.engine) as session:
+            staged = find_staged(session, catalogue_id)
+            photos = missing = count_needed(session, catalogue_id)
+            if staged is not None and staged.fingerprint == wanted:
+                missing = count_missing(session, catalogue_id, staged.id)
+        return ReembedPlan(self._catalogue.row().fingerprint, wanted, photos, photos - missing)
+
+    def run(self, allow_missing: bool = False) -> ReembedReport:
+        """Describe what is not described yet, then switch.
+
+        Photos that cannot be read are listed in `errors.csv`; the switch drops them, with items
+        that have no other, if they are few or `allow_missing`. Raises CatalogueError if they are
+        many, CatalogueLocked.
+        """
+        models = self._describer.models
+        with self._alone():
+            if not self.plan().is_needed:
+                self._catalogue.drop_staged()
+                return ReembedReport(0, 0, None)
+            staged = self._catalogue.staged(models.fingerprint, models.layout)
+            while self._describe_missing(staged):  # imports go on meanwhile, and may bring more
+                pass
+            staged.vectors.save()
+            with self._catalogue.writing():
+                self._describe_missing(staged)
+                return self._switch(staged, allow_missing)
+
+    def _switch(self, staged: Catalogue, allow_missing: bool) -> ReembedReport:
+        with Session(self._catalogue.engine) as session:
+            photos = count_needed(session, self._catalogue.id)
+            missing = count_missing(session, self._catalogue.id, staged.id)
+        errors = self._catalogue.settings.home / "errors.csv"
+        self._list_lost(errors)
+        if missing > MISSING_SHARE * photos and not allow_missing:
+            raise CatalogueError(
+                f"{missing} of {photos} photos cannot be read any more, so nothing was switched; "
+                f"they are listed in {errors}. Put them back and run `lapel reembed` again (what "
+                "is described is kept), or drop them with --allow-missing"
+            )
+        return ReembedReport(self._described, missing, self._catalogue.take_over(staged))
+
+    def _describe_missing(self, staged: Catalogue) -> int:
+        """Describe and stage what is missing, but for what was found lost; returns how many."""
+        before = self._described
+        with Session(self._catalogue.engine) as session:
+            for page in missing_photos(session, self._catalogue.id, staged.id):
+                todo = {photo.key: photo for photo in page if photo.key not in self._lost}
+                found = [self._find(photo) for photo in todo.values()]
+
+                def give_up(photo: FoundPhoto, error: LapelError, todo: _Todo = todo) -> None:
+                    self._lose(todo[photo.key], error.type, str(error))
+
+                for batch in decode_in_batches(filter(None, found), give_up):
+                    self._describe(staged, batch)
+        return self._described - before
+
+    def _describe(self, staged: Catalogue, batch: Sequence[tuple[FoundPhoto, Photo]]) -> None:
+        described = self._describer.describe(
+            [decoded for _, decoded in batch], [photo.wanted for photo, _ in batch]
+        )
+        fingerprint = self._describer.models.fingerprint
+        with Session(staged.engine) as session:
+            for (photo, decoded), garments in zip(batch, described, strict=True):
+                row = find_or_add_photo(session, staged.id, photo.sha256, decoded.image_hw)
+                add_garments(session, row, photo.wanted or "", garments, fingerprint)
+            session.commit()
+        self._described += len(batch)
+        self._progress(len(batch))
+
+    def _find(self, photo: PhotoToDescribe) -> FoundPhoto | None:
+        """Return the first of the photo's addresses where its very content still is."""
+        wanted = cast(Slot | None, photo.wanted or None)
+        errors: dict[str, tuple[str, str]] = {}
+        for item_id, address in photo.shown:
+            if address in errors:
+                continue
+            path = Path(address)
+            try:
+                if hash_bytes(read_bytes(path)) == photo.sha256:
+                    return FoundPhoto(address, path, photo.sha256, wanted, 0, item_id)
+            except LapelError as error:
+                errors[address] = error.type, str(error)
+            else:
+                errors[address] = "photo_changed", CHANGED
+        self._lost[photo.key] = [
+            (item_id, address, *errors[address]) for item_id, address in photo.shown
+        ]
+        return None
+
+    def _lose(self, photo: PhotoToDescribe, kind: str, detail: str) -> None:
+        self._lost[photo.key] = [
+            (item_id, address, kind, detail) for item_id, address in photo.shown
+        ]
+
+    def _list_lost(self, path: Path) -> None:
+        with (errors := ErrorFile(path, self._say)):
+            for each in chain.from_iterable(self._lost.values()):
+                errors.write(0, *each)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no second re-embedding of this catalogue run beside."""
+        settings = self._catalogue.settings
+        path = settings.home / f"{settings.catalogue}~reembed.lock"
+        try:
+            with FileLock(path, timeout=0):
+                yield
+        except Timeout as error:
+            raise CatalogueLocked(
+                f"another `lapel reembed` of this catalogue is running (lock {path}); "
+                "wait for it to end"
+            ) from error

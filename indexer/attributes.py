@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from indexer.categories import slot_of
 from indexer.errors import ModelError
@@ -82,7 +82,8 @@ class AttributeHeads:
         for head in self.heads:
             tensors[f"{head.name}.weight"] = head.weight.astype(np.float16)
             tensors[f"{head.name}.bias"] = head.bias.astype(np.float16)
-        save_file(tensors, folder / "heads.safetensors")
+        # Not save_file: its files are the owner's alone, whatever the umask says.
+        (folder / "heads.safetensors").write_bytes(save(tensors))
 
     def scores(self, embeddings: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Return each head's probabilities, (n, labels) under its name."""

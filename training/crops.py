@@ -45,27 +45,37 @@ def ccp_crops(fill: tuple[int, int, int]) -> Iterator[Crop]:
             box = Garments.whole_photo(garment.mask.shape, garment.slot, garment.mask)
             pixels_in = cut_out(pixels, box.xyxy[0].tolist(), box.masks[0], fill)
             category = find_category(garment.category)
-            yield Crop(pixels_in, garment.slot, _telling(category), photo.id in held_out)
+            yield Crop(pixels_in, garment.slot, telling(category), photo.id in held_out)
 
 
 def clothing_crops(fill: tuple[int, int, int], folder: Path | None = None) -> Iterator[Crop]:
     """Yield the garments of the clothing set, cut out of plain backgrounds, else whole photos."""
-    folder = folder or shared_folder() / "data" / "clothing"
-    with (folder / "images.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["label"] not in NO_GARMENT]
-    for row in tqdm(rows, desc="clothing", unit="photo"):
-        category = find_category(row["label"])
-        path = folder / "images" / f"{row['image']}.jpg"
-        if category is None or not path.is_file():
-            continue
+    for path, category, held_out in tqdm(clothing_rows(folder), desc="clothing", unit="photo"):
         photo = read_photo(path)
         mask = foreground_mask(photo.pixels)
         box = Garments.whole_photo(photo.image_hw, slot_of(category), mask)
         pixels_in = cut_out(photo.pixels, box.xyxy[0].tolist(), box.masks[0], fill)
-        yield Crop(pixels_in, slot_of(category), _telling(category), _is_validation(row["image"]))
+        yield Crop(pixels_in, slot_of(category), telling(category), held_out)
 
 
-def _telling(category: str | None) -> str | None:
+def clothing_rows(folder: Path | None = None) -> list[tuple[Path, str, bool]]:
+    """List the clothing set's garments: the photo, its category, and whether it is held out."""
+    folder = folder or shared_folder() / "data" / "clothing"
+    with (folder / "images.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["label"] not in NO_GARMENT]
+    listed = [
+        (folder / "images" / f"{row['image']}.jpg", find_category(row["label"]), row["image"])
+        for row in rows
+    ]
+    return [
+        (path, category, _is_validation(name))
+        for path, category, name in listed
+        if category is not None and path.is_file()
+    ]
+
+
+def telling(category: str | None) -> str | None:
+    """Return the category, or None where it says no more than its slot."""
     return None if category is None or is_general(category) else category
 
 

@@ -12,7 +12,7 @@ from indexer.describe import DescribedGarment
 from indexer.errors import LapelError
 from indexer.garments import place_mask
 from indexer.tables import ItemRow
-from search.query import Answer, GarmentAnswer
+from search.query import Answer, GarmentAnswer, TextAnswer
 from search.ranking import Hit
 
 ITEM_FIELDS = (
@@ -27,9 +27,27 @@ def answer_json(photo: str, answer: Answer) -> dict[str, Any]:
     }
 
 
+def text_answer_json(answer: TextAnswer) -> dict[str, Any]:
+    """Return a text's answer, in the form of a photo's with one garment."""
+    query = answer.query
+    garment = {
+        "id": 0,
+        "slot": query.slot,
+        "category": query.category,
+        "colours": [{"name": name} for name in query.colours],
+        "results": [hit_json(hit) for hit in answer.hits],
+    }
+    return {"text": query.text} | _facts(answer) | {"garments": [garment]}
+
+
 def error_json(photo: str, error: LapelError) -> dict[str, Any]:
     """Return what stands in the place of an answer that could not be given."""
     return {"photo": photo, "error": {"type": error.type, "detail": str(error)}}
+
+
+def text_error_json(text: str, error: LapelError) -> dict[str, Any]:
+    """Return what stands in the place of a text's answer."""
+    return {"text": text, "error": {"type": error.type, "detail": str(error)}}
 
 
 def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
@@ -85,8 +103,11 @@ def _garment_answer_json(answer: GarmentAnswer) -> dict[str, Any]:
 
 
 def _head(photo: str, answer: Answer) -> dict[str, Any]:
+    return {"photo": photo} | _facts(answer)
+
+
+def _facts(answer: Answer | TextAnswer) -> dict[str, Any]:
     return {
-        "photo": photo,
         "query_id": answer.query_id,
         "took_ms": dict(answer.took_ms),
         "model": {"fingerprint": answer.fingerprint},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tqdm import tqdm
 
+from api import key_commands, model_commands, serve_commands, train_commands
 from api.catalogue_commands import commands
 from api.terminal import FAILED, MISUSE, Commands, Json, emit, load_describer, say
 from indexer.errors import LapelError, QueryError, SettingsError
@@ -60,7 +61,12 @@ def settings_from(
 @app.command()
 def search(
     context: typer.Context,
-    photos: Photos,
+    photos: Annotated[
+        list[Path] | None, typer.Argument(help="Photo files.", metavar="[PHOTO...]")
+    ] = None,
+    texts: Annotated[
+        list[str] | None, typer.Option("--text", help="Words instead of a photo; may be repeated.")
+    ] = None,
     as_json: Json = False,
     k: Annotated[int, typer.Option(help="How many items for each garment.")] = 10,
     garment: Annotated[str, typer.Option(help="all, top, bottom, dress or outer.")] = "all",
@@ -69,31 +75,48 @@ def search(
         typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
     ] = None,
     weights: Annotated[
-        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.25, attributes=0.1.")
+        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.6, attributes=0.2.")
     ] = None,
     strict_slot: Annotated[
         bool, typer.Option(help="Search tops for a top; off, all slots.")
     ] = True,
     html: Annotated[Path | None, typer.Option(help="Also write a page with pictures.")] = None,
 ) -> None:
-    """Find the catalogue's most similar items for each garment in the photos."""
-    from api.report import write_report
-    from indexer.catalogue import Catalogue
+    """Find the catalogue's most similar items for each garment in the photos, or for a text."""
     from search.filters import Filters
-    from search.query import Options, Searcher
+    from search.query import Options
 
     options = Options(k, garment, Filters.parse(filters or []), parse_weights(weights), strict_slot)
     options.check()
-    searcher = Searcher(Catalogue.open(context.obj), load_describer(context.obj))
+    if not photos and not texts:
+        raise QueryError("nothing to search for; give photo files, or --text 'blue jeans'")
+    if not _search_all(context.obj, photos or [], texts or [], options, as_json, html):
+        raise typer.Exit(FAILED)
+
+
+def _search_all(
+    settings: Settings,
+    photos: Sequence[Path],
+    texts: Sequence[str],
+    options: "Options",
+    as_json: bool,
+    html: Path | None,
+) -> bool:
+    """Search with each photo and text; say whether all could be read."""
+    from api.report import write_report
+    from indexer.catalogue import Catalogue
+    from search.query import Searcher
+
+    searcher = Searcher(Catalogue.open(settings), load_describer(settings))
     answered = [
         _search_one(searcher, path, options, as_json, keep_photo=html is not None)
         for path in _progress(photos, "search")
     ]
+    unread = [text for text in texts if not _search_text(searcher, text, options, as_json)]
     if html:
         write_report(html, answered)
         say(f"wrote {html}")
-    if any(each.error for each in answered):
-        raise typer.Exit(FAILED)
+    return not unread and not any(each.error for each in answered)
 
 
 def _search_one(
@@ -115,6 +138,27 @@ def _search_one(
         print_answer(str(path), answer)
     # Decoded photos are kept only for a page: a thousand of them would fill memory.
     return Answered(str(path), photo if keep_photo else None, answer)
+
+
+def _search_text(searcher: "Searcher", text: str, options: "Options", as_json: bool) -> bool:
+    """Search with a text and print its answer, or what is wrong with it; say which."""
+    from api.answers import text_answer_json, text_error_json
+    from api.tables import print_text_answer
+
+    try:
+        answer = searcher.search_text(text, options)
+    except LapelError as error:
+        say(f"{text!r}: {error}")
+        if as_json:
+            emit(text_error_json(text, error))
+        return False
+    for warning in answer.warnings:
+        say(f"{text!r}: {warning}")
+    if as_json:
+        emit(text_answer_json(answer))
+    else:
+        print_text_answer(answer)
+    return True
 
 
 @app.command()
@@ -205,3 +249,7 @@ def _progress(paths: Sequence[Path], name: str) -> Iterator[Path]:
 
 
 app.add_typer(commands)
+app.add_typer(model_commands.commands)
+app.add_typer(serve_commands.commands)
+app.add_typer(key_commands.commands)
+app.add_typer(train_commands.commands)

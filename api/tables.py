@@ -1,11 +1,14 @@
 """Answers in, tables for a person's terminal out."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
 from api.overlay import label_of
 from indexer.describe import DescribedGarment
-from search.query import Answer
+from search.query import Answer, TextAnswer
+from search.ranking import Hit
 
 
 def plain_console() -> Console:
@@ -18,26 +21,35 @@ def print_answer(photo: str, answer: Answer) -> None:
     console = plain_console()
     console.print(f"{photo}  {answer.took_ms['total']:.0f} ms", style="bold")
     for each in answer.garments:
-        table = Table(
-            title=f"{label_of(each.garment)}, {_colours(each.garment)}", title_justify="left"
+        title = f"{label_of(each.garment)}, {_colours(each.garment)}"
+        console.print(_hit_table(title, each.hits))
+
+
+def print_text_answer(answer: TextAnswer) -> None:
+    """Print a table of a text's hits."""
+    query, console = answer.query, plain_console()
+    console.print(f"{query.text}  {answer.took_ms['total']:.0f} ms", style="bold")
+    read = [*query.colours, query.category or query.slot]
+    console.print(_hit_table(f"read as: {', '.join(read)}", answer.hits))
+
+
+def _hit_table(title: str, hits: Sequence[Hit]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in ("", "score", "visual", "colour", "attributes"):
+        table.add_column(name, justify="right")
+    for name in ("item", "title", "price"):
+        table.add_column(name, overflow="fold")
+    for place, hit in enumerate(hits, start=1):
+        price = "" if hit.item.price is None else f"{hit.item.price:.2f} {hit.item.currency or ''}"
+        table.add_row(
+            str(place),
+            f"{hit.score:.3f}",
+            *(f"{hit.parts[part]:.2f}" for part in ("visual", "colour", "attributes")),
+            hit.item.item_id,
+            hit.item.title,
+            price,
         )
-        for name in ("", "score", "visual", "colour", "attributes"):
-            table.add_column(name, justify="right")
-        for name in ("item", "title", "price"):
-            table.add_column(name, overflow="fold")
-        for place, hit in enumerate(each.hits, start=1):
-            price = (
-                "" if hit.item.price is None else f"{hit.item.price:.2f} {hit.item.currency or ''}"
-            )
-            table.add_row(
-                str(place),
-                f"{hit.score:.3f}",
-                *(f"{hit.parts[part]:.2f}" for part in ("visual", "colour", "attributes")),
-                hit.item.item_id,
-                hit.item.title,
-                price,
-            )
-        console.print(table)
+    return table
 
 
 def print_garments(photo: str, answer: Answer) -> None:

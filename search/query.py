@@ -24,6 +24,7 @@ from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
 from indexer.vectors import from_bytes
 from search.filters import Filters
 from search.ranking import Candidate, Hit, rank, score_parts
+from search.text import TextQuery, read_text
 
 MAX_K = 1_000
 FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
@@ -76,13 +77,25 @@ class Answer:
         return tuple(each.garment for each in self.garments)
 
 
+@dataclass(frozen=True, slots=True)
+class TextAnswer:
+    """What a text was read as, and its hits."""
+
+    query_id: str
+    fingerprint: str
+    query: TextQuery
+    hits: tuple[Hit, ...]
+    warnings: tuple[str, ...]
+    took_ms: Mapping[str, float]
+
+
 class Searcher:
     """Answers queries on one catalogue."""
 
     def __init__(self, catalogue: Catalogue, describer: Describer) -> None:
         if catalogue.row().fingerprint is None:
             raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
-        catalogue.bind(describer.models.fingerprint, describer.models.layout)
+        catalogue.check_models(describer.models.fingerprint)
         self._catalogue = catalogue
         self._describer = describer
         self._layout = catalogue.layout
@@ -110,6 +123,32 @@ class Searcher:
             garments=garments,
             warnings=found.warnings or _not_found(found, garments, options.garment),
             took_ms={**found.took_ms, "search": searched, "total": total},
+        )
+
+    def search_text(self, text: str, options: Options) -> TextAnswer:
+        """Find the items that fit a shopper's words best.
+
+        A garment named in them is looked for in its slot. Raises QueryError, TextTowerUntrained.
+        """
+        options.check()
+        start = time.perf_counter()
+        query = read_text(text, self._describer.models)
+        read = time.perf_counter()
+        asked = query.slot if options.garment == "all" else options.garment
+        slots = [slot for slot in WORN_SLOTS if slot == asked] if options.strict_slot else None
+        weighted = replace(options, weights=query.weights(options.weights))
+        hits = self.search_vector(query.vector, slots or None, weighted)
+        took = {"embed": read - start, "search": time.perf_counter() - read}
+        took["total"] = sum(took.values())
+        unheard = not query.colours and query.slot == "unknown"
+        warning = "the text names no garment and no colour that is known: its hits are a guess"
+        return TextAnswer(
+            uuid.uuid4().hex,
+            self._describer.models.fingerprint,
+            query,
+            tuple(hits),
+            (warning,) if unheard else (),
+            {stage: round(seconds * 1000, 1) for stage, seconds in took.items()},
         )
 
     def search_garment(self, garment: DescribedGarment, options: Options) -> list[Hit]:

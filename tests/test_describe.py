@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from indexer.attributes import AttributeHeads
-from indexer.describe import Describer
+from indexer.describe import Describer, choose_garments
 from indexer.embedding import ClipEncoder
-from indexer.errors import ModelError, SettingsError, TextTowerUntrained
+from indexer.errors import ModelError, SettingsError
 from indexer.garments import Garments, place_mask
 from indexer.models import BUNDLED, Models, load_models
 from indexer.photo import Photo, read_photo
@@ -115,9 +115,23 @@ def test_fingerprints_change_with_what_they_name(models: Models) -> None:
     assert without.fingerprint != models.fingerprint
 
 
-def test_untrained_text_is_refused_not_answered_with_noise(models: Models) -> None:
-    with pytest.raises(TextTowerUntrained, match="LAPEL_ENCODER"):
-        models.encoder.embed_text(["blue jeans"])
+def test_a_wanted_slot_is_not_a_sliver_of_it() -> None:
+    """A hood's lining is seen as a top before the jacket it belongs to."""
+    photo = Photo(np.zeros((100, 100, 3), np.uint8), "")
+
+    def chosen(side_px: int) -> int:
+        found = Garments(
+            (100, 100),
+            np.array([[10, 10, 90, 90], [40, 10, 40 + side_px, 10 + side_px]], np.int32),
+            ("outer", "top"),
+            ("outer", "top"),
+            np.array([0.8, 0.4], np.float32),
+            (np.ones((80, 80), np.bool_), np.ones((side_px, side_px), np.bool_)),
+        )
+        return int(choose_garments(photo, found, "top", 0.25).masks[0].sum())
+
+    assert chosen(20) == 80 * 80
+    assert chosen(40) == 40 * 40
 
 
 def test_missing_models_and_devices_are_named(tmp_path: Path) -> None:

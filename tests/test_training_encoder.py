@@ -5,19 +5,41 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from indexer.attributes import AttributeHeads
 from indexer.embedding import ClipEncoder
 from indexer.errors import TextTowerUntrained
 from indexer.runtime import Runtime
-from training.attributes import NO_LABEL, Labelled, train, write_card
-from training.encoder import Run, halfway, sample, supervised_contrast
-from training.encoder_bundle import TRUNK, build_model, half_whitened_pca, write_bundle
-from training.encoder_data import FILL, Garment, augment
+from training.encoder import Run, mix, supervised_contrast
+from training.encoder_batches import UNKNOWN, Labels, Sampler
+from training.encoder_bundle import bare_trunk, build_model, half_whitened_pca, write_bundle
+from training.encoder_photos import Facts, Garment, View, cut, luma_part
+from training.encoder_views import FILL, augment, served
 from training.luma import is_test_sku, luma_photos
 
-RED = np.full((120, 80, 3), (190, 40, 40), np.uint8)
+INSIDE = np.zeros((120, 80), np.bool_)
+INSIDE[20:110, 10:70] = True
+RED = View(np.full((120, 80, 3), (190, 40, 40), np.uint8), INSIDE)
+
+
+def garments(n: int, kind: str, part: str = "train") -> list[Garment]:
+    """Return garments of one colour each, with two views, or one of other kinds than luma."""
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(n):
+        colour = rng.integers(0, 255, 3)
+        view = View(np.full((60, 40, 3), colour, np.uint8), np.ones((60, 40), np.bool_))
+        facts = Facts("top" if i % 2 else "bottom", "shirt" if i % 2 else "jeans", ("red",))
+        views = (view, view) if kind == "luma" else (view,)
+        made.append(Garment(f"{kind}-sku{i // 2}-{i}", views, facts, part))
+    return made
+
+
+def start_state(dim: int = 8) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0, 0.05, (dim, 1280)).astype(np.float32)
+    model = build_model(bare_trunk(), weight, np.zeros(dim, np.float32))
+    return dict(model.get_submodule("visual").state_dict())
 
 
 def hue(pixels: np.ndarray) -> np.ndarray:
@@ -27,12 +49,26 @@ def hue(pixels: np.ndarray) -> np.ndarray:
 
 def test_augmentation_keeps_the_hue_and_the_kind_of_array() -> None:
     rng = np.random.default_rng(0)
-    seen = [augment(RED, rng) for _ in range(40)]
-    assert len({view.tobytes() for view in seen}) > 35
+    filled = View(RED.pixels, np.ones_like(INSIDE))  # no background to be seen
+    seen = [augment(filled, RED, rng) for _ in range(60)]
+    assert len({view.tobytes() for view in seen}) > 50
     for view in seen:
         assert view.dtype == np.uint8
         assert view.ndim == 3
         assert min(np.abs(np.median(hue(view)) - at) for at in (0, 180)) < 6
+
+
+def test_what_is_behind_a_garment_changes_and_the_garment_is_served_on_grey() -> None:
+    blue = View(np.full((50, 50, 3), (0, 0, 250), np.uint8), np.ones((50, 50), np.bool_))
+    rng = np.random.default_rng(0)
+    with_blue = [(augment(RED, blue, rng) == (0, 0, 250)).all(axis=2).any() for _ in range(80)]
+    assert 0 < sum(with_blue) < 40
+    crop = served(RED)
+    assert crop.shape == (90, 60, 3)
+    assert (crop == (190, 40, 40)).all()
+    view = cut(np.full((400, 300, 3), 7, np.uint8), np.pad(INSIDE, ((100, 180), (100, 120))))
+    assert view.pixels.shape == (*view.mask.shape, 3)
+    assert 0.6 < view.mask.mean() < 0.8  # a margin of 8 % on each side
 
 
 def test_contrast_falls_when_views_of_one_product_meet() -> None:
@@ -43,12 +79,16 @@ def test_contrast_falls_when_views_of_one_product_meet() -> None:
     assert float(supervised_contrast(together, classes)) < 1e-4
 
 
-def test_a_batch_has_two_views_of_each_garment() -> None:
-    products = [Garment(str(i), (RED, RED[:60]), False) for i in range(30)]
-    others = [Garment(str(i), (RED,), False) for i in range(3)]
-    pixels, classes = sample(products, others, np.random.default_rng(1))
-    assert pixels.shape[0] == len(classes) == 2 * (20 + 3)
-    assert np.unique(classes.numpy(), return_counts=True)[1].tolist() == [2] * 23
+def test_a_batch_has_two_views_of_each_garment_and_their_labels() -> None:
+    some = [*garments(30, "luma"), *garments(40, "ccp"), *garments(6, "drawn")]
+    labels = Labels.of(some)
+    assert labels.names["category"] == ("jeans", "shirt")
+    batch = Sampler(some, labels).draw(64, np.random.default_rng(1))
+    assert batch.pixels.shape == (len(batch.classes), 3, 64, 64)
+    assert set(np.unique(batch.classes.numpy(), return_counts=True)[1]) == {2}
+    assert batch.labels.shape == (len(batch.classes), len(labels.names))
+    unknown = Garment("ccp-x-0", some[0].views, Facts("top"), "train")
+    assert labels.numbers(unknown.facts).count(UNKNOWN) == len(labels.names) - 1
 
 
 def test_half_whitening_centres_and_evens_out() -> None:
@@ -62,57 +102,28 @@ def test_half_whitening_centres_and_evens_out() -> None:
 
 
 def test_a_run_learns_and_resumes(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    tower = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 8))
-    rng = np.random.default_rng(0)
-    colours = rng.integers(0, 255, (25, 3), np.uint8)
-    garments = [
-        Garment(str(i), tuple(np.full((40, 40, 3), c, np.uint8) for _ in range(1 + i % 2)), False)
-        for i, c in enumerate(colours)
-    ]
-    first = Run(tower, tmp_path / "last.pt", seconds=0.5)
-    first.train(garments, rng)
+    some = [*garments(4, "luma"), *garments(30, "ccp"), *garments(2, "drawn")]
+    sampler = Sampler(some, Labels.of(some))
+    first = Run(start_state(), Labels.of(some), tmp_path / "last.pt", seconds=0.5)
+    first.train(sampler, np.random.default_rng(0))
     assert first.step > 0
-    second = Run(tower, tmp_path / "last.pt", seconds=1.0)
+    second = Run(start_state(), Labels.of(some), tmp_path / "last.pt", seconds=first.spent + 0.1)
     second.resume()
     assert (second.step, second.spent) == (first.step, first.spent)
-    second.train(garments, rng)
+    second.train(sampler, np.random.default_rng(0))
     assert second.step > first.step
+    frozen, learned = "trunk.conv_stem.weight", "trunk.classifier.weight"
+    assert torch.equal(second.mean[frozen], start_state()[frozen])
+    assert not torch.equal(second.mean[learned], start_state()[learned])
 
 
 def test_the_bundle_is_an_open_clip_folder(tmp_path: Path) -> None:
-    import timm
-
-    trunk = timm.create_model(TRUNK, pretrained=False)
-    trunk.classifier = nn.Identity()
-    rng = np.random.default_rng(0)
-    weight = rng.normal(size=(16, 1280)).astype(np.float32)
-    write_bundle(tmp_path, build_model(trunk, weight, np.zeros(16, np.float32)))
+    write_bundle(tmp_path, start_state(16))
     encoder = ClipEncoder.load(f"local-dir:{tmp_path}", Runtime.choose("cpu"))
     assert encoder.dim == 16
     assert json.loads((tmp_path / "lapel.json").read_text())["speaks_text"] is False
     with pytest.raises(TextTowerUntrained):
         encoder.embed_text(["a coat"])
-
-
-def test_attribute_heads_learn_with_missing_labels(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    kinds = rng.integers(0, 3, 400)
-    embeddings = (np.eye(8)[kinds] + rng.normal(0, 0.1, (400, 8))).astype(np.float32)
-    some = np.where(rng.random(400) < 0.5, kinds, NO_LABEL)
-    data = Labelled(
-        embeddings,
-        {"kind": kinds, "half": some},
-        {"kind": ("a", "b", "c"), "half": ("x", "y", "z")},
-        np.arange(400) % 4 == 0,
-    )
-    heads = train(data, steps=60, seed=0)
-    heads.save(tmp_path)
-    scores = AttributeHeads.load(tmp_path).scores(embeddings)
-    for name in ("kind", "half"):
-        assert (scores[name].argmax(axis=1) == kinds).mean() > 0.97
-        np.testing.assert_allclose(scores[name].sum(axis=1), 1, atol=1e-3)
-    assert "| kind | 1.000 |" in write_card(heads, data, seed=0)
 
 
 def test_luma_is_split_by_sku(shared: Path) -> None:
@@ -122,11 +133,14 @@ def test_luma_is_split_by_sku(shared: Path) -> None:
     assert 0.25 < len(tests) / len({photo.sku for photo in photos}) < 0.55
     assert sum(photo.view == "main" for photo in photos) == 301
     assert sum(photo.view in ("back", "alt1", "alternate") for photo in photos) == 169
+    parts = {photo.sku: luma_part(photo.sku) for photo in photos}
+    assert set(parts.values()) == {"train", "validation", "test"}
+    assert {sku for sku, part in parts.items() if part == "test"} == tests
 
 
-def test_halfway_is_the_mean_and_leaves_counters_alone() -> None:
+def test_the_mix_keeps_a_share_and_leaves_counters_alone() -> None:
     before = {"weight": torch.zeros(3), "count": torch.tensor(1)}
     after = {"weight": torch.ones(3), "count": torch.tensor(7)}
-    mean = halfway(before, after)
-    assert mean["weight"].tolist() == [0.5] * 3
+    mean = mix(before, after, 0.25)
+    assert mean["weight"].tolist() == [0.25] * 3
     assert mean["count"] == 7

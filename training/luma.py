@@ -34,9 +34,14 @@ class LumaPhoto:
         return is_test_sku(self.sku)
 
 
+def tenth_of_sku(sku: str) -> int:
+    """Put a sku into one of ten parts, 0..9, by its hash."""
+    return int(hashlib.sha256(sku.lower().encode()).hexdigest(), 16) % 10
+
+
 def is_test_sku(sku: str) -> bool:
     """Tell by its hash whether a sku is kept for tests."""
-    return int(hashlib.sha256(sku.lower().encode()).hexdigest(), 16) % 10 >= 10 - TEST_TENTHS
+    return tenth_of_sku(sku) >= 10 - TEST_TENTHS
 
 
 def luma_folder() -> Path:
@@ -52,14 +57,24 @@ def luma_folder() -> Path:
 def luma_photos(folder: Path | None = None) -> list[LumaPhoto]:
     """List the set's photos, ordered by path; `slot` is what the shop's attribute set says."""
     folder = folder or luma_folder()
-    slots: dict[str, Slot] = {}
-    for record in read_feed(folder / "products.csv", "magento"):
-        if isinstance(record, ItemRecord):
-            is_bottom = record.fields["attribute_set_code"] == "Bottom"
-            slots[record.group_id.lower()] = "bottom" if is_bottom else "top"
+    slots: dict[str, Slot] = {
+        sku: "bottom" if record.fields["attribute_set_code"] == "Bottom" else "top"
+        for sku, record in luma_records(folder).items()
+    }
     photos = []
     for path in sorted((folder / "images").rglob("*.jpg")):
         if found := NAME.fullmatch(path.stem):
             sku, colour, view = found.group("sku", "colour", "view")
             photos.append(LumaPhoto(path, sku, colour, view, slots[sku]))
     return photos
+
+
+def luma_records(folder: Path | None = None) -> dict[str, ItemRecord]:
+    """Return the feed's row of each product (`configurable`), by its sku in small letters."""
+    records: dict[str, ItemRecord] = {}
+    for record in read_feed((folder or luma_folder()) / "products.csv", "magento"):
+        if isinstance(record, ItemRecord):
+            first = records.setdefault(record.group_id.lower(), record)
+            if record.item_id == record.group_id and first is not record:
+                records[record.group_id.lower()] = record
+    return records

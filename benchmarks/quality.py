@@ -1,0 +1,126 @@
+"""The bundled models and the shared sets in, every table of their quality out, as Markdown.
+
+    python -m benchmarks.quality [--only segmenter luma kagl text colours attributes] [--out FILE]
+
+With 95 % bootstrap intervals over photos or queries. Takes about ten minutes on two cores; the sets
+are those of `$LAPEL_SHARED`, else `../shared`. Nothing here is used to choose anything.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import kagl, luma, text
+from benchmarks.intervals import cell, table
+from indexer.garments import WORN_SLOTS, Slot
+from indexer.models import BUNDLED, load_models
+from indexer.runtime import Runtime
+from indexer.segmenter import Segmenter
+from indexer.settings import Settings
+from training import segmenter_eval
+from training.segmenter_matching import Match, average_precision, pooled_iou
+
+RESAMPLES = 400  # of photos, for AP, which is not a mean
+
+
+def main() -> None:
+    """Print the tables asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks.quality", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
+    parser.add_argument("--out", type=Path, help="write the tables to this file too")
+    options = parser.parse_args()
+    written = []
+    for name in options.only:
+        section = f"## {name}\n\n{SECTIONS[name]()}\n"
+        print(section, flush=True)
+        written.append(section)
+    if options.out:
+        options.out.write_text("\n".join(written), encoding="utf-8")
+
+
+def segmenter() -> str:
+    """Masks on held-out street photos, by occlusion, and whether flat and shop photos are found."""
+    model = Segmenter.load(BUNDLED["segmenter"].folder, Runtime.choose())
+    parts = []
+    for title, corrected in (("labels as published", False), ("skirts corrected", True)):
+        scores = segmenter_eval.ccp_scores(model, corrected=corrected)
+        parts.append(_mask_table(f"CCP, held out, {title}", scores))
+    hidden = segmenter_eval.occlusion_scores(model)
+    rows = [[name, _ap_cell(list(scores.values()))] for name, scores in hidden.items()]
+    parts.append(table(["composites: share of the garment hidden", "mask AP50"], rows))
+    for name, held_out in (("clothing set, held out", True), ("clothing set, all", False)):
+        hits = segmenter_eval.clothing_hits(model, validation_only=held_out)
+        parts.append(_hit_table(f"{name}: right slot found", hits))
+    for name, tested in (("Luma, test skus", True), ("Luma, all", False)):
+        hits = segmenter_eval.shop_hits(model, test_only=tested)
+        parts.append(_hit_table(f"{name}: named garment found", hits))
+    return "\n\n".join(parts)
+
+
+def _mask_table(title: str, scores: Mapping[Slot, Sequence[Match]]) -> str:
+    rows = []
+    for slot in WORN_SLOTS:
+        worn = [match for match in scores[slot] if match.n_worn]
+        ious = [match.shared_px / match.either_px for match in worn]
+        rows.append([slot, str(len(worn)), _ap_cell([scores[slot]]), cell(ious),
+                     f"{pooled_iou(scores[slot]):.3f}"])  # fmt: skip
+    rows.append(["mean of slots", "", _ap_cell([scores[slot] for slot in WORN_SLOTS]), "",
+                 f"{np.mean([pooled_iou(scores[slot]) for slot in WORN_SLOTS]):.3f}"])  # fmt: skip
+    return table([title, "photos", "mask AP50", "IoU, mean of photos", "IoU, all pixels"], rows)
+
+
+def _ap_cell(slots: Sequence[Sequence[Match]]) -> str:
+    """Return the mean AP50 of slots over the same photos, with its interval."""
+    rng = np.random.default_rng(0)
+    n = len(slots[0])
+    means = []
+    for _ in range(RESAMPLES):
+        chosen = rng.integers(0, n, n)
+        means.append(np.mean([average_precision([slot[i] for i in chosen]) for slot in slots]))
+    low, high = np.quantile(means, [0.025, 0.975])
+    mean = np.mean([average_precision(slot) for slot in slots])
+    return f"{mean:.3f} ({low:.2f}–{high:.2f})"
+
+
+def _hit_table(title: str, hits: Mapping[str, NDArray[np.bool_]]) -> str:
+    rows = [[label, str(len(found)), cell(found)] for label, found in hits.items()]
+    together = np.concatenate(list(hits.values()))
+    return table([title, "photos", "share"], [*rows, ["all", str(len(together)), cell(together)]])
+
+
+def retrieval() -> str:
+    """Luma's back and side photos, as they are and in the street."""
+    return luma.measure(load_models(Settings()))
+
+
+def other_shop() -> str:
+    """Photo to photo and title to product on kagl."""
+    models, products = load_models(Settings()), kagl.read_products()
+    with tempfile.TemporaryDirectory() as home:
+        vectors = kagl.stored_vectors(Path(home), products, models)
+    return kagl.report(products, vectors, models)
+
+
+def words() -> str:
+    """Text search on three catalogues."""
+    models = load_models(Settings())
+    galleries = [
+        make(models) for make in (text.sample_gallery, text.luma_gallery, text.kagl_gallery)
+    ]
+    return text.report(galleries, models)
+
+
+SECTIONS: Mapping[str, Callable[[], str]] = {
+    "segmenter": segmenter,
+    "luma": retrieval,
+    "kagl": other_shop,
+    "text": words,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ same masks alone and among others. The padding and the mask assembly follow ultr
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +37,28 @@ MAX_GARMENTS = 20  # a photo; a street scene of six people has about fifteen
 # Where a feed says what the photo shows, a faint detection of it is better than none; below
 # this, it is noise.
 FAINT = 0.05
-# Two detections of which one lies in the other to this share are the same garment seen twice.
+# Two detections of which one lies in the other to this share are the same garment seen twice. The
+# likelier is believed; the other's confidence is multiplied by the default one, so that it is never
+# shown beside the first, but is there for a feed that asks for its slot (as soft NMS keeps what it
+# doubts: Bodla et al., ICCV 2017).
 SAME_GARMENT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class SegmenterSettings:
-    """How a segmentation model is run: class names in its order, square side, thresholds."""
+    """How a segmentation model is run: class names in its order, square side, thresholds.
+
+    `thresholds` has the model's own confidence from which each class is believed. What is returned
+    is put on one scale, on which all of them are `confidence`.
+    """
 
     classes: tuple[str, ...]
     image_size: int
     confidence: float = 0.25
     iou: float = 0.6  # boxes of one class that overlap more are the same garment
+    faint: float = FAINT  # what is not returned; benchmarks of average precision ask for less
+    most: int = MAX_GARMENTS  # a photo
+    thresholds: tuple[float, ...] = ()  # `confidence` for all when empty
 
 
 class Segmenter:
@@ -94,10 +104,10 @@ class Segmenter:
         (boxes, prototypes), _ = self._runtime.run(self._model, batch)
         kept = non_max_suppression(
             boxes,
-            FAINT,
+            self.settings.faint,
             self.settings.iou,
             nc=len(self.settings.classes),
-            max_det=MAX_GARMENTS,
+            max_det=self.settings.most,
             max_time_img=3600.0,  # its clock would otherwise drop photos on a busy machine
         )
         return [
@@ -114,31 +124,50 @@ class Segmenter:
         prototypes: NDArray[np.float32],  # (32, s/4, s/4)
         to_square: NDArray[np.float64],  # (2, 3) photo pixel -> square pixel
     ) -> Garments:
-        boxes: list[tuple[int, int, int, int]] = []
-        masks: list[NDArray[np.bool_]] = []
-        keep: list[int] = []
-        for i, row in enumerate(rows):
-            xyxy = _to_photo_box(row[:4], to_square, image_hw)
+        believed: list[_Found] = []
+        doubted: list[_Found] = []
+        scores = self._on_one_scale(rows)
+        for i in np.argsort(-scores, kind="stable"):
+            xyxy = _to_photo_box(rows[i, :4], to_square, image_hw)
             if xyxy is None:
                 continue
-            mask = _mask_in_box(row[6:], prototypes, to_square, xyxy, self.settings.image_size)
-            if mask.any() and not _seen(
-                xyxy, mask, row[5], boxes, masks, [float(rows[j, 5]) for j in keep]
-            ):
-                boxes.append(xyxy)
-                masks.append(mask)
-                keep.append(i)
-        if not keep:
+            side = self.settings.image_size
+            mask = _mask_in_box(rows[i, 6:], prototypes, to_square, xyxy, side)
+            one = _Found(xyxy, mask, int(rows[i, 5]), float(scores[i]))
+            if any(_is_second_reading(one, other) for other in believed):
+                doubted.append(replace(one, confidence=one.confidence * self.confidence))
+            elif mask.any():
+                believed.append(one)
+        kept = [one for one in believed + doubted if one.confidence >= self.settings.faint]
+        kept.sort(key=lambda one: -one.confidence)
+        if not kept:
             return Garments.empty(image_hw)
-        named = [self._named[int(rows[i, 5])] for i in keep]
+        named = [self._named[one.class_id] for one in kept]
         return Garments(
             image_hw,
-            np.array(boxes, np.int32),
+            np.array([one.xyxy for one in kept], np.int32),
             tuple(slot for slot, _ in named),
             tuple(category for _, category in named),
-            rows[keep, 4].astype(np.float32),
-            tuple(masks),
+            np.array([one.confidence for one in kept], np.float32),
+            tuple(one.mask for one in kept),
         )
+
+    def _on_one_scale(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bend each class's confidences so that its threshold becomes the common one; 0, 1 stay."""
+        if not self.settings.thresholds:
+            return rows[:, 4]
+        powers = np.log(self.confidence) / np.log(self.settings.thresholds)  # (classes,)
+        return np.asarray(rows[:, 4] ** powers[rows[:, 5].astype(int)], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """One garment found: its box in photo pixels, its mask, its class's number."""
+
+    xyxy: tuple[int, int, int, int]
+    mask: NDArray[np.bool_]
+    class_id: int
+    confidence: float
 
 
 def _slot_and_category(name: str) -> tuple[Slot, str]:
@@ -155,7 +184,12 @@ def _load_bundle(folder: Path, runtime: Runtime) -> Segmenter:
         classes = tuple(config["classes"])
         model = SegmentationModel(f"{config['architecture']}.yaml", nc=len(classes), verbose=False)
         model.load_state_dict(load_file(folder / "model.safetensors"))
-        settings = SegmenterSettings(classes, config["image_size"], config["confidence"])
+        settings = SegmenterSettings(
+            classes,
+            config["image_size"],
+            config["confidence"],
+            thresholds=tuple(config.get("thresholds", ())),
+        )
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"the detector in {folder} cannot be loaded: {error}") from error
     return Segmenter(model.float().fuse(verbose=False), settings, runtime)
@@ -228,23 +262,12 @@ def _mask_in_box(
     return np.asarray(sampled > 0, np.bool_)
 
 
-def _seen(
-    xyxy: tuple[int, int, int, int],
-    mask: NDArray[np.bool_],
-    class_id: float,
-    boxes: Sequence[tuple[int, int, int, int]],
-    masks: Sequence[NDArray[np.bool_]],
-    class_ids: Sequence[float],
-) -> bool:
-    """Tell whether a more confident garment already covers this one's pixels."""
-    for other_xyxy, other_mask, other_class in zip(boxes, masks, class_ids, strict=True):
-        shared = _shared_pixels(xyxy, mask, other_xyxy, other_mask)
-        smaller, larger = sorted((int(mask.sum()), int(other_mask.sum())))
-        # Of another class only the very same area counts: a top lies wholly in its dress's box.
-        base = smaller if class_id == other_class else larger
-        if shared > SAME_GARMENT * base:
-            return True
-    return False
+def _is_second_reading(one: _Found, other: _Found) -> bool:
+    """Tell whether a find is a part of another, or a coat read as a top, too."""
+    shared = _shared_pixels(one.xyxy, one.mask, other.xyxy, other.mask)
+    smaller, larger = sorted((int(one.mask.sum()), int(other.mask.sum())))
+    # Of another class only the very same area counts: a top lies wholly in its dress's box.
+    return shared > SAME_GARMENT * (smaller if one.class_id == other.class_id else larger)
 
 
 def _shared_pixels(

@@ -87,6 +87,13 @@ class TestScene:
         assert not (behind.mask & front.mask).any()
         assert (int(behind.mask.sum()), int(front.mask.sum())) == (5000, 10000)
 
+    def test_it_knows_how_much_is_hidden_or_cut_off(self) -> None:
+        scene = Scene(grey())
+        scene.paste(block(100, 100), height=100, centre_x=30, top=50)
+        scene.paste(block(100, 100), height=100, centre_x=100, top=50)
+        (_, behind), (_, front) = scene.garments_and_hidden()
+        assert (behind, front) == pytest.approx((0.5, 0.0), abs=0.03)
+
     def test_a_garment_hidden_to_a_sliver_is_dropped(self) -> None:
         scene = Scene(grey())
         scene.paste(block(100, 100), height=100, centre_x=100, top=50)
@@ -173,6 +180,8 @@ class TestSceneExamples:
         for example in scene_examples(12, 1, ccp=ccp):
             image_hw = example.pixels().shape[:2]
             assert max(image_hw) == LONGEST_SIDE
+            assert len(example.hidden) == len(example.garments)
+            assert all(0 <= hidden < 1 for hidden in example.hidden)
             taken = np.zeros(image_hw, np.int32)
             for garment in example.garments:
                 assert garment.mask.sum() >= LEAST_VISIBLE_PIXELS * 0.5

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from indexer.garments import Garments, Slot
+from indexer.garments import Slot
 from training.ccp import (
     Ccp,
     WornGarment,
@@ -19,17 +19,18 @@ from training.ccp import (
     skirts_corrected,
     without_specks,
 )
+from training.segmenter_close_ups import close_ups
 from training.segmenter_dataset import (
     Example,
     label_lines,
+    list_training_photos,
     repeats,
     to_polygon,
     write_dataset,
 )
 from training.segmenter_drawn import drawn_examples
-from training.segmenter_eval import average_precision, iou, score, to_table
+from training.segmenter_matching import iou
 from training.segmenter_network import BundleConfig, build_network, read_bundle, write_bundle
-from training.segmenter_scenes import close_ups, scenes
 
 LABELS = ["null", "skin", "shirt", "jeans", "coat"]
 HW = (96, 64)
@@ -56,18 +57,6 @@ def write_ccp(folder: Path) -> Ccp:
     tags = {"0002": ["coat"], "0001": ["shirt", "jeans"]}
     (folder / "annotations.json").write_text(json.dumps({"labels": LABELS, "tags": tags}))
     return read_ccp(folder)
-
-
-def found(*garments: tuple[Slot, float, Mask]) -> Garments:
-    boxes, masks = [], []
-    for _, _, mask in garments:
-        (y1, x1), (y2, x2) = np.argwhere(mask).min(axis=0), np.argwhere(mask).max(axis=0) + 1
-        boxes.append([x1, y1, x2, y2])
-        masks.append(mask[y1:y2, x1:x2])
-    slots = tuple(slot for slot, _, _ in garments)
-    confidences = np.array([confidence for _, confidence, _ in garments], np.float32)
-    xyxy = np.array(boxes, np.int32).reshape(-1, 4)
-    return Garments(HW, xyxy, slots, slots, confidences, tuple(masks))
 
 
 def fill(polygon: NDArray[np.float64]) -> Mask:
@@ -193,6 +182,16 @@ class TestDataset:
         label = Path(train[0].replace("/images/", "/labels/")).with_suffix(".txt")
         assert label.read_text().startswith("0 ")
 
+    def test_photos_with_masks_are_listed_more_often(self, tmp_path: Path) -> None:
+        garment = WornGarment("top", "shirt", rectangle(10, 10, 40, 40))
+        pixels = np.zeros((*HW, 3), np.uint8)
+        train = [Example(id_, pixels, [garment]) for id_ in ("ccp-1", "ccp-1-close-2", "drawn-1")]
+        write_dataset(tmp_path, train, [], seed=0, trusted_times=3)
+        listed = [Path(line).stem for line in (tmp_path / "train.txt").read_text().split()]
+        assert sorted(listed) == ["ccp-1"] * 3 + ["ccp-1-close-2", "drawn-1"]
+        list_training_photos(tmp_path, seed=0, trusted_times=1)
+        assert len((tmp_path / "train.txt").read_text().split()) == 3
+
 
 class TestCloseUps:
     def test_windows_hold_part_of_a_garment_and_its_mask(self) -> None:
@@ -205,20 +204,6 @@ class TestCloseUps:
             assert example.pixels().shape[:2] < HW
             (seen,) = example.garments
             assert np.array_equal(example.pixels()[..., 0] > 0, seen.mask)
-
-
-class TestScenes:
-    def test_people_in_front_hide_those_behind(self, tmp_path: Path) -> None:
-        ccp = write_ccp(tmp_path)
-        photo = ccp.photos[0]
-        assert ccp.person(photo).sum() > sum(g.mask.sum() for g in ccp.garments(photo))
-        for scene in scenes(ccp, [photo] * 9, 3, Random(0)):
-            height, width = scene.pixels().shape[:2]
-            assert width > height
-            masks = [garment.mask for garment in scene.garments]
-            assert len(masks) >= 2
-            assert np.sum(masks, axis=0).max() == 1
-            assert all(mask.shape == (height, width) for mask in masks)
 
 
 class TestDrawn:
@@ -236,49 +221,6 @@ class TestDrawn:
             for garment in example.garments:
                 assert garment.mask.shape == example.pixels().shape[:2]
                 assert garment.mask.any()
-
-
-class TestScore:
-    def test_iou(self) -> None:
-        assert iou(rectangle(0, 0, 10, 10), rectangle(0, 0, 10, 5)) == 0.5
-
-    def test_a_perfect_answer(self) -> None:
-        mask = rectangle(10, 10, 40, 40)
-        (top,) = score([found(("top", 0.9, mask))], [[WornGarment("top", "shirt", mask)]], 0.5)
-        assert top.slot == "top"
-        assert top.ap50 == pytest.approx(1)
-        assert top.mean_iou == 1
-
-    def test_below_the_default_confidence_counts_for_ap_only(self) -> None:
-        mask = rectangle(10, 10, 40, 40)
-        (top,) = score([found(("top", 0.2, mask))], [[WornGarment("top", "shirt", mask)]], 0.5)
-        assert top.ap50 == pytest.approx(1)
-        assert top.mean_iou == 0
-
-    def test_two_tops_are_one_union(self) -> None:
-        left, right = rectangle(0, 0, 20, 40), rectangle(20, 0, 40, 40)
-        truth = [WornGarment("top", "shirt", left), WornGarment("top", "vest", right)]
-        (top,) = score([found(("top", 0.9, left | right))], [truth], 0.5)
-        assert top.mean_iou == 1
-        assert (top.n_photos, top.n_garments) == (1, 2)
-
-    def test_a_wrong_answer_above_a_right_one_halves_precision(self) -> None:
-        right, wrong = rectangle(0, 0, 20, 40), rectangle(30, 50, 60, 90)
-        answers = [found(("top", 0.9, wrong), ("top", 0.8, right))]
-        assert average_precision(answers, [[right]], "top") == pytest.approx(0.5)
-
-    def test_a_garment_seen_twice_counts_once(self) -> None:
-        mask = rectangle(0, 0, 20, 40)
-        other = rectangle(30, 0, 60, 40)
-        answers = [found(("top", 0.9, mask), ("top", 0.8, mask))]
-        # Recall stops at a half: 51 of the 101 recalls have precision 1.
-        assert average_precision(answers, [[mask, other]], "top") == pytest.approx(51 / 101)
-
-    def test_nothing_found(self) -> None:
-        truth = [WornGarment("bottom", "jeans", rectangle(0, 0, 20, 40))]
-        (bottom,) = score([Garments.empty(HW)], [truth], 0.5)
-        assert (bottom.ap50, bottom.mean_iou) == (0, 0)
-        assert "| bottom | 1 | 1 | 0.000 | 0.000 |" in to_table([bottom])
 
 
 class TestNetwork:

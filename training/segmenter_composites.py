@@ -79,12 +79,17 @@ class Scene:
 
     def garments(self) -> list[WornGarment]:
         """Return the garments of which enough is seen, without their stray parts."""
+        return [garment for garment, _ in self.garments_and_hidden()]
+
+    def garments_and_hidden(self) -> list[tuple[WornGarment, float]]:
+        """Return the same garments with the share of each that is hidden or cut off."""
         kept = []
         for garment, whole in self._worn:
             least = max(LEAST_VISIBLE_PIXELS, LEAST_VISIBLE_SHARE * whole)
             if garment.mask.sum() >= least:
                 mask = _without_strays(garment.mask)
-                kept.append(WornGarment(garment.slot, garment.category, mask))
+                hidden = 1 - float(garment.mask.sum()) / whole
+                kept.append((WornGarment(garment.slot, garment.category, mask), hidden))
         return kept
 
 
@@ -103,7 +108,9 @@ def scene_examples(
     examples = []
     for number in range(n):
         scene = _compose(ccp, photos, random)
-        examples.append(Example(f"scene-{seed}-{number}", scene.pixels, scene.garments()))
+        worn = scene.garments_and_hidden()
+        garments, hidden = [garment for garment, _ in worn], [share for _, share in worn]
+        examples.append(Example(f"scene-{seed}-{number}", scene.pixels, garments, hidden))
     return examples
 
 
@@ -185,6 +192,12 @@ def cut_person(ccp: Ccp, photo: CcpPhoto) -> Cutout:
     """Cut a photo's person out, with all that is worn and carried."""
     worn = skirts_corrected(ccp.garments(photo))
     return _cut(read_photo(photo.path).pixels, ccp.person(photo), worn)
+
+
+def cut_garment(example: Example) -> Cutout:
+    """Cut the one garment of an example out."""
+    (garment,) = example.garments
+    return _cut(example.pixels(), garment.mask, [garment])
 
 
 def cut_bare(ccp: Ccp, photo: CcpPhoto, random: Random) -> Cutout | None:

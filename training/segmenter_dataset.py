@@ -8,6 +8,7 @@ by repeating photos (repeat-factor sampling: Gupta, Dollár, Girshick, "LVIS", C
 import importlib
 import json
 import math
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -27,15 +28,21 @@ from training.ccp import SPECK_SHARE, Ccp, WornGarment, read_validation_ids, ski
 # A slot worn in fewer than half of the photos is repeated, by the square root of what it lacks.
 WANTED_SHARE = 0.5
 JPEG_QUALITY = 92
+# The ids of photos with masks and of a shop's; those of close-ups are longer.
+TRUSTED_PHOTO = re.compile(r"ccp-\d+|shop-.+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A picture to learn from: the file, or RGB pixels, and the garments in it."""
+    """A picture to learn from: the file, or RGB pixels, and the garments in it.
+
+    `hidden` is the share of each garment that is not seen, where a picture was composed.
+    """
 
     id: str
     picture: Path | NDArray[np.uint8]
     garments: Sequence[WornGarment]
+    hidden: Sequence[float] = ()
 
     def pixels(self) -> NDArray[np.uint8]:
         """Return the picture as RGB uint8 (h, w, 3)."""
@@ -102,25 +109,19 @@ def repeats(slots_of: Sequence[frozenset[Slot]], random: Random) -> list[int]:
 
 
 def write_dataset(
-    folder: Path, train: Iterable[Example], validation: Iterable[Example], seed: int
+    folder: Path,
+    train: Iterable[Example],
+    validation: Iterable[Example],
+    seed: int,
+    trusted_times: int = 1,
 ) -> Path:
     """Write pictures, labels and lists under `folder`, replacing what is there; return its yaml."""
     shutil.rmtree(folder, ignore_errors=True)
-    paths, slots_of, counts = [], [], Counter[Slot]()
     for example in train:
-        paths.append(_write_example(folder, "train", example))
-        slots = [garment.slot for garment in example.garments]
-        slots_of.append(frozenset(slots))
-        counts.update(slots)
+        _write_example(folder, "train", example)
     held_out = [_write_example(folder, "validation", example) for example in validation]
-    times = repeats(slots_of, Random(seed))
-    shown = [path for path, n in zip(paths, times, strict=True) for _ in range(n)]
-    _write_list(folder / "train.txt", shown)
     _write_list(folder / "validation.txt", held_out)
-    counted = ", ".join(f"{slot} {counts[slot]}" for slot in WORN_SLOTS)
-    print(
-        f"{len(paths)} training photos ({counted}), {len(shown)} an epoch; {len(held_out)} held out"
-    )
+    list_training_photos(folder, seed, trusted_times)
     # JSON is YAML: no writer of YAML is needed.
     content = {
         "path": str(folder.resolve()),
@@ -131,6 +132,26 @@ def write_dataset(
     yaml = folder / "garments.yaml"
     yaml.write_text(json.dumps(content, indent=2), encoding="utf-8")
     return yaml
+
+
+def list_training_photos(folder: Path, seed: int, trusted_times: int) -> None:
+    """Say how often each written photo is shown in an epoch: those with CCP's masks more often."""
+    paths = sorted((folder / "images" / "train").iterdir())
+    slots_of, counts = [], Counter[Slot]()
+    for path in paths:
+        lines = (folder / "labels" / "train" / f"{path.stem}.txt").read_text("utf-8").splitlines()
+        slots = [WORN_SLOTS[int(line.split(" ", 1)[0])] for line in lines]
+        slots_of.append(frozenset(slots))
+        counts.update(slots)
+    times = repeats(slots_of, Random(seed))
+    shown = [
+        path.resolve()
+        for path, n in zip(paths, times, strict=True)
+        for _ in range(n * (trusted_times if TRUSTED_PHOTO.fullmatch(path.stem) else 1))
+    ]
+    _write_list(folder / "train.txt", shown)
+    counted = ", ".join(f"{slot} {counts[slot]}" for slot in WORN_SLOTS)
+    print(f"{len(paths)} training photos ({counted}), {len(shown)} an epoch")
 
 
 def _write_example(folder: Path, part: str, example: Example) -> Path:

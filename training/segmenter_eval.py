@@ -1,33 +1,56 @@
-"""The bundled segmenter and the held-out CCP photos in, its scores per slot out.
+"""A segmenter and a set in, how well it finds the set's garments out, photo by photo.
 
     python -m training.segmenter_eval [--bundle indexer/weights/segmenter]
 
-Mask AP50 is COCO's: greedy matching at IoU 0.5, precision read at 101 recalls, faint detections
-counted as the detector returns them. The mean IoU of a slot is over the photos in which it is worn:
-the union of the true masks against the union of those found at the default confidence, 0 where none
-is found.
+Faint detections count for average precision, as is usual, down to `AP_FAINT`. Two IoUs are given:
+the mean over the photos that wear a slot, and the pooled one of all photos' pixels.
 """
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.garments import WORN_SLOTS, Garments, Slot
-from indexer.photo import Photo
+from indexer.photo import Photo, read_photo
 from indexer.runtime import Runtime
 from indexer.segmenter import Segmenter
-from training.ccp import WornGarment, read_ccp
+from training import segmenter_composites as composites
+from training.ccp import WornGarment, read_ccp, skirts_corrected
+from training.luma import luma_photos
+from training.segmenter_clothing import clothing_photos
 from training.segmenter_dataset import Example, ccp_examples
+from training.segmenter_matching import (
+    Match,
+    average_precision,
+    match,
+    mean_iou,
+    pooled_iou,
+    recall,
+)
+from training.segmenter_teacher import is_jacket
 
 BUNDLE = Path(__file__).resolve().parents[1] / "indexer" / "weights" / "segmenter"
-MATCH_IOU = 0.5
 # What the product promises for its two main slots; the command fails below it.
 REQUIRED_IOU = 0.60
 REQUIRED_SLOTS: tuple[Slot, ...] = ("top", "bottom")
+# COCO's curve uses up to 100 finds a photo of any confidence; below this they change nothing.
+AP_FAINT = 0.001
+AP_MOST = 100
+# Shares of a garment that are hidden by other people or cut off, from and to.
+OCCLUSIONS: Mapping[str, tuple[float, float]] = {
+    "slight": (0.0, 0.2),
+    "medium": (0.2, 0.5),
+    "heavy": (0.5, 1.0),
+}
+# Labels of the clothing set whose slot is beyond doubt.
+PLAIN_LABELS = ("T-Shirt", "Shirt", "Longsleeve", "Polo", "Pants", "Shorts", "Skirt", "Dress")
+BATCH = 32  # photos held in memory at once
+
+Matches = dict[Slot, list[Match]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +60,7 @@ class SlotScore:
     slot: Slot
     ap50: float
     mean_iou: float
+    pooled_iou: float
     n_photos: int
     n_garments: int
 
@@ -45,99 +69,168 @@ def main() -> None:
     """Print the scores; exit with status 1 if a required one is missed."""
     parser = argparse.ArgumentParser(prog="training.segmenter_eval", description=__doc__)
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
-    _, held_out = ccp_examples(read_ccp())
-    scores = evaluate(parser.parse_args().bundle, held_out)
+    segmenter = Segmenter.load(parser.parse_args().bundle, Runtime.choose("cpu"))
+    scores = summarise(ccp_scores(segmenter))
     print(to_table(scores))
+    print(f"with skirts corrected:\n{to_table(summarise(ccp_scores(segmenter, corrected=True)))}")
+    print(hits_table(clothing_hits(segmenter)), hits_table(shop_hits(segmenter)), sep="\n")
     missed = [s for s in scores if s.slot in REQUIRED_SLOTS and s.mean_iou < REQUIRED_IOU]
     if missed:
         raise SystemExit(f"mean IoU is below {REQUIRED_IOU}: {', '.join(s.slot for s in missed)}")
 
 
-def evaluate(bundle: Path, examples: Sequence[Example]) -> list[SlotScore]:
-    """Score a bundle on pictures with known garments, in the order of the slots."""
-    photos = [Photo(example.pixels(), "") for example in examples]
-    segmenter = Segmenter.load(bundle, Runtime.choose("cpu"))
-    truths = [example.garments for example in examples]
-    return score(segmenter.detect(photos), truths, segmenter.confidence)
+def ccp_scores(segmenter: Segmenter, *, corrected: bool = False) -> Matches:
+    """Match the held-out street photos, their labels as published or with skirts corrected."""
+    _, held_out = ccp_examples(read_ccp())
+    if corrected:
+        held_out = [replace(e, garments=skirts_corrected(e.garments)) for e in held_out]
+    return matched(segmenter, held_out)
+
+
+def occlusion_scores(segmenter: Segmenter, n: int = 120) -> dict[str, Matches]:
+    """Match n composites of held-out people for each share of the garment that is hidden.
+
+    Garments hidden to another share count neither way; finds that match none are wrong for all.
+    """
+    scenes = composites.scene_examples(n, composites.VALIDATION_SEED, held_out=True)
+    found = detect_all(segmenter, scenes)
+    scores: dict[str, Matches] = {}
+    for name, (low, high) in OCCLUSIONS.items():
+        asked = [[low <= hidden < high for hidden in scene.hidden] for scene in scenes]
+        scores[name] = _matches(found, scenes, segmenter.confidence, asked)
+    return scores
+
+
+def clothing_hits(
+    segmenter: Segmenter, *, validation_only: bool = True, labels: Sequence[str] = PLAIN_LABELS
+) -> dict[str, NDArray[np.bool_]]:
+    """Tell for each label and photo whether a garment of the label's slot is surely found."""
+    photos = [
+        photo
+        for photo in clothing_photos()
+        if photo.label in labels and (photo.is_held_out or not validation_only)
+    ]
+    slots: list[tuple[Slot, ...]] = [(photo.slot,) if photo.slot else () for photo in photos]
+    hits = _hits(segmenter, [photo.path for photo in photos], slots)
+    of_label = np.array([photo.label for photo in photos])
+    return {label: hits[of_label == label] for label in labels}
+
+
+def shop_hits(segmenter: Segmenter, *, test_only: bool = True) -> dict[str, NDArray[np.bool_]]:
+    """Tell for each slot and main photo whether the garment that the shop names is surely found.
+
+    The shop's jackets are tops; an outer garment is right for them, too.
+    """
+    photos = [p for p in luma_photos() if p.view == "main" and (p.is_test or not test_only)]
+    slots: list[tuple[Slot, ...]] = [
+        ("top", "outer") if is_jacket(photo.sku) else (photo.slot,) for photo in photos
+    ]
+    hits = _hits(segmenter, [photo.path for photo in photos], slots)
+    of_slot = np.array([photo.slot for photo in photos])
+    return {slot: hits[of_slot == slot] for slot in ("top", "bottom")}
+
+
+def _hits(
+    segmenter: Segmenter, paths: Sequence[Path], slots: Sequence[tuple[Slot, ...]]
+) -> NDArray[np.bool_]:
+    hits = []
+    for start in range(0, len(paths), BATCH):
+        found = segmenter.detect([read_photo(path) for path in paths[start : start + BATCH]])
+        for garments, wanted in zip(found, slots[start : start + BATCH], strict=True):
+            sure = garments.confidence >= segmenter.confidence
+            hits.append(any(garments.slot[i] in wanted for i in np.flatnonzero(sure)))
+    return np.array(hits, np.bool_)
+
+
+def matched(segmenter: Segmenter, examples: Sequence[Example]) -> Matches:
+    """Match pictures with known garments, every slot in every picture."""
+    return _matches(detect_all(segmenter, examples), examples, segmenter.confidence)
+
+
+def detect_all(segmenter: Segmenter, examples: Sequence[Example]) -> list[Garments]:
+    """Detect as average precision wants it: the faintest finds, too."""
+    usual = segmenter.settings
+    segmenter.settings = replace(usual, faint=AP_FAINT, most=AP_MOST)
+    try:
+        return segmenter.detect([Photo(example.pixels(), "") for example in examples])
+    finally:
+        segmenter.settings = usual
+
+
+def _matches(
+    found: Sequence[Garments],
+    examples: Sequence[Example],
+    confidence: float,
+    asked: Sequence[Sequence[bool]] | None = None,
+) -> Matches:
+    chosen = asked or [[True] * len(example.garments) for example in examples]
+    return {
+        slot: [
+            match(garments, example.garments, slot, confidence, ask)
+            for garments, example, ask in zip(found, examples, chosen, strict=True)
+        ]
+        for slot in WORN_SLOTS
+    }
 
 
 def score(
     found: Sequence[Garments], truths: Sequence[Sequence[WornGarment]], confidence: float
 ) -> list[SlotScore]:
     """Score each slot that the truth has: one `Garments` and one list of truth a photo."""
-    scores = []
-    for slot in WORN_SLOTS:
-        worn = [[g.mask for g in truth if g.slot == slot] for truth in truths]
-        ious = [
-            iou(np.logical_or.reduce(masks), union(garments, slot, confidence))
-            for garments, masks in zip(found, worn, strict=True)
-            if masks
-        ]
-        if ious:
-            ap50 = average_precision(found, worn, slot)
-            n_garments = sum(len(masks) for masks in worn)
-            scores.append(SlotScore(slot, ap50, float(np.mean(ious)), len(ious), n_garments))
-    return scores
+    blank = np.zeros((1, 1, 3), np.uint8)
+    examples = [Example(str(i), blank, truth) for i, truth in enumerate(truths)]
+    return summarise(_matches(found, examples, confidence))
 
 
-def union(garments: Garments, slot: Slot, confidence: float) -> NDArray[np.bool_]:
-    """Unite the masks of a slot's garments of at least this confidence, (h, w)."""
-    united = np.zeros(garments.image_hw, np.bool_)
-    for i, found_slot in enumerate(garments.slot):
-        if found_slot == slot and garments.confidence[i] >= confidence:
-            united |= garments.full_mask(i)
-    return united
-
-
-def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Return the shared part of two masks of one size, 0..1."""
-    either = int((a | b).sum())
-    return int((a & b).sum()) / either if either else 0.0
-
-
-def average_precision(
-    found: Sequence[Garments], worn: Sequence[Sequence[NDArray[np.bool_]]], slot: Slot
-) -> float:
-    """Return a slot's AP at IoU 0.5: `worn` has its true masks for each photo."""
-    confidences: list[float] = []
-    hits: list[bool] = []
-    for garments, masks in zip(found, worn, strict=True):
-        free = list(masks)
-        for i in np.argsort(-garments.confidence, kind="stable"):
-            if garments.slot[i] != slot:
-                continue
-            ious = [iou(garments.full_mask(int(i)), mask) for mask in free]
-            hit = bool(ious) and max(ious) >= MATCH_IOU
-            if hit:
-                free.pop(int(np.argmax(ious)))
-            confidences.append(float(garments.confidence[i]))
-            hits.append(hit)
-    n_worn = sum(len(masks) for masks in worn)
-    return _area(np.array(confidences), np.array(hits, np.bool_), n_worn)
-
-
-def _area(confidences: NDArray[np.float64], hits: NDArray[np.bool_], n_worn: int) -> float:
-    if not n_worn or not hits.any():
-        return 0.0
-    right = np.cumsum(hits[np.argsort(-confidences, kind="stable")])
-    recall = right / n_worn
-    precision = right / np.arange(1, len(right) + 1)
-    # The best precision at this recall or a higher one, as COCO reads its curve.
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    at = np.searchsorted(recall, np.linspace(0, 1, 101), side="left")
-    return float(np.append(best, 0.0)[at].mean())
+def summarise(matches: Mapping[Slot, Sequence[Match]]) -> list[SlotScore]:
+    """Score each slot that is worn, in the order of the slots."""
+    return [
+        SlotScore(
+            slot,
+            average_precision(photos),
+            mean_iou(photos),
+            pooled_iou(photos),
+            sum(photo.n_worn > 0 for photo in photos),
+            sum(photo.n_worn for photo in photos),
+        )
+        for slot, photos in matches.items()
+        if any(photo.n_worn for photo in photos)
+    ]
 
 
 def to_table(scores: Sequence[SlotScore]) -> str:
     """Write scores as a Markdown table, with the mean over the slots last."""
-    lines = ["| slot | photos | garments | mask AP50 | mean IoU |", "|---|---|---|---|---|"]
+    head = "| slot | photos | garments | mask AP50 | mean IoU | pooled IoU |"
+    lines = [head, "|---|---|---|---|---|---|"]
     lines += [
-        f"| {s.slot} | {s.n_photos} | {s.n_garments} | {s.ap50:.3f} | {s.mean_iou:.3f} |"
+        f"| {s.slot} | {s.n_photos} | {s.n_garments} | {s.ap50:.3f} | {s.mean_iou:.3f} "
+        f"| {s.pooled_iou:.3f} |"
         for s in scores
     ]
-    ap50, mean_iou = (np.mean([getattr(s, name) for s in scores]) for name in ("ap50", "mean_iou"))
+    names = ("ap50", "mean_iou", "pooled_iou")
+    means = " | ".join(f"{np.mean([getattr(s, name) for s in scores]):.3f}" for name in names)
     n_garments = sum(s.n_garments for s in scores)
-    return "\n".join([*lines, f"| mean of slots | | {n_garments} | {ap50:.3f} | {mean_iou:.3f} |"])
+    return "\n".join([*lines, f"| mean of slots | | {n_garments} | {means} |"])
+
+
+def hits_table(hits: Mapping[str, NDArray[np.bool_]]) -> str:
+    """Write shares of photos as a Markdown table, with all photos last."""
+    lines = ["| | photos | right slot found |", "|---|---|---|"]
+    lines += [f"| {name} | {len(each)} | {each.mean():.3f} |" for name, each in hits.items()]
+    together = np.concatenate(list(hits.values()))
+    return "\n".join([*lines, f"| all | {len(together)} | {together.mean():.3f} |"])
+
+
+def occlusion_table(scores: Mapping[str, Mapping[Slot, Sequence[Match]]]) -> str:
+    """Write AP50 and recall by hidden share as a Markdown table, means over the worn slots."""
+    lines = ["| hidden | share | garments | mask AP50 | recall |", "|---|---|---|---|---|"]
+    for name, (low, high) in OCCLUSIONS.items():
+        worn = [m for m in scores[name].values() if any(photo.n_worn for photo in m)]
+        n_garments = sum(photo.n_worn for photos in worn for photo in photos)
+        ap50, found = (np.mean([f(m) for m in worn]) for f in (average_precision, recall))
+        share = f"{low:.0%} to {high:.0%}"
+        lines.append(f"| {name} | {share} | {n_garments} | {ap50:.3f} | {found:.3f} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class BundleConfig:
     confidence: float
     licence: str
     source: str
+    thresholds: tuple[float, ...] = ()  # of the classes in their order; `confidence` when empty
 
 
 class GarmentNetwork(_tasks.SegmentationModel):  # type: ignore[misc]  # Any, as said above
@@ -99,14 +100,25 @@ def write_bundle(folder: Path, network: torch.nn.Module, config: BundleConfig) -
     if len(content) > MAX_BUNDLE_BYTES:
         raise ValueError(f"{path} would have {len(content):,} bytes, over {MAX_BUNDLE_BYTES:,}")
     path.write_bytes(content)  # save_file() would make it readable by its owner only
+    write_config(folder, config)
+
+
+def write_config(folder: Path, config: BundleConfig) -> None:
+    """Write `config.json` into `folder`."""
     text = json.dumps(asdict(config), indent=2) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
 
 
+def read_config(folder: Path) -> BundleConfig:
+    """Read `config.json` back."""
+    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    tuples = {name: tuple(content.get(name, ())) for name in ("classes", "thresholds")}
+    return BundleConfig(**{**content, **tuples})
+
+
 def read_bundle(folder: Path) -> tuple[GarmentNetwork, BundleConfig]:
     """Read a bundle back: the network in float32 and eval mode, and its configuration."""
-    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config = BundleConfig(**{**content, "classes": tuple(content["classes"])})
+    config = read_config(folder)
     network = build_network()
     state = load_file(folder / "model.safetensors")
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()})

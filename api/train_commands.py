@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from indexer.attributes import AttributeHeads
+    from indexer.describe import Describer
     from indexer.heads_report import HeadScore
     from indexer.heads_training import CurvePoint, LabelledEmbeddings
+    from indexer.settings import Settings
 
 commands = typer.Typer(rich_markup_mode=None)
 train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train on your own labels.")
@@ -48,19 +50,10 @@ def train_attributes(
     matrix for each exclusive attribute and the learning curve.
     """
     from indexer.attributes import AttributeHeads
-    from indexer.heads_labels import describe_labels, read_labels, too_rare
     from indexer.heads_report import keep_clear, measure
     from indexer.heads_training import train_heads
 
-    rows = read_labels(labels)
-    for name, words in too_rare(rows).items():
-        say(f"{name}: too few photos of {', '.join(words)}; counted as missing")
-    describer = load_describer(context.obj)
-    failed: list[str] = []
-    with tqdm(total=len(rows), desc="describe", unit="photo", file=sys.stderr) as bar:
-        data = describe_labels(rows, describer, failed.append, bar.update)
-    for message in failed:
-        say(message)
+    describer, data, failed = _described(labels, context.obj)
     trained, curve = train_heads(data, steps, seed)
     scores = measure(trained, data)
     heads = trained if keep_all else keep_clear(trained, scores)
@@ -69,8 +62,26 @@ def train_attributes(
     _write(folder, AttributeHeads([*heads.heads, *others]), trained, data, scores, curve)
     _tell(folder, heads, scores, keep_all, as_json)
     if failed:
-        say(f"{len(failed)} of {len(rows)} photos were skipped")
+        say(f"{len(failed)} of {len(failed) + len(data.embeddings)} photos were skipped")
         raise typer.Exit(FAILED)
+
+
+def _described(
+    labels: Path, settings: "Settings"
+) -> "tuple[Describer, LabelledEmbeddings, list[str]]":
+    """Read the labels and describe their photos; also say what is wrong with some of them."""
+    from indexer.heads_labels import describe_labels, read_labels, too_rare
+
+    rows = read_labels(labels)
+    for name, words in too_rare(rows).items():
+        say(f"{name}: too few photos of {', '.join(words)}; counted as missing")
+    describer = load_describer(settings)
+    failed: list[str] = []
+    with tqdm(total=len(rows), desc="describe", unit="photo", file=sys.stderr) as bar:
+        data = describe_labels(rows, describer, failed.append, bar.update)
+    for message in failed:
+        say(message)
+    return describer, data, failed
 
 
 def _names(heads: "AttributeHeads") -> set[str]:

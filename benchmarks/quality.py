@@ -9,6 +9,8 @@ are those of `$LAPEL_SHARED`, else `../shared`. Nothing here is used to choose a
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,22 @@ from numpy.typing import NDArray
 
 from benchmarks import kagl, luma, text
 from benchmarks.intervals import cell, table
+from indexer.attributes import AttributeHeads
+from indexer.colour_namer import bundled_namer
+from indexer.embedding import ClipEncoder
 from indexer.garments import WORN_SLOTS, Slot
-from indexer.models import BUNDLED, load_models
+from indexer.heads_report import measure, to_table
+from indexer.models import BUNDLED, Models, load_models
 from indexer.runtime import Runtime
 from indexer.segmenter import Segmenter
 from indexer.settings import Settings
-from training import segmenter_eval
+from training import attributes as attribute_training
+from training import colours_eval, segmenter_eval
+from training.attributes_labels import labelled_crops
+from training.colours_garments import shop_garments
 from training.segmenter_matching import Match, average_precision, pooled_iou
 
+STEPS = 600  # of the baseline's training, as many as the heads'
 RESAMPLES = 400  # of photos, for AP, which is not a mean
 
 
@@ -99,17 +109,42 @@ def retrieval() -> str:
 
 def other_shop() -> str:
     """Photo to photo and title to product on kagl."""
-    models, products = load_models(Settings()), kagl.read_products()
-    with tempfile.TemporaryDirectory() as home:
-        vectors = kagl.stored_vectors(Path(home), products, models)
+    products = kagl.read_products()
+    models, vectors = _kagl()
     return kagl.report(products, vectors, models)
+
+
+@cache
+def _kagl() -> tuple[Models, NDArray[np.float32]]:
+    models = load_models(Settings())
+    with tempfile.TemporaryDirectory() as home:
+        return models, kagl.stored_vectors(Path(home), kagl.read_products(), models)
+
+
+def colours() -> str:
+    """Colour names of Luma's main photos beside the shop's words, under several lights."""
+    return colours_eval.table(colours_eval.name_all(shop_garments(), bundled_namer()))
+
+
+def attributes() -> str:
+    """The bundled heads on what was held out, and the simple baseline on whole photos."""
+    heads = AttributeHeads.load(BUNDLED["attributes"].folder)
+    encoder = ClipEncoder.load(f"local-dir:{BUNDLED['encoder'].folder}", Runtime.choose())
+    embedded = attribute_training.embed(labelled_crops(encoder.fill), encoder)
+    data = attribute_training.label(embedded)
+    kept = {head.name for head in heads.heads}
+    shipped = replace(data, targets=tuple(t for t in data.targets if t.name in kept))
+    baseline = attribute_training.whole_photo_baseline(embedded, data, STEPS, seed=0)
+    return to_table([*measure(heads, shipped), *baseline])
 
 
 def words() -> str:
     """Text search on three catalogues."""
-    models = load_models(Settings())
+    models, vectors = _kagl()
     galleries = [
-        make(models) for make in (text.sample_gallery, text.luma_gallery, text.kagl_gallery)
+        text.sample_gallery(models),
+        text.luma_gallery(models),
+        text.kagl_gallery(kagl.read_products(), vectors),
     ]
     return text.report(galleries, models)
 
@@ -119,6 +154,8 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "luma": retrieval,
     "kagl": other_shop,
     "text": words,
+    "colours": colours,
+    "attributes": attributes,
 }
 
 

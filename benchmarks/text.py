@@ -1,6 +1,6 @@
 """How well a shopper's words find the right slot, category and colour.
 
-    python -m benchmarks.text [--tune]
+    python -m benchmarks.text
 
 The words are in `text_queries.tsv`. Each asks three catalogues: the kagl set and Luma's main photos
 (neither's photos are trained on: of Luma the test skus), and the drawn sample shop. Of the first
@@ -13,14 +13,14 @@ import argparse
 import csv
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.intervals import cell, table
-from benchmarks.kagl import read_products, stored_vectors
+from benchmarks.kagl import Product, read_products, stored_vectors
 from benchmarks.shop import fill_shop, item_vectors
 from indexer.categories import find_category
 from indexer.colour_names import basic_name
@@ -54,7 +54,11 @@ def main() -> None:
     models = load_models(Settings())
     galleries = [sample_gallery(models)]
     try:
-        galleries += [luma_gallery(models), kagl_gallery(models)]
+        products = read_products()
+        galleries.append(luma_gallery(models))
+        with tempfile.TemporaryDirectory() as home:
+            vectors = stored_vectors(Path(home), products, models)
+        galleries.append(kagl_gallery(products, vectors))
     except FileNotFoundError as error:
         print(f"(only the drawn shop: {error})")
     print(report(galleries, models))
@@ -129,11 +133,8 @@ def luma_gallery(models: Models) -> Gallery:
         return _gallery("Luma, test skus", Path(home), records, models)
 
 
-def kagl_gallery(models: Models) -> Gallery:
-    """Index the kagl set."""
-    products = read_products()
-    with tempfile.TemporaryDirectory() as home:
-        vectors = stored_vectors(Path(home), products, models)
+def kagl_gallery(products: Sequence[Product], vectors: NDArray[np.float32]) -> Gallery:
+    """Return the kagl set, its vectors in the products' order."""
     truth = {
         "slot": np.array([product.slot for product in products]),
         "category": np.array([find_category(p.article_type) or "" for p in products]),
@@ -155,8 +156,6 @@ def _gallery(name: str, home: Path, records: Sequence[ItemRecord], models: Model
 
 
 def _with_folder(record: ItemRecord, folder: Path) -> ItemRecord:
-    from dataclasses import replace
-
     return replace(record, photos=tuple(str(folder / photo) for photo in record.photos))
 
 

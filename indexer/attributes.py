@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save
 
 from indexer.categories import slot_of
 from indexer.errors import ModelError
+from indexer.features import unit_rows
 from indexer.fingerprint import combine
 from indexer.garments import Slot
 
@@ -24,13 +25,21 @@ HeadKind = Literal["softmax", "sigmoid"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """One attribute: `weight` (labels, d) and `bias` (labels,) on unit embeddings."""
+    """One attribute: `weight` (labels, d) and `bias` (labels,) on unit embeddings.
+
+    `slots` are those it was taught on: a skirt has no neckline. None at all means every one.
+    """
 
     name: str
     kind: HeadKind
     labels: tuple[str, ...]
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
+    slots: tuple[str, ...] = ()
+
+    def means_something(self, slot: Slot) -> bool:
+        """Tell whether a garment worn in this slot can have the attribute."""
+        return not self.slots or slot == "unknown" or slot in self.slots
 
     def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each label, (n, labels)."""
@@ -46,7 +55,7 @@ class AttributeHeads:
 
     def __init__(self, heads: Sequence[Head]) -> None:
         self.heads = tuple(heads)
-        described = [f"{h.name}:{h.kind}:{h.labels}" for h in self.heads]
+        described = [f"{h.name}:{h.kind}:{h.labels}:{h.slots}" for h in self.heads]
         tensors = [h.weight.tobytes().hex() + h.bias.tobytes().hex() for h in self.heads]
         self.fingerprint = combine(*described, *tensors)
         self.dim = sum(len(head.labels) for head in self.heads)
@@ -64,6 +73,7 @@ class AttributeHeads:
                     tuple(each["labels"]),
                     tensors[f"{each['name']}.weight"].astype(np.float32),
                     tensors[f"{each['name']}.bias"].astype(np.float32),
+                    tuple(each.get("slots", ())),
                 )
                 for each in described
             ]
@@ -76,7 +86,10 @@ class AttributeHeads:
     def save(self, folder: Path) -> None:
         """Write the heads to a folder, weights as float16."""
         folder.mkdir(parents=True, exist_ok=True)
-        described = [{"name": h.name, "kind": h.kind, "labels": h.labels} for h in self.heads]
+        described = [
+            {"name": h.name, "kind": h.kind, "labels": h.labels, "slots": h.slots}
+            for h in self.heads
+        ]
         (folder / "heads.json").write_text(json.dumps(described, indent=1) + "\n", "utf-8")
         tensors = {}
         for head in self.heads:
@@ -90,32 +103,39 @@ class AttributeHeads:
         return {head.name: head.scores(embeddings) for head in self.heads}
 
     def labelled(
-        self, scores: Mapping[str, NDArray[np.float32]], row: int
+        self, scores: Mapping[str, NDArray[np.float32]], row: int, slot: Slot
     ) -> dict[str, dict[str, float]]:
         """Return one garment's labels with their scores, likeliest first, under each head's name.
 
+        Heads that mean nothing in its slot are left out, and the slot head: the detector decides.
         A softmax head gives its first three, a sigmoid head all above one half.
         """
         named: dict[str, dict[str, float]] = {}
         for head in self.heads:
+            if head.name == "slot" or not head.means_something(slot):
+                continue
             values = scores[head.name][row]
             order = np.argsort(-values)
             chosen = order[:3] if head.kind == "softmax" else [i for i in order if values[i] > 0.5]
             named[head.name] = {head.labels[i]: round(float(values[i]), 4) for i in chosen}
         return named
 
-    def unit_part(self, scores: Mapping[str, NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+    def unit_part(
+        self, scores: Mapping[str, NDArray[np.float32]], slots: Sequence[Slot]
+    ) -> NDArray[np.float32]:
         """Return square-root probabilities (n, dim) of unit length, each head counting the same.
 
-        The inner product of two rows is then the mean Bhattacharyya coefficient of the heads.
+        The inner product of two rows is then the mean Bhattacharyya coefficient of the heads that
+        mean something in the garments' slots; the others are zero.
         """
         if not self.heads:
-            return np.zeros((n, 0), np.float32)
+            return np.zeros((len(slots), 0), np.float32)
         parts = []
         for head in self.heads:
-            roots = np.sqrt(scores[head.name])
-            parts.append(roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12))
-        return np.asarray(np.concatenate(parts, axis=1) / np.sqrt(len(parts)), np.float32)
+            roots = unit_rows(np.sqrt(scores[head.name]))
+            applies = np.array([head.means_something(slot) for slot in slots], np.float32)
+            parts.append(roots * applies[:, None])
+        return unit_rows(np.concatenate(parts, axis=1))
 
     def likeliest_category(
         self, scores: Mapping[str, NDArray[np.float32]], row: int, slot: Slot

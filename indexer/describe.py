@@ -104,15 +104,11 @@ class Describer:
             embeddings = models.encoder.embed(crops)  # (n, d)
         with self._timed("attributes"):
             scores = models.heads.scores(embeddings)
-            attributes = models.heads.unit_part(scores, len(pairs))  # (n, labels)
+            attributes = models.heads.unit_part(
+                scores, [g.slot[i] for _, g, i in pairs]
+            )  # (n, labels)
         with self._timed("colour"):
-            labs = [_garment_lab(photo, g, i) for photo, g, i in pairs]
-            colours = np.stack([colour_histogram(lab) for lab in labs])
-            lights = {id(photo): estimate_light(photo.pixels) for photo, _, _ in pairs}
-            palettes = [
-                palette(lab, lights[id(photo)])
-                for lab, (photo, _, _) in zip(labs, pairs, strict=True)
-            ]
+            colours, palettes = _colours(pairs)
         vectors = self.layout.fuse(
             {"visual": embeddings, "colour": colours, "attributes": attributes}
         )
@@ -127,7 +123,7 @@ class Describer:
                 g.is_fallback,
                 vectors[row],
                 palettes[row],
-                models.heads.labelled(scores, row),
+                models.heads.labelled(scores, row, g.slot[i]),
             )
             for row, (_, g, i) in enumerate(pairs)
         ]
@@ -172,6 +168,18 @@ def choose_garments(
 
 def _fallback(photo: Photo, slot: Slot) -> Garments:
     return Garments.whole_photo(photo.image_hw, slot, foreground_mask(photo.pixels))
+
+
+def _colours(
+    pairs: Sequence[tuple[Photo, Garments, int]],
+) -> tuple[NDArray[np.float32], list[tuple[PaletteColour, ...]]]:
+    """Return the garments' histograms (n, d) and palettes, named in their photos' light."""
+    labs = [_garment_lab(photo, g, i) for photo, g, i in pairs]
+    lights = {id(photo): estimate_light(photo.pixels) for photo, _, _ in pairs}
+    palettes = [
+        palette(lab, lights[id(photo)]) for lab, (photo, _, _) in zip(labs, pairs, strict=True)
+    ]
+    return np.stack([colour_histogram(lab) for lab in labs]), palettes
 
 
 def _garment_lab(photo: Photo, garments: Garments, i: int) -> NDArray[np.float32]:

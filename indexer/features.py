@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from indexer.errors import QueryError
 
 PARTS = ("visual", "colour", "attributes")
-# `python -m benchmarks.luma --tune` on the validation skus of the Luma set: as good from colour 0.25
-# to 1.4 and from attributes 0 to 0.4. These are the middle.
+# `python -m benchmarks.luma --tune` on the validation skus of the Luma set: as good from colour
+# 0.25 to 1.4 and from attributes 0 to 0.4. These are the middle.
 DEFAULT_WEIGHTS: Mapping[str, float] = {"visual": 1.0, "colour": 0.6, "attributes": 0.2}
 
 

@@ -42,6 +42,7 @@ class CatalogueRow(Table):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
+    """What the shop calls it; one that begins with `~` is being made by `lapel reembed`."""
     uid: Mapped[str] = mapped_column(String(32), default=lambda: uuid.uuid4().hex)
     """Names the vector file: another database's vectors are never taken for this one's."""
     fingerprint: Mapped[str | None] = mapped_column(String(32))
@@ -113,7 +114,7 @@ class ItemPhotoRow(Table):
 
 
 class GarmentRow(Table):
-    """One garment in one photo with its features. Never changed: deleted, and made anew.
+    """One garment in one photo with its features. These never change: deleted, and made anew.
 
     Its id is its vector's id, so an id must never be given twice.
     """
@@ -153,3 +154,20 @@ class ItemGarmentRow(Table):
     garment_id: Mapped[int] = mapped_column(
         ForeignKey("garment.id", ondelete="CASCADE"), primary_key=True, index=True
     )
+
+
+class KeyRow(Table):
+    """A key to the HTTP server: what is stored is its hash, never the key."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    """`publishable` (may search) or `admin` (may write, too)."""
+    name: Mapped[str] = mapped_column(String(100))
+    """For whom it was made."""
+    start: Mapped[str] = mapped_column(String(20))
+    """Its first letters, by which a person knows it again."""
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -1,18 +1,18 @@
 """Conditions on items in, SQL out: filters run before the vector search, never after it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from indexer.errors import QueryError
 from indexer.rows import COLUMNS as ITEM_COLUMNS
 from indexer.tables import ItemRow
 
-Operator = Literal["=", "!=", ">=", "<="]
+Operator = Literal["=", "!=", ">=", "<=", "exists"]
 
 COLUMNS = ("item_id", *ITEM_COLUMNS)
 _ALIASES = {"color": "colour"}
@@ -21,7 +21,7 @@ _CONDITION = re.compile(r"\s*([^=!<>]+?)\s*(!=|>=|<=|=)\s*(.*?)\s*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition on an item's field; `values` are alternatives."""
+    """One condition on an item's field; `values` are alternatives, of `exists` there are none."""
 
     field: str
     operator: Operator
@@ -29,10 +29,21 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """Several conditions of which all must hold, or any; or of which none may."""
+
+    how: Literal["and", "or", "none"]
+    parts: tuple["Node", ...]
+
+
+Node = Condition | Join
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
     """Conditions that must all hold; without any, every item passes."""
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Node, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.conditions)
@@ -63,10 +74,11 @@ class Filters:
 
     def check(self, session: Session, catalogue_id: int) -> None:
         """Refuse a field that no item has. Raises QueryError naming those there are."""
-        unknown = [c.field for c in self.conditions if c.field not in COLUMNS]
+        unknown = [c.field for c in _leaves(self.conditions) if c.field not in COLUMNS]
         if not unknown:
             return
-        known = _own_fields(session, catalogue_id, unknown)
+        # A quote would end the name within SQL's own path to it; no shop's column has one.
+        known = _own_fields(session, catalogue_id, [name for name in unknown if '"' not in name])
         for name in unknown:
             if name not in known:
                 every = sorted(_own_fields(session, catalogue_id, None))
@@ -76,10 +88,7 @@ class Filters:
 
     def clause(self) -> ColumnElement[bool]:
         """Return the SQL condition on `ItemRow`."""
-        clause: ColumnElement[bool] = true()
-        for condition in self.conditions:
-            clause = clause & _clause(condition)
-        return clause
+        return and_(true(), *(_node_clause(node) for node in self.conditions))
 
 
 def _other(name: str, operator: str, value: str) -> Condition:
@@ -92,6 +101,24 @@ def _other(name: str, operator: str, value: str) -> Condition:
     return Condition(name, ">=" if operator == ">=" else "<=", (value,))
 
 
+def _leaves(nodes: Iterable[Node]) -> Iterator[Condition]:
+    for node in nodes:
+        if isinstance(node, Join):
+            yield from _leaves(node.parts)
+        else:
+            yield node
+
+
+def _node_clause(node: Node) -> ColumnElement[bool]:
+    if isinstance(node, Condition):
+        return _clause(node)
+    # Of an unknown field SQL says neither true nor false; its contrary must be true.
+    parts = [func.coalesce(_node_clause(part), False) for part in node.parts]
+    if node.how == "and":
+        return and_(true(), *parts)
+    return or_(false(), *parts) if node.how == "or" else ~or_(false(), *parts)
+
+
 def _clause(condition: Condition) -> ColumnElement[bool]:
     number_column = condition.field == "price"
     column = (
@@ -99,6 +126,9 @@ def _clause(condition: Condition) -> ColumnElement[bool]:
         if condition.field in COLUMNS
         else ItemRow.fields[condition.field].as_string()
     )
+    if condition.operator == "exists":
+        there: ColumnElement[bool] = func.coalesce(cast(column, String), "") != ""
+        return there
     if condition.operator in (">=", "<="):
         if condition.field in COLUMNS and not number_column:
             raise QueryError(

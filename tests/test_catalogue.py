@@ -174,4 +174,4 @@ def test_a_catalogue_that_never_held_a_garment_takes_any_models(
 
 def test_upgrade_says_where_it_came_from(home: Path) -> None:
     before, after = upgrade_url(Settings(home=home).resolved_database_url)
-    assert before == after == "0001"
+    assert before == after == "0002"

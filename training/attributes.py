@@ -29,6 +29,7 @@ from training.attributes_labels import MULTI_LABEL, LabelledCrop, labelled_crops
 
 MIN_EXAMPLES = 20  # a label with fewer cannot be learned, nor its learning be measured
 MIN_HELD_OUT = 10  # groups; on fewer a head's score says nothing
+MIN_SLOT_SHARE = 0.05  # of a head's garments: fewer are slips of the labels
 MIN_GROUPS = 3  # of one product's photos a head would learn the product, not the label
 
 CARD = """# Model card: lapel-attributes
@@ -86,13 +87,23 @@ def main() -> None:
     data = label(embedded)
     trained, _ = train_heads(data, options.steps, options.seed)
     scores = measure(trained, data)
-    heads = keep_clear(trained, scores)
+    heads = with_slots(keep_clear(trained, scores), embedded.crops)
     heads.save(options.out)
     baseline = whole_photo_baseline(embedded, data, options.steps, options.seed)
     card = write_card(heads, data, scores, baseline, options.seed, options.steps)
     (options.out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     write_sums(options.out)
     print(card)
+
+
+def with_slots(heads: AttributeHeads, crops: Sequence[LabelledCrop]) -> AttributeHeads:
+    """Note with each head the slots that it was taught on: what it says of others is a guess."""
+    noted = []
+    for head in heads.heads:
+        of = [crop.labels["slot"][0] for crop in crops if {head.name, "slot"} <= {*crop.labels}]
+        taught = tuple(s for s in WORN_SLOTS if of.count(s) >= MIN_SLOT_SHARE * len(of))
+        noted.append(replace(head, slots=taught))
+    return AttributeHeads(noted)
 
 
 def embed(crops: Iterable[LabelledCrop], encoder: ClipEncoder) -> Embedded:

@@ -1,0 +1,234 @@
+"""What the server answers, as OpenAPI shows it."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Answered(BaseModel):
+    """An answer's part; more fields than these may come later."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Problem(Answered):
+    """What is wrong, after RFC 9457."""
+
+    type: str = Field(examples=["urn:lapel:photo_too_small"])
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = None
+
+
+class ImageSize(BaseModel):
+    """The upright photo's size in pixels."""
+
+    width: int
+    height: int
+
+
+class ModelName(BaseModel):
+    """The models that described the photo."""
+
+    fingerprint: str
+
+
+class Colour(Answered):
+    """One colour of a garment, and its share of the pixels."""
+
+    name: str
+    hex: str | None = None
+    share: float | None = None
+
+
+class Mask(BaseModel):
+    """COCO's compressed run-length encoding; `size` is height, width."""
+
+    size: list[int]
+    counts: str
+
+
+class Garment(Answered):
+    """One garment; `box` is x1, y1, x2, y2 and `outlines` are polygons, in 0..1 of the photo."""
+
+    id: int
+    slot: str
+    category: str | None
+    confidence: float | None = None
+    is_fallback: bool | None = None
+    box: list[float] | None = None
+    colours: list[Colour] = []
+    attributes: dict[str, dict[str, float]] | None = None
+    outlines: list[list[list[float]]] | None = None
+
+
+class DetectedGarment(Garment):
+    """A garment with its mask, and its vector when asked for."""
+
+    mask: Mask | None = None
+    embedding: list[float] | None = None
+
+
+class Result(Answered):
+    """One item that came back, with those of its columns that were asked for."""
+
+    item_id: str
+    group_id: str
+    score: float = Field(ge=0, le=1)
+    parts: dict[str, float]
+    matched_photo: str
+    picture: str | None
+    contributions: dict[str, float] | None = None
+
+
+class SearchedGarment(Garment):
+    """A garment with what was found for it, best first."""
+
+    results: list[Result]
+    explain: dict[str, Any] | None = None
+
+
+class _Head(Answered):
+    query_id: str
+    took_ms: dict[str, float]
+    model: ModelName
+    warnings: list[str]
+
+
+class DetectAnswer(_Head):
+    """The garments of a photo."""
+
+    photo: str
+    photo_id: str = Field(description="With which the next request needs no upload, for minutes.")
+    image: ImageSize
+    garments: list[DetectedGarment]
+
+
+class SearchAnswer(_Head):
+    """The garments looked for, each with its results."""
+
+    photo: str | None = None
+    photo_id: str | None = None
+    image: ImageSize | None = None
+    item_id: str | None = None
+    text: str | None = None
+    catalogue: str
+    k: int
+    offset: int
+    garments: list[SearchedGarment]
+
+
+class Item(Answered):
+    """One item as it is stored; `fields` are the shop's own columns."""
+
+    item_id: str
+    group_id: str
+    title: str
+    description: str
+    category: str | None
+    slot: str | None
+    colour: str | None
+    brand: str | None
+    price: float | None
+    currency: str | None
+    availability: str | None
+    link: str | None
+    fields: dict[str, Any]
+    picture: str | None
+    pictures: list[str]
+    updated_at: str
+
+
+class ItemsPage(BaseModel):
+    """Some items by id; `next` is the `after` of the next page."""
+
+    items: list[Item]
+    next: str | None
+
+
+class ItemStatus(BaseModel):
+    """What became of one item of a batch."""
+
+    item_id: str
+    status: str = Field(description="added, changed, unchanged, deleted, failed or missing")
+    details: list[str] = []
+
+
+class ItemStatuses(BaseModel):
+    """What became of each item of a batch, in its order."""
+
+    results: list[ItemStatus]
+    counts: dict[str, int]
+
+
+class Facet(BaseModel):
+    """One column's values, most frequent first, or its range."""
+
+    field: str
+    values: list[dict[str, Any]] | None = None
+    min: float | None = None
+    max: float | None = None
+    count: int | None = None
+
+
+class Facets(BaseModel):
+    """What items can be filtered by."""
+
+    catalogue: str
+    facets: list[Facet]
+
+
+class Stats(Answered):
+    """What is stored."""
+
+    catalogue: str
+    items: int
+    photos: int
+    garments: int
+    vectors: int
+    fingerprint: str | None
+    revision: int
+    slots: dict[str, int]
+    layout: dict[str, int] | None
+
+
+class JobAnswer(BaseModel):
+    """An import: `status` is waiting, running, done or failed."""
+
+    id: str
+    catalogue: str
+    source: str
+    status: str
+    detail: str
+    progress: dict[str, int | None]
+    counts: dict[str, int]
+    errors_csv: str | None
+    created_at: str
+    ended_at: str | None
+
+
+Responses = dict[int | str, dict[str, Any]]
+DETECTED: Responses = {200: {"model": DetectAnswer}}
+SEARCHED: Responses = {200: {"model": SearchAnswer}}
+_WORDS = {
+    400: "Malformed",
+    401: "No key, or one that is not known",
+    403: "The key does not allow this",
+    404: "Nothing of that name is there",
+    409: "Nothing is indexed yet, or an import is running",
+    413: "Too large",
+    415: "Neither JSON nor a form",
+    422: "Not understood, or not to be carried out as it stands",
+    429: "Too many requests; Retry-After says when to come again",
+    503: "Busy; Retry-After says when to come again",
+}
+
+
+def problems(*statuses: int) -> Responses:
+    """Return the OpenAPI description of problems, those of keys and rates among them."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": _WORDS[status], "content": content}
+        for status in sorted({401, 403, 429, *statuses})
+    }

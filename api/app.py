@@ -1,0 +1,155 @@
+"""Settings in, the HTTP application out; nothing is loaded before its lifespan begins."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import metadata
+from threading import BoundedSemaphore
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.concurrency import run_in_threadpool
+
+from api import routes, routes_catalogue, routes_items, routes_service
+from api.answer_schemas import Problem
+from api.inference import Inference, SharedDescriber
+from api.jobs import Jobs
+from api.keys import Keys
+from api.limits import Limits
+from api.metrics import Metrics
+from api.photos import PhotoMemory
+from api.problems import add_problems
+from api.schemas import (
+    DetectRequest,
+    ImportRequest,
+    ItemChanges,
+    ItemFields,
+    ItemIds,
+    ItemsIn,
+    SearchRequest,
+)
+from api.security import RateLimit
+from api.served import Catalogues
+from api.state import State
+from api.watching import Watching
+from indexer.fetching import Fetcher
+from indexer.models import Models, load_models
+from indexer.settings import Settings
+
+DESCRIPTION = """\
+Find the garments in a photo, and a catalogue's most similar items for each.
+
+Errors are `application/problem+json` (RFC 9457). Where keys were made (`lapel keys make`), a
+request shows one as `Authorization: Bearer <key>`: a publishable key may search, an admin key may
+write too.
+"""
+# Of bodies that are read by hand, since they may be a form or JSON.
+_BY_HAND = (
+    SearchRequest,
+    DetectRequest,
+    ImportRequest,
+    ItemsIn,
+    ItemChanges,
+    ItemFields,
+    ItemIds,
+    Problem,
+)
+
+
+def create_app(
+    settings: Settings,
+    limits: Limits | None = None,
+    load: Callable[[Settings], Models] = load_models,
+    fetcher: Fetcher | None = None,
+) -> FastAPI:
+    """Return the application; `load` is called when it starts."""
+    accepted = limits or Limits()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loaded = await run_in_threadpool(load, settings)
+        state = _build(settings, accepted, loaded, fetcher or Fetcher())
+        app.state.lapel = state
+        state.inference.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(_stop, state)
+
+    app = FastAPI(
+        title="Lapel",
+        version=metadata.version("lapel"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # these pages load their scripts from another host
+        redoc_url=None,
+    )
+    app.state.rate = RateLimit(accepted.rate_per_minute)
+    add_problems(app)
+    for module in (routes, routes_items, routes_catalogue, routes_service):
+        app.include_router(module.routes)
+    _add_layers(app, accepted)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_layers(app: FastAPI, limits: Limits) -> None:
+    if limits.allow_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=limits.allow_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.add_middleware(Watching)  # the outermost: it sees what the others refuse, too
+
+
+def _build(settings: Settings, limits: Limits, models: Models, fetcher: Fetcher) -> State:
+    metrics = Metrics()
+    inference = Inference(models, limits.queue, metrics.batch)
+    catalogues = Catalogues(settings)
+    return State(
+        settings=settings,
+        limits=limits,
+        inference=inference,
+        describer=SharedDescriber(inference),
+        catalogues=catalogues,
+        photos=PhotoMemory(limits.photo_minutes * 60),
+        fetcher=fetcher,
+        keys=Keys(catalogues.engine),
+        jobs=Jobs(settings.home / "jobs"),
+        metrics=metrics,
+        in_work=BoundedSemaphore(limits.photos_in_work),
+    )
+
+
+def _stop(state: State) -> None:
+    state.jobs.stop()
+    state.inference.stop()  # an import that waits for it ends, and saves what it has done
+    state.jobs.join()
+    state.photos.clear()
+    state.catalogues.close()
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with the schemas that FastAPI does not see."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for model in _BY_HAND:
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+        # FastAPI's own 422 is not what this server answers.
+        for path in document["paths"].values():
+            for operation in path.values():
+                _describe_invalid(operation["responses"])
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _describe_invalid(responses: dict[str, Any]) -> None:
+    if "422" in responses and "application/json" in responses["422"].get("content", {}):
+        content = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        responses["422"]["content"] = {"application/problem+json": content}

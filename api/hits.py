@@ -1,0 +1,70 @@
+"""Hits in, the results of an HTTP answer out: the command line's JSON, and what a page needs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy.orm import Session
+
+from api.answers import ITEM_FIELDS, hit_json
+from api.schemas import SearchRequest
+from api.served import ServedCatalogue
+from indexer.tables import ItemRow
+from search.filters import COLUMNS
+from search.ranking import Hit
+from search.stored import picture_hashes
+
+
+def hits_json(
+    catalogue: ServedCatalogue,
+    hits: Sequence[Hit],
+    request: SearchRequest,
+    shares: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """Return the results; of a picture's address only the file's name is shown."""
+    with Session(catalogue.engine) as session:
+        hashes = picture_hashes(session, [hit.garment_id for hit in hits])
+    return [
+        _result(hit, request, shares, picture_address(catalogue, hashes.get(hit.garment_id)))
+        for hit in hits
+    ]
+
+
+def picture_address(catalogue: ServedCatalogue, sha256: str | None) -> str | None:
+    """Return where a stored photo's thumbnail is served."""
+    if sha256 is None:
+        return None
+    return f"/v1/catalogues/{quote(catalogue.settings.catalogue)}/pictures/{sha256}.jpg"
+
+
+def public_name(address: str) -> str:
+    """Return a web address as it is, and of a file its name: where it lies is the server's own."""
+    return address if address.startswith(("http://", "https://")) else PurePath(address).name
+
+
+def web_link(link: str | None) -> str | None:
+    """Return a link that may be followed; a feed could hold `javascript:` too."""
+    return link if link and link.lower().startswith(("http://", "https://")) else None
+
+
+def item_value(item: ItemRow, name: str) -> Any:
+    """Return one of an item's columns, the shop's own too; None when it has none such."""
+    if name == "link":
+        return web_link(item.link)
+    return getattr(item, name) if name in COLUMNS else item.fields.get(name)
+
+
+def _result(
+    hit: Hit, request: SearchRequest, shares: Mapping[str, float], picture: str | None
+) -> dict[str, Any]:
+    shown = {name: value for name, value in hit_json(hit).items() if name not in ITEM_FIELDS}
+    shown["matched_photo"] = public_name(hit.matched_photo)
+    shown["picture"] = picture
+    for name in request.fields if request.fields is not None else ITEM_FIELDS:
+        shown.setdefault(name, item_value(hit.item, name))
+    if request.explain:
+        shown["contributions"] = {
+            part: round(share * hit.parts[part], 4) for part, share in shares.items()
+        }
+    return shown

@@ -1,0 +1,228 @@
+"""Errors in, problem+json answers (RFC 9457) out: the one place that chooses an HTTP status.
+
+Errors of the server itself stand here; all others are in indexer/errors.py.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from indexer import errors
+from indexer.errors import LapelError
+
+log = logging.getLogger("lapel")
+
+
+class ServerError(LapelError):
+    """A request that this server does not carry out as it stands."""
+
+    status = 500
+    retry_after_s = 0
+
+
+class QueueFull(ServerError):
+    """More requests wait for the models than are let in."""
+
+    status, retry_after_s = 503, 1  # a full queue of sixteen photos takes about two seconds
+
+
+class ServerStopping(ServerError):
+    """The server is being stopped."""
+
+    status, retry_after_s = 503, 10
+
+
+class TooManyRequests(ServerError):
+    """One client sent more requests than it may."""
+
+    status, retry_after_s = 429, 1
+
+
+class Unauthorised(ServerError):
+    """No key, or one that is not known."""
+
+    status = 401
+
+
+class Forbidden(ServerError):
+    """A key that does not allow this, or a name under which this server is not reached."""
+
+    status = 403
+
+
+class NotThere(ServerError):
+    """Nothing has this address."""
+
+    status = 404
+
+
+class CatalogueUnknown(NotThere):
+    """No catalogue of that name."""
+
+
+class ItemUnknown(NotThere):
+    """No item of that id."""
+
+
+class JobUnknown(NotThere):
+    """No import of that id."""
+
+
+class ErrorsNotThere(NotThere):
+    """An import that has no list of errors yet."""
+
+
+class PictureGone(NotThere):
+    """A picture that is not stored, or not there any more."""
+
+
+class PhotoForgotten(NotThere):
+    """A photo_id that is not remembered any more."""
+
+
+class ImportRunning(ServerError):
+    """The catalogue is being filled: one writer at a time."""
+
+    status, retry_after_s = 409, 10
+
+
+class BodyTooLarge(ServerError):
+    """More bytes than are accepted."""
+
+    status = 413
+
+
+class MediaTypeUnknown(ServerError):
+    """Neither JSON nor a form with a photo."""
+
+    status = 415
+
+
+STATUSES: Mapping[type[LapelError], int] = {
+    errors.PhotoTooManyBytes: 413,
+    errors.PhotoTooManyPixels: 413,
+    errors.PhotoError: 422,
+    errors.FeedError: 422,
+    errors.QueryError: 422,
+    errors.TextTowerUntrained: 422,
+    errors.CatalogueEmpty: 409,
+    errors.CatalogueLocked: 503,
+    errors.FingerprintMismatch: 503,
+    errors.SchemaOutdated: 503,
+    errors.SettingsError: 422,
+}
+LOCKED_RETRY_S = 10
+
+
+def add_problems(app: FastAPI) -> None:
+    """Answer every error of this application with a problem."""
+    app.add_exception_handler(LapelError, _of_lapel)
+    app.add_exception_handler(RequestValidationError, _of_request)
+    app.add_exception_handler(ValidationError, _of_request)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(OperationalError, _of_database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    wrong: Sequence[Mapping[str, str]] = (),
+) -> JSONResponse:
+    """Return a problem; `code` is the error's name for programs."""
+    body: dict[str, Any] = {
+        "type": f"urn:lapel:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+    }
+    if wrong:
+        body["errors"] = list(wrong)
+    return JSONResponse(body, status, headers, "application/problem+json")
+
+
+def status_of(error: LapelError) -> int:
+    """Return the HTTP status of an error."""
+    if isinstance(error, ServerError):
+        return error.status
+    known = (STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    return next(known, 500)
+
+
+def lapel_problem(error: LapelError) -> JSONResponse:
+    """Return the problem that says what the error says."""
+    status = status_of(error)
+    if status >= 500 and not isinstance(error, ServerError):
+        log.warning("%s: %s", error.type, error)
+    headers = {}
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = "Bearer"
+    if retry_s := getattr(error, "retry_after_s", LOCKED_RETRY_S if status == 503 else 0):
+        headers["Retry-After"] = str(retry_s)
+    return problem(status, error.type, _without_folders(str(error)), headers)
+
+
+def reasons(found: Sequence[Any]) -> list[dict[str, str]]:
+    """Return what is wrong with each field, without repeating what was sent."""
+    return [
+        {
+            "field": ".".join(str(p) for p in each["loc"] if p not in ("body", "query", "path")),
+            "detail": each["msg"].removeprefix("Value error, "),
+        }
+        for each in found
+    ]
+
+
+def _without_folders(detail: str) -> str:
+    # Where the server's files lie is no business of who asks; the last part says which is meant.
+    return re.sub(r"(?<![\w:/.])/(?:[^\s/,;:'\"()]+/)+([^\s/,;:'\"()]+)", r"\1", detail)
+
+
+async def _of_lapel(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LapelError)  # noqa: S101 - registered for no other
+    return _counted(request, error.type, lapel_problem(error))
+
+
+async def _of_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError | ValidationError)  # noqa: S101
+    wrong = reasons(error.errors())
+    said = "; ".join(f"{w['field']}: {w['detail']}" if w["field"] else w["detail"] for w in wrong)
+    detail = f"the request is not understood: {said}"
+    answer = problem(422, "request_invalid", detail, wrong=wrong)
+    return _counted(request, "request_invalid", answer)
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    name = HTTPStatus(error.status_code).name.lower()
+    answer = problem(error.status_code, name, str(error.detail), error.headers)
+    return _counted(request, name, answer)
+
+
+async def _of_database(request: Request, error: Exception) -> Response:
+    log.error("the database does not answer: %s", error)
+    headers = {"Retry-After": str(LOCKED_RETRY_S)}
+    answer = problem(503, "database_busy", "the database does not answer; try again", headers)
+    return _counted(request, "database_busy", answer)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    answer = problem(500, "unexpected", "an error inside the server; its log says more")
+    return _counted(request, "unexpected", answer)
+
+
+def _counted(request: Request, code: str, answer: Response) -> Response:
+    request.app.state.lapel.metrics.problem(code)
+    return answer

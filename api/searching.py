@@ -1,0 +1,268 @@
+"""A search request in, its answer as JSON out: sources -> vectors -> hits -> what a shop shows."""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from api.answers import garment_json
+from api.hits import hits_json
+from api.intake import TakenIn, Upload, look_into_box, take_in
+from api.problems import ItemUnknown
+from api.schemas import SearchRequest
+from api.served import ServedCatalogue
+from api.state import State
+from indexer.describe import DescribedGarment
+from indexer.errors import QueryError
+from indexer.features import normalise_weights
+from indexer.garments import WORN_SLOTS, Slot
+from search.filter_json import not_these, read_filter
+from search.filters import Condition
+from search.mixing import Ingredients, check_vector, mix, mixed_weights
+from search.query import Options, Searcher
+from search.ranking import Hit
+from search.stored import StoredGarment, find_stored, stored_garment_json
+from search.text import TextQuery, read_text
+
+UNHEARD = "the text names no garment and no colour that is known: its hits are a guess"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """One garment to look for, as the answer shows it; a photo's has `garment`."""
+
+    shown: dict[str, Any]
+    vector: NDArray[np.float32] | None
+    slot: Slot
+    garment: DescribedGarment | None = None
+
+
+class Search:
+    """One request on one catalogue."""
+
+    def __init__(self, state: State, catalogue: ServedCatalogue, request: SearchRequest) -> None:
+        self._state = state
+        self._catalogue = catalogue
+        self._request = request
+        self._searcher = Searcher(catalogue, state.describer)  # refuses an empty catalogue
+        self._layout = catalogue.layout
+        self._stored: dict[str, StoredGarment] = {}
+        self._text: TextQuery | None = None
+        self._colour_words: TextQuery | None = None
+        self._took: dict[str, float] = {}
+        self._warnings: list[str] = []
+
+    def answer(self, upload: Upload | None) -> dict[str, Any]:
+        """Carry the request out. Raises LapelErrors."""
+        request, begin = self._request, time.perf_counter()
+        _check_sources(request, upload)
+        read_filter(request.filter)  # what is malformed is refused before a model works
+        self._look_up()
+        taken = take_in(self._state, request, upload)
+        if taken:
+            self._took |= taken.took_ms
+            self._warnings += taken.photo.warnings
+        if request.text is not None:
+            self._text = self._read(request.text)
+            if not self._text.colours and self._text.slot == "unknown":
+                self._warnings.append(UNHEARD)
+        elif names := [each for each in request.colours if not each.startswith("#")]:
+            # The looks tell colours too: said in words, a colour is found oftener than by
+            # histogram alone (search/mixing.py has the numbers).
+            self._colour_words = self._read(f"in {' and '.join(names)}")
+        starts = self._starts(taken)
+        start = time.perf_counter()
+        garments = [self._garment(each) for each in starts]
+        self._took["search"] = _ms(time.perf_counter() - start)
+        self._took["total"] = _ms(time.perf_counter() - begin)
+        self._state.metrics.stages({"search": self._took["search"]})
+        return self._head(taken) | {"garments": garments}
+
+    def _head(self, taken: TakenIn | None) -> dict[str, Any]:
+        request = self._request
+        head = taken.head() if taken else {}
+        if request.item_id is not None:
+            head["item_id"] = request.item_id
+        if self._text is not None:
+            head["text"] = self._text.text
+        return head | {
+            "query_id": uuid.uuid4().hex,
+            "took_ms": self._took,
+            "model": {"fingerprint": self._state.inference.models.fingerprint},
+            "warnings": self._warnings,
+            "catalogue": self._catalogue.settings.catalogue,
+            "k": request.k,
+            "offset": request.offset,
+        }
+
+    def _look_up(self) -> None:
+        """Find the items that the request names."""
+        request = self._request
+        named = [*request.like, *request.dislike]
+        if request.item_id is not None:
+            named.append(request.item_id)
+        with Session(self._catalogue.engine) as session:
+            self._stored = find_stored(session, self._catalogue.id, self._layout, named)
+            session.expunge_all()
+        if missing := sorted(set(named) - set(self._stored)):
+            raise ItemUnknown(f"the catalogue has no item {', '.join(map(repr, missing[:5]))}")
+
+    def _read(self, text: str) -> TextQuery:
+        start = time.perf_counter()
+        models = self._state.inference.models
+        query = self._state.inference.call(lambda: read_text(text, models))
+        self._took["text"] = _ms(time.perf_counter() - start)
+        return query
+
+    def _starts(self, taken: TakenIn | None) -> list[Start]:
+        request = self._request
+        if taken and request.box:
+            slot = _slot_named(request.garment)
+            garment, lines, took = look_into_box(self._state, taken, request.box, slot)
+            self._took |= took
+            return [_start_of(0, garment, lines)]
+        if taken:
+            return self._chosen(taken)
+        if request.item_id is not None:
+            stored = self._stored[request.item_id]
+            return [Start(stored_garment_json(stored), stored.vector, stored.slot)]
+        vector = None
+        if request.embedding is not None:
+            vector = check_vector(self._layout, request.embedding)
+        return [self._start_of_words(vector)]
+
+    def _chosen(self, taken: TakenIn) -> list[Start]:
+        """Return the garments of the photo that were asked for."""
+        asked, garments = self._request.garment, taken.photo.garments
+        if isinstance(asked, int):
+            if asked >= len(garments):
+                raise QueryError(
+                    f"the photo has no garment {asked}; its garments are 0 to {len(garments) - 1}"
+                )
+            ids: Sequence[int] = [asked]
+        else:
+            ids = [
+                i
+                for i, garment in enumerate(garments)
+                if asked in ("all", garment.slot) or garment.is_fallback
+            ]
+        if not ids:
+            seen = ", ".join(sorted({garment.slot for garment in garments}))
+            self._warnings.append(f"no {asked} was found in the photo; it shows: {seen}")
+        return [_start_of(i, garments[i], taken.photo.outlines[i]) for i in ids]
+
+    def _start_of_words(self, vector: NDArray[np.float32] | None) -> Start:
+        """Return what a text, likes or a caller's own vector look for."""
+        liked = [self._stored[item_id] for item_id in self._request.like]
+        text, colours = self._text, [{"name": name} for name in self._request.colours]
+        slot: Slot = "unknown"
+        if text is None and vector is None and liked:
+            slot = liked[0].slot if len({each.slot for each in liked}) == 1 else "unknown"
+        if text is not None:
+            slot = text.slot
+            colours = colours or [{"name": name} for name in text.colours]
+        category = text.category if text is not None else None
+        shown = {"id": 0, "slot": slot, "category": category, "colours": colours}
+        return Start(shown, vector, slot)
+
+    def _garment(self, start: Start) -> dict[str, Any]:
+        request = self._request
+        given = self._ingredients()
+        weights = mixed_weights(self._layout, start.vector, given, request.weights.given())
+        options = Options(
+            k=request.k + request.offset,
+            garment=_slot_named(request.garment) or "all",
+            filters=read_filter(request.filter, request.in_stock_only, self._excluded()),
+            weights=weights,
+            strict_slot=request.strict_slot,
+            group=request.group_by == "group_id",
+        )
+        vector = mix(self._layout, start.vector, given)
+        hits = self._hits(start, vector, options)[request.offset :]
+        kept = [hit for hit in hits if hit.score >= request.min_score]
+        shares = normalise_weights(weights)
+        shown = dict(start.shown)
+        if request.explain:
+            shown["explain"] = {"weights": _rounded(shares), "sources": self._sources(start)}
+        return shown | {"results": hits_json(self._catalogue, kept, request, shares)}
+
+    def _hits(self, start: Start, vector: NDArray[np.float32], options: Options) -> list[Hit]:
+        said = self._text.slot if self._text is not None else "unknown"
+        if start.garment is not None and said in ("unknown", start.slot):
+            return self._searcher.search_garment(replace(start.garment, vector=vector), options)
+        # A photo of a shirt "as a dress" is looked for among dresses.
+        slot = said if said != "unknown" else start.slot
+        asked = slot if options.garment == "all" else options.garment
+        slots = [each for each in WORN_SLOTS if each == asked] if options.strict_slot else None
+        return self._searcher.search_vector(vector, slots or None, options)
+
+    def _ingredients(self) -> Ingredients:
+        request = self._request
+        return Ingredients(
+            self._text or self._colour_words,
+            request.colours,
+            [self._stored[item_id].vector for item_id in request.like],
+            [self._stored[item_id].vector for item_id in request.dislike],
+            request.mix.given(),
+        )
+
+    def _excluded(self) -> list[Condition]:
+        """Return what leaves out the item that was asked with, and disliked ones."""
+        request = self._request
+        by_group = request.group_by == "group_id"
+        left = [] if request.item_id is None else [request.item_id]
+        items = [self._stored[item_id].item for item_id in (*left, *request.dislike)]
+        if not items:
+            return []
+        if by_group:
+            return [not_these("group_id", [item.group_id for item in items])]
+        return [not_these("item_id", [item.item_id for item in items])]
+
+    def _sources(self, start: Start) -> list[str]:
+        request = self._request
+        named = {
+            "photo": start.garment is not None,
+            "item": request.item_id is not None,
+            "embedding": request.embedding is not None,
+            "text": self._text is not None,
+            "colour": bool(request.colours),
+            "like": bool(request.like),
+            "dislike": bool(request.dislike),
+        }
+        return [name for name, is_used in named.items() if is_used]
+
+
+def _check_sources(request: SearchRequest, upload: Upload | None) -> None:
+    sources = request.sources()
+    if upload and sources:
+        raise QueryError(f"a photo was sent, and {sources[0]} too; give one of them")
+    has_photo = upload is not None or any(name.startswith("photo") for name in sources)
+    if not (upload or sources or request.text is not None or request.like or request.colours):
+        raise QueryError(
+            "nothing to search for; send a photo, or one of photo_base64, photo_url, photo_id, "
+            "item_id, text, embedding, like, colour"
+        )
+    if not has_photo and (request.box or isinstance(request.garment, int)):
+        raise QueryError("box and a garment's id are of a photo; send one, or its photo_id")
+
+
+def _start_of(id_: int, garment: DescribedGarment, lines: Any) -> Start:
+    shown = garment_json(id_, garment) | {"outlines": lines}
+    return Start(shown, garment.vector, garment.slot, garment)
+
+
+def _slot_named(garment: str | int) -> Slot | None:
+    return next((slot for slot in WORN_SLOTS if slot == garment), None)
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

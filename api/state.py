@@ -1,0 +1,57 @@
+"""What all requests of one server share: settings, models' thread, catalogues, photos, jobs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.inference import Inference, SharedDescriber
+from api.jobs import Jobs
+from api.keys import Keys
+from api.limits import Limits
+from api.metrics import Metrics
+from api.photos import PhotoMemory
+from api.problems import QueueFull
+from api.served import Catalogues
+from indexer.fetching import Fetcher
+from indexer.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """One running server's parts."""
+
+    settings: Settings
+    limits: Limits
+    inference: Inference
+    describer: SharedDescriber
+    catalogues: Catalogues
+    photos: PhotoMemory
+    fetcher: Fetcher
+    keys: Keys
+    jobs: Jobs
+    metrics: Metrics
+    in_work: BoundedSemaphore
+
+    @contextmanager
+    def let_in(self) -> Iterator[None]:
+        """Hold one of the places for requests in work. Raises QueueFull."""
+        if not self.in_work.acquire(blocking=False):
+            raise QueueFull(
+                f"{self.limits.photos_in_work} requests are in work already; try again soon"
+            )
+        try:
+            yield
+        finally:
+            self.in_work.release()
+
+
+def _state_of(request: Request) -> State:
+    state: State = request.app.state.lapel
+    return state
+
+
+Served = Annotated[State, Depends(_state_of)]

@@ -1,0 +1,90 @@
+"""An item's id in, what the catalogue knows of its garment out: vector, slot, colours, picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from indexer.batches import SQL_VALUES, batches
+from indexer.features import Layout, unit_rows
+from indexer.garments import WORN_SLOTS, Slot
+from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
+from indexer.vectors import from_bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredGarment:
+    """An item with its garment: `main` is the one on its first photo.
+
+    `vector` (dim,) is the mean of its photos', each part of unit length.
+    """
+
+    item: ItemRow
+    main: GarmentRow
+    slot: Slot
+    vector: NDArray[np.float32]
+
+
+def find_stored(
+    session: Session, catalogue_id: int, layout: Layout, item_ids: Sequence[str]
+) -> dict[str, StoredGarment]:
+    """Return the garments of these items by item id; those the catalogue has not are left out."""
+    rows = session.execute(
+        select(ItemRow, GarmentRow)
+        .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
+        .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
+        .join(
+            ItemPhotoRow,
+            (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
+        )
+        .where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(item_ids))
+        .order_by(ItemPhotoRow.position, GarmentRow.confidence.desc(), GarmentRow.id)
+    )
+    garments: dict[str, list[GarmentRow]] = {}
+    items: dict[str, ItemRow] = {}
+    for item, garment in rows:
+        items[item.item_id] = item
+        garments.setdefault(item.item_id, []).append(garment)
+    return {id_: _stored(items[id_], found, layout) for id_, found in garments.items()}
+
+
+def picture_hashes(session: Session, garment_ids: Sequence[int]) -> dict[int, str]:
+    """Return the content hash of each garment's photo."""
+    return {
+        garment_id: sha256
+        for some in batches(garment_ids, SQL_VALUES)
+        for garment_id, sha256 in session.execute(
+            select(GarmentRow.id, PhotoRow.sha256)
+            .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
+            .where(GarmentRow.id.in_(some))
+        )
+    }
+
+
+def stored_garment_json(garment: StoredGarment) -> dict[str, Any]:
+    """Return the garment as an answer shows it; its box is on the item's first photo."""
+    main = garment.main
+    return {
+        "id": 0,
+        "slot": garment.slot,
+        "category": main.category,
+        "confidence": round(main.confidence, 4),
+        "is_fallback": main.is_fallback,
+        "box": main.box,
+        "colours": main.palette,
+        "attributes": main.attributes,
+    }
+
+
+def _stored(item: ItemRow, garments: Sequence[GarmentRow], layout: Layout) -> StoredGarment:
+    main = garments[0]
+    alike = [garment.vector for garment in garments if garment.slot == main.slot]
+    mean = from_bytes(alike, layout.dim).mean(axis=0)
+    for at in layout.slices().values():
+        mean[at] = unit_rows(mean[at][None])[0]
+    slot: Slot = next((each for each in WORN_SLOTS if each == main.slot), "unknown")
+    return StoredGarment(item, main, slot, mean)

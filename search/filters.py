@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Float, String, and_, cast, false, func, or_, select, true
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from indexer.errors import QueryError
 from indexer.rows import COLUMNS as ITEM_COLUMNS
@@ -16,6 +19,9 @@ Operator = Literal["=", "!=", ">=", "<=", "exists"]
 
 COLUMNS = ("item_id", *ITEM_COLUMNS)
 _ALIASES = {"color": "colour"}
+# What PostgreSQL is asked to read as a number: a cast of anything else ends the whole query. More
+# digits or a larger exponent would be no double any more.
+_NUMBER = r"^\s*[+-]?([0-9]{1,100}\.?[0-9]{0,100}|\.[0-9]{1,100})([eE][+-]?[0-9]{1,2})?\s*$"
 _CONDITION = re.compile(r"\s*([^=!<>]+?)\s*(!=|>=|<=|=)\s*(.*?)\s*", re.DOTALL)
 
 
@@ -37,6 +43,26 @@ class Join:
 
 
 Node = Condition | Join
+
+
+class _Number(FunctionElement[float]):
+    """The number that a word spells, NULL for other words: `lapel_number` in SQLite."""
+
+    name = "lapel_number"
+    inherit_cache = True
+    type = Float()
+
+
+@compiles(_Number)
+def _number_by_function(element: Any, compiler: Any, **options: Any) -> str:
+    return str(compiler.visit_function(element, **options))
+
+
+@compiles(_Number, "postgresql")
+def _number_in_postgresql(element: _Number, compiler: SQLCompiler, **options: object) -> str:
+    (word,) = (compiler.process(clause, **options) for clause in element.clauses)
+    number = f"CASE WHEN {word} ~ '{_NUMBER}' THEN CAST({word} AS DOUBLE PRECISION) END"
+    return f"({number})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +161,7 @@ def _clause(condition: Condition) -> ColumnElement[bool]:
                 f"filter {condition.field}{condition.operator}{condition.values[0]}: "
                 f"{condition.field} holds words; compare it with = or !="
             )
-        number = column if number_column else func.lapel_number(column)
+        number = column if number_column else _Number(column)
         limit = float(condition.values[0])
         # A missing value passes neither bound; SQL's NULL does that by itself.
         return number >= limit if condition.operator == ">=" else number <= limit

@@ -127,8 +127,8 @@ Drawn pictures (seeds not trained on, but the same generator):
 
 # Seen by looking at the held-out photos, Luma's, the clothing set's and ultralytics' two samples.
 FAILURES: tuple[str, ...] = (
-    "CCP's targets (mask AP50 0.82, mean IoU of tops 0.78) are missed. Of 21 held-out photos with a "
-    "wrong or missed top that were looked at after the first command, about half are matters of "
+    "CCP's targets (mask AP50 0.82, mean IoU of tops 0.78) are missed. Of 21 held-out photos with "
+    "a wrong or missed top that were looked at after the first command, about half are matters of "
     "naming: a shirt worn with a skirt of its cloth is labelled a dress, a leather jacket over "
     "trousers has no label, a fur jacket is a coat or a top, a blouse is some pixels under a coat.",
     "A dress against a top with a matching skirt: both readings come, the likelier one is shown. "
@@ -145,8 +145,8 @@ FAILURES: tuple[str, ...] = (
     "one on cloth of its own pattern, is missed or joined with the cloth.",
     "Pictures without any garment: 22 of the clothing set's 41 held-out photos of shoes and hats "
     "show one (39 with the segmenter before), and 5 of 25 composed ones (5).",
-    "Zipped hoodies, which a shop may sell as tops, come as outer garments: all that is missed on "
-    "Luma.",
+    "Zipped hoodies, which a shop may sell as tops, come as outer garments: five of the six misses "
+    "on Luma.",
     "Shadows beside black clothes may join the mask: CCP's own masks do so at times.",
 )
 

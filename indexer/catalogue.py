@@ -22,6 +22,7 @@ from indexer.rows import ItemWrite, delete_items, delete_orphans, garment_ids_of
 from indexer.settings import Settings
 from indexer.staging import Switched, add_staged, drop_staged, find_staged, switch_to_staged
 from indexer.tables import CatalogueRow, GarmentRow, ItemRow, PhotoRow
+from indexer.thumbnails import photo_hashes, remove_unstored
 from indexer.vectors import FaissIndex, VectorIndex, from_bytes
 
 LOCK_WAIT_S = 10  # a second writer waits so long for the first before it says so
@@ -147,6 +148,7 @@ class Catalogue:
         vectors = self.vectors
         with Session(self.engine) as session:
             linked_before = garment_ids_of(session, self.id, [w.record.item_id for w in items])
+            hashes = photo_hashes(session, linked_before)
             new: list[GarmentRow] = []
             for item in items:
                 new.extend(write_item(session, self.id, item, fingerprint))
@@ -154,6 +156,7 @@ class Catalogue:
             added = {row.id: row.vector for row in new if row.id not in removed}
             self._touch(session)
             session.commit()
+            remove_unstored(session, self.settings.home, hashes)
         vectors.remove(removed)
         self._add(vectors, added)
 
@@ -167,10 +170,12 @@ class Catalogue:
             for some in batches(dict.fromkeys(item_ids), CHUNK):
                 with Session(self.engine) as session:
                     linked = garment_ids_of(session, self.id, some)
+                    hashes = photo_hashes(session, linked)
                     count += delete_items(session, self.id, some)
                     removed = delete_orphans(session, self.id, linked)
                     self._touch(session)
                     session.commit()
+                    remove_unstored(session, self.settings.home, hashes)
                 if removed:
                     self.vectors.remove(removed)
             if count:

@@ -22,6 +22,7 @@ from indexer.feeds.record import ItemRecord, RowError
 from indexer.garments import Slot
 from indexer.photo import Photo, hash_bytes, read_bytes, read_photo
 from indexer.rows import ItemWrite, PhotoWrite, StoredItem, stored_items, stored_photos
+from indexer.thumbnails import keep_thumbnail
 
 ITEMS_A_BATCH = 32  # one SQL transaction: what a crash costs at most
 PHOTOS_A_BATCH = 16  # decoded at once, and no more than so many pixels together (four bytes each,
@@ -186,6 +187,7 @@ class Importer:
                 # Masks are not stored; kept until the batch is written they would fill memory.
                 bare = tuple(replace(g, mask=np.zeros((0, 0), np.bool_)) for g in garments)
                 described[photo.key] = _Described(decoded.image_hw, bare)
+                keep_thumbnail(self._catalogue.settings.home, decoded)
             self.report.embedded_photos += len(batch)
         return described
 

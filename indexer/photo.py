@@ -5,6 +5,7 @@ Metadata (place, camera, face names) is never kept: only pixels and the hash of 
 
 import hashlib
 import io
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from indexer.errors import (
 )
 
 pillow_heif.register_heif_opener()
+# Importing ultralytics replaces Image.open by one that, for bytes that are no picture, tries to
+# install a package. Here Pillow's own is used, whichever is imported first.
+_open = getattr(sys.modules.get("ultralytics.utils.patches"), "_image_open", Image.open)
 
 MAX_BYTES = 25_000_000
 MAX_PIXELS = 50_000_000
@@ -143,7 +147,7 @@ def _decode(content: bytes, name: str) -> NDArray[np.uint8]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about odd metadata, which is dropped anyway
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with _open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:  # known from the header: nothing is decoded yet
                 raise PhotoTooManyPixels(

@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -156,3 +158,22 @@ def test_any_damage_gives_a_photo_or_our_error_and_no_warning() -> None:
                 except PhotoError:
                     refused += 1
     assert refused  # some of the damage was seen
+
+
+@pytest.mark.parametrize("first", ["ultralytics.data", "indexer.photo"])
+def test_no_picture_is_said_so_whatever_ultralytics_made_of_pillow(first: str) -> None:
+    # In a process of its own: what was imported here already cannot be imported first again.
+    script = f"""
+import {first}, ultralytics.data, indexer.photo, ultralytics.utils.checks as checks
+from indexer.errors import PhotoUnreadable
+def refuse(*args, **options): raise AssertionError("asked for a package")
+checks.check_requirements = refuse
+try:
+    indexer.photo.read_photo(b"no picture" * 20)
+except PhotoUnreadable as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert "not a picture in a known format" in done.stdout, done.stderr

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.intervals import cell, table
 from benchmarks.shop import fill_shop, item_vectors
 from indexer.categories import find_category, slot_of
 from indexer.describe import Describer
@@ -30,7 +29,8 @@ from indexer.garments import Slot
 from indexer.models import Models, load_models
 from indexer.settings import Settings
 from search.text import TEXT_WEIGHTS, read_text
-from training.ccp import shared_folder
+from training.ccp import set_folder
+from training.intervals import cell, table
 
 SLOTS: Mapping[str, Slot] = {"Topwear": "top", "Bottomwear": "bottom", "Dress": "dress"}
 ONE_PART: Mapping[str, Mapping[str, float]] = {
@@ -78,7 +78,7 @@ def main() -> None:
 
 def read_products(folder: Path | None = None) -> list[Product]:
     """Read the set. Raises FileNotFoundError."""
-    folder = folder or shared_folder() / "data" / "kagl"
+    folder = set_folder("kagl", "products.csv", folder)
     with (folder / "products.csv").open(encoding="utf-8", newline="") as file:
         return [
             Product(

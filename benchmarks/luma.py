@@ -23,7 +23,6 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.intervals import cell, table
 from benchmarks.shop import fill_shop
 from benchmarks.street import Street
 from indexer.colour import colour_histogram, pixels_in_mask
@@ -37,6 +36,7 @@ from search.query import Options, Searcher
 from training.encoder_bundle import load_trunk
 from training.encoder_photos import luma_part
 from training.encoder_views import to_tensor
+from training.intervals import cell, table
 from training.luma import LumaPhoto, luma_photos
 
 # For each query, whether each of its first hits has the right sku, and the right colour too.

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import kagl, luma, text
-from benchmarks.intervals import cell, table
 from indexer.attributes import AttributeHeads
 from indexer.colour_namer import bundled_namer
 from indexer.embedding import ClipEncoder
@@ -25,13 +24,14 @@ from indexer.garments import WORN_SLOTS, Slot
 from indexer.heads_report import measure, to_table
 from indexer.models import BUNDLED, Models, load_models
 from indexer.runtime import Runtime
-from indexer.segmenter import Segmenter
 from indexer.settings import Settings
 from training import attributes as attribute_training
 from training import colours_eval, segmenter_eval
 from training.attributes_labels import labelled_crops
 from training.colours_garments import shop_garments
-from training.segmenter_matching import Match, average_precision, pooled_iou
+from training.cut_outs import bundled_segmenter
+from training.intervals import cell, interval_of, table, written
+from training.segmenter_matching import Match, average_precision, ious_where_worn, pooled_iou
 
 STEPS = 600  # of the baseline's training, as many as the heads'
 RESAMPLES = 400  # of photos, for AP, which is not a mean
@@ -54,7 +54,7 @@ def main() -> None:
 
 def segmenter() -> str:
     """Masks on held-out street photos, by occlusion, and whether flat and shop photos are found."""
-    model = Segmenter.load(BUNDLED["segmenter"].folder, Runtime.choose())
+    model = bundled_segmenter()
     parts = []
     for title, corrected in (("labels as published", False), ("skirts corrected", True)):
         scores = segmenter_eval.ccp_scores(model, corrected=corrected)
@@ -74,9 +74,8 @@ def segmenter() -> str:
 def _mask_table(title: str, scores: Mapping[Slot, Sequence[Match]]) -> str:
     rows = []
     for slot in WORN_SLOTS:
-        worn = [match for match in scores[slot] if match.n_worn]
-        ious = [match.shared_px / match.either_px for match in worn]
-        rows.append([slot, str(len(worn)), _ap_cell([scores[slot]]), cell(ious),
+        ious = ious_where_worn(scores[slot])
+        rows.append([slot, str(len(ious)), _ap_cell([scores[slot]]), cell(ious),
                      f"{pooled_iou(scores[slot]):.3f}"])  # fmt: skip
     rows.append(["mean of slots", "", _ap_cell([scores[slot] for slot in WORN_SLOTS]), "",
                  f"{np.mean([pooled_iou(scores[slot]) for slot in WORN_SLOTS]):.3f}"])  # fmt: skip
@@ -85,15 +84,11 @@ def _mask_table(title: str, scores: Mapping[Slot, Sequence[Match]]) -> str:
 
 def _ap_cell(slots: Sequence[Sequence[Match]]) -> str:
     """Return the mean AP50 of slots over the same photos, with its interval."""
-    rng = np.random.default_rng(0)
-    n = len(slots[0])
-    means = []
-    for _ in range(RESAMPLES):
-        chosen = rng.integers(0, n, n)
-        means.append(np.mean([average_precision([slot[i] for i in chosen]) for slot in slots]))
-    low, high = np.quantile(means, [0.025, 0.975])
-    mean = np.mean([average_precision(slot) for slot in slots])
-    return f"{mean:.3f} ({low:.2f}–{high:.2f})"
+
+    def mean_ap(photos: NDArray[np.int64]) -> float:
+        return float(np.mean([average_precision([slot[i] for i in photos]) for slot in slots]))
+
+    return written(interval_of(mean_ap, len(slots[0]), RESAMPLES))
 
 
 def _hit_table(title: str, hits: Mapping[str, NDArray[np.bool_]]) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from indexer.foreground import foreground_mask
 from training.ccp import Ccp, read_ccp, read_validation_ids
+from training.encoder_views import recompressed
 from training.segmenter_backgrounds import street
 
 JPEG_QUALITY = (35, 70)
@@ -38,6 +39,4 @@ class Street:
         pixels = pixels[y1 : height - y2, x1 : width - x2]
         sigma = random.uniform(*BLUR_SIGMA) * height / 576
         blurred = cv2.GaussianBlur(pixels, (0, 0), max(0.3, sigma))
-        quality = [cv2.IMWRITE_JPEG_QUALITY, random.randint(*JPEG_QUALITY)]
-        _, packed = cv2.imencode(".jpg", blurred, quality)
-        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+        return recompressed(np.asarray(blurred, np.uint8), random.randint(*JPEG_QUALITY))

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.intervals import cell, table
 from benchmarks.kagl import Product, read_products, stored_vectors
 from benchmarks.shop import fill_shop, item_vectors
 from indexer.categories import find_category
@@ -31,6 +30,7 @@ from indexer.models import Models, load_models
 from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from search.text import TEXT_WEIGHTS, read_text
+from training.intervals import cell, table
 from training.luma import luma_photos, luma_records
 
 QUERIES = Path(__file__).parent / "text_queries.tsv"

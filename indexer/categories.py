@@ -98,6 +98,11 @@ def is_general(category: str) -> bool:
     return category in ("top", "bottom", "outerwear")
 
 
+def telling(category: str | None) -> str | None:
+    """Return a category that says more than its slot, else None."""
+    return None if category is None or is_general(category) else category
+
+
 def most_telling(categories: Iterable[str | None]) -> str | None:
     """Return the first category that says more than a slot, else the first at all."""
     known = [category for category in categories if category]

@@ -14,6 +14,12 @@ def rgb_to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     return _to_lab(rgb.reshape(-1, 3).astype(np.float32) / np.float32(255))
 
 
+def linear_of_srgb() -> NDArray[np.float64]:
+    """Return the linear light (256,) in 0..1 of each value of an sRGB channel (IEC 61966-2-1)."""
+    value = np.arange(256) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
 def lab_to_linear(lab: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the linear light (m, 3) in 0..1 of CIELAB values (m, 3), clipped to sRGB."""
     if lab.size == 0:

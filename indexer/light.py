@@ -7,7 +7,7 @@ brightest thing in sight is white), corrected in part: a sunlit wall is not alwa
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.cielab import rgb_to_lab
+from indexer.cielab import linear_of_srgb, rgb_to_lab
 
 SAMPLE_SIDE_PX = 160  # points across the photo that are looked at; the light needs no more
 BRIGHTEST = 0.05  # of the pixels; fewer may be a lamp
@@ -28,7 +28,7 @@ def estimate_light(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return gains (3,) on linear RGB for a photo (h, w, 3); ones where its light is unknown."""
     height, width = pixels.shape[:2]
     seen = pixels[:: height // SAMPLE_SIDE_PX + 1, :: width // SAMPLE_SIDE_PX + 1].reshape(-1, 3)
-    linear = _linear()[seen]
+    linear = linear_of_srgb()[seen]
     luminance = linear @ _LUMINANCE
     bright = luminance >= np.quantile(luminance, 1 - BRIGHTEST)
     lab = rgb_to_lab(seen[bright])
@@ -40,9 +40,3 @@ def estimate_light(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     cast = np.clip(grey / white, MIN_CAST, MAX_CAST)
     exposure = np.clip(WHITE / grey, 1.0, MAX_EXPOSURE)
     return np.asarray((cast * exposure) ** STRENGTH, np.float64)
-
-
-def _linear() -> NDArray[np.float64]:
-    """Return the linear light (256,) of each value of sRGB."""
-    value = np.arange(256) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.intervals import cell, interval, table
 from benchmarks.kagl import Product, photo_to_photo, text_to_product
 from benchmarks.street import Street
 from benchmarks.text import FIELDS, Gallery, found_share, read_queries
@@ -14,6 +13,7 @@ from indexer.colour_prototypes import colour_prototype
 from indexer.features import Layout
 from indexer.models import Models
 from indexer.photo import read_photo
+from training.intervals import cell, interval, interval_of, table
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_more_values() -> None:
@@ -21,6 +21,7 @@ def test_an_interval_holds_the_mean_and_narrows_with_more_values() -> None:
     assert few[0] == many[0] == 0.5
     assert few[1] < many[1] < 0.5 < many[2] < few[2]
     assert np.isnan(interval([])[0])
+    assert interval_of(lambda rows: float(rows.max()), 9)[0] == 8
     assert cell([1, 1]) == "1.000 (1.00–1.00)"
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
 

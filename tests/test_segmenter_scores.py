@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from indexer.garments import Garments, Slot
+from tests.masks import HW, Mask, rectangle
 from training.ccp import WornGarment
 from training.segmenter_eval import hits_table, score, to_table
 from training.segmenter_matching import (
@@ -19,15 +19,6 @@ from training.segmenter_matching import (
     recall,
 )
 from training.segmenter_thresholds import best_of, f1
-
-HW = (96, 64)
-Mask = NDArray[np.bool_]
-
-
-def rectangle(x1: int, y1: int, x2: int, y2: int) -> Mask:
-    mask = np.zeros(HW, np.bool_)
-    mask[y1:y2, x1:x2] = True
-    return mask
 
 
 def found(*garments: tuple[Slot, float, Mask]) -> Garments:

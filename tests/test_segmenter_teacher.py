@@ -1,17 +1,19 @@
 """Garments named by what a set says and placed by what a teacher sees; outlines; flat lays."""
 
 import json
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from indexer.garments import Slot
+from tests import masks
 from training.ccp import CcpPhoto, WornGarment, read_ccp, read_validation_ids
-from training.segmenter_clothing import clothing_photos, outline
+from training.clothing import clothing_photos, photos_of_garments
+from training.segmenter_clothing import outline
 from training.segmenter_dataset import Example
 from training.segmenter_flat_lays import flat_lay_examples
 from training.segmenter_matching import iou
@@ -19,15 +21,7 @@ from training.segmenter_pictures import Mixture, write_pictures
 from training.segmenter_teacher import Find, garments_as_sold, garments_as_tagged, is_jacket
 
 HW = (120, 80)
-Mask = NDArray[np.bool_]
-
-
-def rectangle(x1: int, y1: int, x2: int, y2: int) -> Mask:
-    mask = np.zeros(HW, np.bool_)
-    mask[y1:y2, x1:x2] = True
-    return mask
-
-
+rectangle = partial(masks.rectangle, hw=HW)
 UPPER, LOWER, INNER = (
     rectangle(20, 10, 60, 60),
     rectangle(20, 60, 60, 110),
@@ -111,6 +105,9 @@ class TestClothing:
             ("Outwear", "outer"),
         }
         assert 0 < sum(photo.is_held_out for photo in photos) < 15
+        shown = photos_of_garments(tmp_path)
+        assert [photo for photo, _ in shown] == [photo for photo in photos if photo.slot]
+        assert {category for _, category in shown} == {"t-shirt", "outerwear"}
 
     def test_an_absent_set_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match="LAPEL_SHARED"):

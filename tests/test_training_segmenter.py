@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from indexer.garments import Slot
+from tests.masks import HW, Mask, rectangle
 from training.ccp import (
     Ccp,
     WornGarment,
@@ -33,14 +34,6 @@ from training.segmenter_matching import iou
 from training.segmenter_network import BundleConfig, build_network, read_bundle, write_bundle
 
 LABELS = ["null", "skin", "shirt", "jeans", "coat"]
-HW = (96, 64)
-Mask = NDArray[np.bool_]
-
-
-def rectangle(x1: int, y1: int, x2: int, y2: int) -> Mask:
-    mask = np.zeros(HW, np.bool_)
-    mask[y1:y2, x1:x2] = True
-    return mask
 
 
 def write_ccp(folder: Path) -> Ccp:

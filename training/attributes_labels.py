@@ -14,21 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.categories import find_category, slot_of
-from indexer.colour import palette, pixels_in_mask
+from indexer.categories import find_category, slot_of, telling
+from indexer.colour import palette
 from indexer.colour_names import basic_name
-from indexer.describe import choose_garments
-from indexer.embedding import cut_out
 from indexer.feeds.record import ItemRecord
 from indexer.foreground import foreground_mask
 from indexer.garments import Garments, Slot
 from indexer.light import estimate_light
-from indexer.models import BUNDLED
 from indexer.photo import read_photo
-from indexer.runtime import Runtime
-from indexer.segmenter import Segmenter
 from training.ccp import read_ccp, read_validation_ids
-from training.crops import clothing_rows, telling
+from training.clothing import photos_of_garments
+from training.cut_outs import bundled_segmenter, chosen_garment, crop_of, lab_of, shrunk_size
 from training.luma import luma_photos, luma_records
 
 MAX_SIDE_PX = 320  # crops are kept in memory; the encoder looks at none larger than this
@@ -81,18 +77,16 @@ def labelled_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
 
 
 def _luma_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
-    detector = Segmenter.load(BUNDLED["segmenter"].folder, Runtime.choose())
+    detector = bundled_segmenter()
     records = luma_records()
     for each in tqdm(luma_photos(), desc="luma", unit="photo"):
         photo = read_photo(each.path)
-        (found,) = detector.detect([photo])
-        one = choose_garments(photo, found, each.slot, detector.confidence)
+        one = chosen_garment(detector, photo, each.slot)
         labels = luma_labels(records[each.sku])
         if basic := basic_name(each.colour):
             labels["colour"] = (basic,)
-        pixels = cut_out(photo.pixels, one.xyxy[0].tolist(), one.masks[0], fill)
-        shown = small(photo.pixels)
-        yield LabelledCrop(small(pixels), shown, labels, each.sku, each.is_test)
+        crop = small(crop_of(photo.pixels, one, fill))
+        yield LabelledCrop(crop, small(photo.pixels), labels, each.sku, each.is_test)
 
 
 def luma_labels(record: ItemRecord) -> dict[str, tuple[str, ...]]:
@@ -131,26 +125,25 @@ def _ccp_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
             labels = category_labels(find_category(garment.category)) | _slot_label(garment.slot)
             whole = Garments.whole_photo(garment.mask.shape, garment.slot, garment.mask)
             labels |= _measured_colour(pixels, whole)
-            crop = small(cut_out(pixels, whole.xyxy[0].tolist(), whole.masks[0], fill))
+            crop = small(crop_of(pixels, whole, fill))
             yield LabelledCrop(crop, shown, labels, f"ccp {photo.id}", photo.id in held_out)
 
 
 def _clothing_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
-    for path, category, held_out in tqdm(clothing_rows(), desc="clothing", unit="photo"):
-        photo = read_photo(path)
+    for each, category in tqdm(photos_of_garments(), desc="clothing", unit="photo"):
+        photo = read_photo(each.path)
         mask = foreground_mask(photo.pixels)
         whole = Garments.whole_photo(photo.image_hw, slot_of(category), mask)
         labels = category_labels(category)
         if mask is not None:
             labels |= _measured_colour(photo.pixels, whole)
-        crop = small(cut_out(photo.pixels, whole.xyxy[0].tolist(), whole.masks[0], fill))
-        yield LabelledCrop(crop, small(photo.pixels), labels, f"clothing {path.stem}", held_out)
+        crop, shown = small(crop_of(photo.pixels, whole, fill)), small(photo.pixels)
+        yield LabelledCrop(crop, shown, labels, f"clothing {each.id}", each.is_held_out)
 
 
 def _measured_colour(pixels: NDArray[np.uint8], whole: Garments) -> dict[str, tuple[str, ...]]:
     """Return the basic name of a garment's main colour, where one covers most of it."""
-    x1, y1, x2, y2 = whole.xyxy[0].tolist()
-    colours = palette(pixels_in_mask(pixels[y1:y2, x1:x2], whole.masks[0]), estimate_light(pixels))
+    colours = palette(lab_of(pixels, whole), estimate_light(pixels))
     if not colours or colours[0].share < MAIN_SHARE:
         return {}
     return {"colour": (str(basic_name(colours[0].name)),)}
@@ -174,6 +167,5 @@ def _slot_label(slot: Slot) -> dict[str, tuple[str, ...]]:
 
 def small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a picture (h, w, 3) with no side over `MAX_SIDE_PX`."""
-    scale = min(1.0, MAX_SIDE_PX / max(pixels.shape[:2]))
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    size = shrunk_size(pixels.shape, MAX_SIDE_PX)
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -99,19 +99,32 @@ def shared_folder() -> Path:
     return Path(os.environ.get("LAPEL_SHARED") or checkout.parent / "shared")
 
 
+def set_folder(name: str, listing: str, folder: Path | None = None) -> Path:
+    """Return where a set lies, by default in the shared folder.
+
+    Raises FileNotFoundError where the file that lists the set is not there.
+    """
+    folder = folder or shared_folder() / "data" / name
+    if not (folder / listing).is_file():
+        raise FileNotFoundError(
+            f"no {name} set at {folder}: {listing} is missing; set LAPEL_SHARED to the folder that "
+            f"holds data/{name}"
+        )
+    return folder
+
+
+def tenth_of(name: str) -> int:
+    """Put a name into one of ten parts, 0..9, by its sha256: no order or seed changes it."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10
+
+
 def read_ccp(folder: Path | None = None) -> Ccp:
     """List the photos of a CCP folder; by default the shared one.
 
     Raises FileNotFoundError when the set, or a photo it names, is not there.
     """
-    folder = folder or shared_folder() / "data" / "ccp"
-    annotations = folder / "annotations.json"
-    if not annotations.is_file():
-        raise FileNotFoundError(
-            f"no CCP set at {folder}: annotations.json is missing; set LAPEL_SHARED to the folder "
-            "that holds data/ccp"
-        )
-    content = json.loads(annotations.read_text(encoding="utf-8"))
+    folder = set_folder("ccp", "annotations.json", folder)
+    content = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
     photos = []
     for id_, tags in sorted(content["tags"].items()):
         path, mask_path = folder / "photos" / f"{id_}.jpg", folder / "masks" / f"{id_}.png"

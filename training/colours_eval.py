@@ -13,9 +13,8 @@ from indexer.colour import PaletteColour, colour_histogram, palette
 from indexer.colour_namer import ColourNamer
 from indexer.colour_names import ALL_NAMES, BASIC_NAMES, basic_name
 from indexer.colour_prototypes import Prototypes
+from training import intervals
 from training.colours_garments import LIGHTS, ShopGarment
-
-RESAMPLES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +40,17 @@ def name_all(
 
 def table(named: Sequence[Named]) -> str:
     """Return the share that agrees under each light as Markdown, with 95 % bootstrap intervals."""
-    lines = ["| light | training skus | test skus | all |", "|---|---|---|---|"]
+    rows = []
     for light in LIGHTS:
         seen = [each for each in named if each.garment.light_name == light]
         parts = [[n for n in seen if n.garment.is_test is test] for test in (False, True)]
-        cells = [interval([each.agrees for each in part]) for part in (*parts, seen)]
-        lines.append(f"| {light} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([light, *(_share(part) for part in (*parts, seen))])
+    return intervals.table(["light", "training skus", "test skus", "all"], rows)
+
+
+def _share(named: Sequence[Named]) -> str:
+    """Write the share that agrees, its interval and the number it is of."""
+    return intervals.written(intervals.interval([n.agrees for n in named]), f", n={len(named)}")
 
 
 def prototype_table(garments: Iterable[ShopGarment], prototypes: Prototypes) -> str:
@@ -55,17 +58,8 @@ def prototype_table(garments: Iterable[ShopGarment], prototypes: Prototypes) -> 
     plain = [g for g in garments if g.light_name == "as photographed"]
     stored = np.stack([colour_histogram(g.lab) for g in plain])
     told = np.array([str(basic_name(g.colour)) for g in plain])
-    lines = ["| colour | right of the first five | photos |", "|---|---|---|"]
+    rows = []
     for name in sorted(set(told) & set(BASIC_NAMES)):
         first = np.argsort(-(stored @ prototypes.rows[ALL_NAMES.index(name)]))[:5]
-        lines.append(f"| {name} | {(told[first] == name).mean():.1f} | {(told == name).sum()} |")
-    return "\n".join(lines)
-
-
-def interval(hits: Sequence[bool]) -> str:
-    """Return the mean with its 95 % bootstrap interval and the number it is of."""
-    values = np.array(hits, float)
-    rng = np.random.default_rng(0)
-    means = rng.choice(values, (RESAMPLES, len(values))).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return f"{values.mean():.3f} ({low:.2f}–{high:.2f}, n={len(values)})"
+        rows.append([name, f"{(told[first] == name).mean():.1f}", str((told == name).sum())])
+    return intervals.table(["colour", "right of the first five", "photos"], rows)

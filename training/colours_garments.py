@@ -11,13 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.colour import pixels_in_mask
-from indexer.describe import choose_garments
+from indexer.cielab import linear_of_srgb
 from indexer.light import estimate_light
-from indexer.models import BUNDLED
 from indexer.photo import Photo, read_photo
-from indexer.runtime import Runtime
-from indexer.segmenter import Segmenter
+from training.cut_outs import bundled_segmenter, chosen_garment, lab_of
 from training.luma import luma_photos
 
 # Gains on linear red, green, blue: a stop is a factor of two; the casts are those of a lamp and of
@@ -45,9 +42,7 @@ class ShopGarment:
 
 def relit(pixels: NDArray[np.uint8], gains: tuple[float, float, float]) -> NDArray[np.uint8]:
     """Return a photo (h, w, 3) under another light."""
-    value = np.arange(256) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    lit = np.clip(linear[:, None] * np.array(gains), 0, 1)  # (256, 3)
+    lit = np.clip(linear_of_srgb()[:, None] * np.array(gains), 0, 1)  # (256, 3)
     coded = np.where(lit <= 0.0031308, lit * 12.92, 1.055 * lit ** (1 / 2.4) - 0.055)
     table = np.round(coded * 255).astype(np.uint8)
     return np.stack([table[pixels[..., i], i] for i in range(3)], axis=-1)
@@ -55,20 +50,18 @@ def relit(pixels: NDArray[np.uint8], gains: tuple[float, float, float]) -> NDArr
 
 def shop_garments(test: bool | None = None) -> Iterator[ShopGarment]:
     """Yield the garment of each main photo under each light; `test` keeps only those skus."""
-    detector = Segmenter.load(BUNDLED["segmenter"].folder, Runtime.choose())
+    detector = bundled_segmenter()
     photos = [p for p in luma_photos() if p.view == "main" and test in (None, p.is_test)]
     for each in tqdm(photos, desc="luma", unit="photo"):
         taken = read_photo(each.path)
         for light_name, gains in LIGHTS.items():
             photo = Photo(relit(taken.pixels, gains), taken.sha256)
-            (found,) = detector.detect([photo])
-            one = choose_garments(photo, found, each.slot, detector.confidence)
-            x1, y1, x2, y2 = one.xyxy[0].tolist()
+            one = chosen_garment(detector, photo, each.slot)
             yield ShopGarment(
                 f"{each.sku}-{each.colour}",
                 each.colour,
                 each.is_test,
                 light_name,
-                pixels_in_mask(photo.pixels[y1:y2, x1:x2], one.masks[0]),
+                lab_of(photo.pixels, one),
                 estimate_light(photo.pixels),
             )

@@ -22,9 +22,9 @@ from indexer.foreground import foreground_mask
 from indexer.light import estimate_light
 from indexer.photo import read_photo
 from training.ccp import read_ccp, read_validation_ids
+from training.clothing import photos_of_garments
 from training.colours_garments import ShopGarment
 from training.colours_names import Point, main_colour
-from training.crops import clothing_rows
 
 CLOTH_COUNT = 5  # garments that a name's own colours count as
 DYES = 3.0  # CIELAB: how far dyes of one name lie apart; a bin near grey is about as wide
@@ -95,8 +95,8 @@ def _ccp_garments() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]
 
 def _clothing_garments() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]:
     """Yield pixels and light of the clothing set's training photos with a plain background."""
-    rows = [path for path, _, held_out in clothing_rows() if not held_out]
-    for path in tqdm(rows, desc="clothing", unit="photo"):
-        pixels = read_photo(path).pixels
+    photos = [photo for photo, _ in photos_of_garments() if not photo.is_held_out]
+    for photo in tqdm(photos, desc="clothing", unit="photo"):
+        pixels = read_photo(photo.path).pixels
         if (mask := foreground_mask(pixels)) is not None:
             yield pixels_in_mask(pixels, mask), estimate_light(pixels)

@@ -17,8 +17,6 @@
 """
 
 import argparse
-import math
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from indexer.models import BUNDLED
+from training.checkpoints import TimedRun, half_cosine, save_beside
 from training.encoder_batches import UNKNOWN, Batch, Labels, Sampler
 from training.encoder_bundle import (
     bare_trunk,
@@ -49,7 +48,6 @@ LEARNING_RATE = 4e-4
 WEIGHT_DECAY = 0.02
 WARM_UP = 0.03  # share of the time
 EMA = 0.995  # a running mean of the weights over the last 200 steps
-SAVE_EVERY_S = 120.0
 SHARE = 1.0  # of the fine-tuned weights in the mean: the best of five on the validation part
 
 
@@ -91,7 +89,7 @@ def start(garments: Sequence[Garment], dim: int, kept: Path) -> dict[str, torch.
             rows = [trunk(to_tensor([crop], max(SIDES))).numpy() for crop in crops[::2]]
         weight, bias = half_whitened_pca(np.concatenate(rows), dim)
         tower = build_model(trunk, weight, bias).get_submodule("visual")
-        torch.save(tower.state_dict(), kept)
+        save_beside(tower.state_dict(), kept)
     state: dict[str, torch.Tensor] = torch.load(kept, weights_only=True)
     return state
 
@@ -146,19 +144,18 @@ class Tower(nn.Module):
         return embeddings
 
 
-class Run:
-    """One training run: can be stopped at any time and resumed."""
+class Run(TimedRun):
+    """One training run of the image tower: can be stopped at any time and resumed."""
 
     def __init__(
         self, state: Mapping[str, torch.Tensor], labels: Labels, checkpoint: Path, seconds: float
     ) -> None:
+        super().__init__(checkpoint, seconds)
         self.tower = Tower(state)
         self.labels = labels
         dim = len(state["trunk.classifier.bias"])
         self.heads = nn.ModuleList(nn.Linear(dim, len(names)) for names in labels.names.values())
         self.mean = {name: tensor.clone() for name, tensor in state.items()}
-        self.checkpoint, self.seconds = checkpoint, seconds
-        self.step, self.spent = 0, 0.0
         modules = nn.ModuleList([self.tower, self.heads])
         trained = [p for p in modules.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(trained, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -169,51 +166,31 @@ class Run:
         self.heads.to(device)
         self.mean = {name: tensor.to(device) for name, tensor in self.mean.items()}
 
-    def resume(self) -> None:
-        """Go on from the last checkpoint. Raises FileNotFoundError."""
-        saved = torch.load(self.checkpoint, weights_only=True)
+    def state(self) -> dict[str, Any]:
+        """Return the weights, their running mean, and what the optimiser knows."""
+        return {"tower": self.tower.visual.state_dict(), "heads": self.heads.state_dict(),
+                "optimiser": self.optimiser.state_dict(), "mean": self.mean}  # fmt: skip
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take a `state` over."""
         self.tower.visual.load_state_dict(saved["tower"])
         self.heads.load_state_dict(saved["heads"])
         self.optimiser.load_state_dict(saved["optimiser"])
-        self.mean, self.step, self.spent = saved["mean"], saved["step"], saved["spent"]
-
-    def save(self) -> None:
-        """Write a checkpoint beside and then in place."""
-        state = {"tower": self.tower.visual.state_dict(), "heads": self.heads.state_dict(),
-                 "optimiser": self.optimiser.state_dict(), "mean": self.mean,
-                 "step": self.step, "spent": self.spent}  # fmt: skip
-        torch.save(state, self.checkpoint.with_suffix(".new"))
-        self.checkpoint.with_suffix(".new").replace(self.checkpoint)
+        self.mean = saved["mean"]
 
     def train(self, sampler: Sampler, rng: np.random.Generator) -> None:
         """Take steps until the time is spent; the learning rate falls along a half cosine."""
-        saved = began = time.monotonic()
-        before, losses = self.spent, []
-        while self.spent < self.seconds:
-            losses.append(self._step(sampler.draw(self._side(), rng)))
-            self.spent = before + time.monotonic() - began
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                saved = time.monotonic()
-                self.save()
-                recent = np.mean(losses[-40:], axis=0)
-                print(
-                    f"{self.spent / 60:.1f} min, step {self.step}, {self._side()} px: contrast "
-                    f"{recent[0]:.3f}, heads {recent[1]:.3f}",
-                    flush=True,
-                )
-        self.save()
+        self.take_steps(lambda: self._step(sampler.draw(self._side(), rng)))
 
     def _side(self) -> int:
-        share = min(1.0, self.spent / self.seconds)
-        return round((SIDES[0] + share * (SIDES[1] - SIDES[0])) / 16) * 16
+        return round((SIDES[0] + self.progress * (SIDES[1] - SIDES[0])) / 16) * 16
 
     def _rate(self) -> float:
-        share = min(1.0, self.spent / self.seconds)
         return LEARNING_RATE * min(
-            (share + 1e-3) / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * share) + 1e-3
+            (self.progress + 1e-3) / WARM_UP, half_cosine(self.progress) + 1e-3
         )
 
-    def _step(self, batch: Batch) -> tuple[float, float]:
+    def _step(self, batch: Batch) -> dict[str, float]:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         device = next(self.heads.parameters()).device
@@ -223,12 +200,12 @@ class Run:
         self.optimiser.zero_grad()
         (contrast + HEADS_WEIGHT * named).backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        self.step += 1
+        n = self.step + 1  # with this one
         with torch.no_grad():
             for name, tensor in self.tower.visual.state_dict().items():
                 if tensor.is_floating_point():
-                    self.mean[name].lerp_(tensor, 1 - min(EMA, self.step / (self.step + 10)))
-        return float(contrast.detach()), float(named.detach())
+                    self.mean[name].lerp_(tensor, 1 - min(EMA, n / (n + 10)))
+        return {"contrast": float(contrast.detach()), "heads": float(named.detach())}
 
     def _head_loss(self, unit: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the sum of the heads' cross-entropies over the garments whose label is known."""

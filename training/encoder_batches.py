@@ -1,7 +1,7 @@
 """Garments in, batches of augmented pixels with the classes and labels that training needs out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +83,7 @@ class Sampler:
             else:
                 drawn = garment.name.startswith("drawn")
                 (self._drawn if drawn else self._others).append(garment)
-        self._rarity = _rarity(self._others)
+        self._rarity = rarity([g.facts.category for g in self._others]) if self._others else None
 
     def draw(self, side: int, rng: np.random.Generator) -> Batch:
         """Return two augmented views of each of some garments, `side` pixels large."""
@@ -119,10 +119,11 @@ class Sampler:
         return self._others[int(rng.integers(len(self._others)))].views[0]
 
 
-def _rarity(garments: Sequence[Garment]) -> NDArray[np.float64] | None:
-    """Draw a garment the more often, the rarer its category: by the root of its count."""
-    if not garments:
-        return None
-    counts = Counter(garment.facts.category for garment in garments)
-    weights = np.array([counts[garment.facts.category] ** -0.5 for garment in garments])
+def rarity(kinds: Sequence[Hashable], least: int = 1) -> NDArray[np.float64]:
+    """Return how often to draw each garment (n,), by its kind: the rarer, the more often.
+
+    A kind weighs by the root of its count; those of fewer than `least` count as so many.
+    """
+    counts = Counter(kinds)
+    weights = np.array([max(counts[kind], least) ** -0.5 for kind in kinds])
     return np.asarray(weights / weights.sum(), np.float64)

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from indexer.batches import batches
 from training.encoder import Tower, mix
 from training.encoder_photos import Garment, View, read_garments
 from training.encoder_views import served, to_tensor
@@ -102,8 +103,8 @@ def embed(tower: Tower, views: Sequence[View]) -> NDArray[np.float32]:
     """Return unit rows (n, d) of views as the engine would cut them out."""
     rows = []
     with torch.inference_mode():
-        for start in range(0, len(views), BATCH):
-            pixels = to_tensor([served(view) for view in views[start : start + BATCH]], SIDE)
+        for batch in batches(views, BATCH):
+            pixels = to_tensor([served(view) for view in batch], SIDE)
             rows.append(F.normalize(tower(pixels), dim=1).numpy())
     return np.concatenate(rows)
 

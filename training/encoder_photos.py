@@ -5,7 +5,6 @@ background, as a segmenter that errs does. Nothing of a held-out photo is traine
 out is read too, and marked.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +16,21 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.categories import find_category, slot_of
+from indexer.categories import find_category, slot_of, telling
 from indexer.colour import palette, pixels_in_mask
-from indexer.describe import choose_garments
+from indexer.colour_names import canonical_name
 from indexer.foreground import foreground_mask
 from indexer.garments import Slot
-from indexer.models import BUNDLED
 from indexer.photo import Photo, read_photo
-from indexer.runtime import Runtime
-from indexer.sample import Look, draw_look
-from indexer.sample.palette import COLOURS
-from indexer.sample.patterns import PATTERNS
+from indexer.sample import draw_look
 from indexer.sample.picture import TAILORS
 from indexer.segmenter import Segmenter
 from training.ccp import SLOT_OF_LABEL, read_ccp, read_validation_ids, skirts_corrected
-from training.crops import clothing_rows, telling
+from training.checkpoints import save_beside
+from training.clothing import photos_of_garments
+from training.cut_outs import bundled_segmenter, chosen_garment, shrunk_size
 from training.luma import is_test_sku, luma_photos, luma_records, tenth_of_sku
+from training.segmenter_drawn import random_look
 
 MAX_SIDE_PX = 256  # views are kept in memory; none is looked at much larger than this
 MARGIN = 0.08  # of the box, on each side: what a background, or a wrong mask, would show
@@ -59,7 +57,6 @@ class Facts:
     colours: tuple[str, ...] = ()
     pattern: str | None = None
     gender: str | None = None
-    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +82,7 @@ def read_garments(cache: Path) -> list[Garment]:
     if cache.is_file():
         loaded: list[Garment] = torch.load(cache, weights_only=False)
         return loaded
-    detector = Segmenter.load(BUNDLED["segmenter"].folder, Runtime.choose())
+    detector = bundled_segmenter()
     garments = [
         *luma_garments(detector),
         *ccp_garments(),
@@ -94,8 +91,7 @@ def read_garments(cache: Path) -> list[Garment]:
         *drawn_garments(600),
     ]
     cache.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(garments, cache.with_suffix(".new"))
-    cache.with_suffix(".new").replace(cache)
+    save_beside(garments, cache)
     return garments
 
 
@@ -116,10 +112,9 @@ def luma_garments(detector: Segmenter) -> Iterator[Garment]:
         facts = Facts(
             slot_of(category) if category else slots[sku, colour],
             category,
-            tuple(dict.fromkeys((_shop_colour(colour), *colours_of(seen[0])))),
+            tuple(dict.fromkeys((canonical_name(colour) or colour, *colours_of(seen[0])))),
             patterns.lower() or None,
             "men" if sku.lower().startswith("m") else "women",
-            tuple(re.findall(r"[a-z]+", record.title.lower())),
         )
         yield Garment(f"luma-{sku}-{colour}", tuple(seen), facts, luma_part(sku))
 
@@ -160,42 +155,37 @@ def tagged_garments(detector: Segmenter) -> Iterator[Garment]:
 
 def clothing_garments(detector: Segmenter) -> Iterator[Garment]:
     """Yield the clothing set: the engine's own cut, and that of a plain background."""
-    for path, category, held_out in tqdm(clothing_rows(), desc="clothing", unit="photo"):
-        photo = read_photo(path)
+    for each, category in tqdm(photos_of_garments(), desc="clothing", unit="photo"):
+        photo = read_photo(each.path)
         views = [chosen_view(detector, photo, slot_of(category))]
         plain = foreground_mask(photo.pixels)
         if plain is not None:
             views.append(cut(photo.pixels, plain))
         facts = Facts(slot_of(category), telling(category), colours_of(views[-1]))
-        part = "validation" if held_out else "train"
-        yield Garment(f"clothing-{path.stem}", tuple(views), facts, part)
+        part = "validation" if each.is_held_out else "train"
+        yield Garment(f"clothing-{each.id}", tuple(views), facts, part)
 
 
 def drawn_garments(n: int) -> Iterator[Garment]:
     """Draw garments with other seeds than the sample shop's: they know pattern and colour."""
     random = Random(DRAWN_SEED)
     for i in tqdm(range(n), desc="drawn", unit="garment"):
-        category, colour = random.choice(sorted(TAILORS)), random.choice(sorted(COLOURS))
-        denim = category in ("jeans", "denim jacket")
-        pattern = "denim" if denim else random.choice(sorted(PATTERNS))
-        look = Look(category, colour, pattern, random.getrandbits(20), random.random() < 0.5)
+        look = random_look(random, TAILORS)
         views = []
         for kind in ("worn", "flat"):
             drawn = draw_look(look, kind, DRAWN_SEED + random.getrandbits(18))
-            main = next((worn for worn in drawn.worn if worn.category == category), None)
+            main = next((worn for worn in drawn.worn if worn.category == look.category), None)
             if main is not None and main.mask.any():
                 views.append(cut(drawn.pixels, main.mask))
-        named = find_category(category) or category
-        facts = Facts(slot_of(named), telling(named), (colour,), pattern, None, (category,))
+        named = find_category(look.category) or look.category
+        facts = Facts(slot_of(named), telling(named), (look.colour,), look.pattern)
         if views:
             yield Garment(f"drawn-{i}", tuple(views), facts, "train")
 
 
 def chosen_view(detector: Segmenter, photo: Photo, slot: Slot) -> View:
     """Cut out the garment that the engine would index for this slot."""
-    (found,) = detector.detect([photo])
-    one = choose_garments(photo, found, slot, detector.confidence)
-    return cut(photo.pixels, one.full_mask(0))
+    return cut(photo.pixels, chosen_garment(detector, photo, slot).full_mask(0))
 
 
 def cut(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> View:
@@ -205,8 +195,7 @@ def cut(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> View:
     dy, dx = round(MARGIN * (y2 - y1)), round(MARGIN * (x2 - x1))
     box = np.s_[max(0, y1 - dy) : y2 + dy, max(0, x1 - dx) : x2 + dx]
     crop, inside = pixels[box], mask[box].astype(np.uint8)
-    scale = min(1.0, MAX_SIDE_PX / max(crop.shape[:2]))
-    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
+    size = shrunk_size(crop.shape, MAX_SIDE_PX)
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
     small_mask = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST) > 0
     return View(np.asarray(small, np.uint8), np.asarray(small_mask, np.bool_))
@@ -216,7 +205,3 @@ def colours_of(view: View) -> tuple[str, ...]:
     """Name a view's main colour, and a second that covers a quarter of it."""
     found = palette(pixels_in_mask(view.pixels, view.mask))
     return tuple(c.name for i, c in enumerate(found[:2]) if i == 0 or c.share >= SECOND_COLOUR)
-
-
-def _shop_colour(colour: str) -> str:
-    return colour.lower().replace("gray", "grey")

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from indexer.embedding import fit_into_square
+from indexer.garments import Garments
+from training.cut_outs import crop_of
 from training.encoder_bundle import MEAN, STD
 from training.encoder_photos import View
 
@@ -31,11 +33,8 @@ def to_tensor(crops: Sequence[NDArray[np.uint8]], side: int) -> torch.Tensor:
 
 def served(view: View) -> NDArray[np.uint8]:
     """Return the crop that the engine itself embeds: the mask's box, grey outside the mask."""
-    rows, columns = np.flatnonzero(view.mask.any(axis=1)), np.flatnonzero(view.mask.any(axis=0))
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    crop = view.pixels[box].copy()
-    crop[~view.mask[box]] = FILL
-    return crop
+    height, width = view.mask.shape
+    return crop_of(view.pixels, Garments.whole_photo((height, width), foreground=view.mask), FILL)
 
 
 def augment(view: View, other: View, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -130,8 +129,12 @@ def _street(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     if rng.random() < 0.3:
         noisy = crop + rng.normal(0, rng.uniform(2, 12), crop.shape)
         crop = np.clip(noisy, 0, 255).astype(np.uint8)
-    quality = int(rng.integers(25, 85))
-    _, packed = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return recompressed(crop, int(rng.integers(25, 85)))
+
+
+def recompressed(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Return a picture (h, w, 3) as JPEG of this quality (0..100) leaves it."""
+    _, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
 
 

@@ -4,7 +4,6 @@ Magento 2's sample shop (OSL-3.0 / AFL-3.0). A tenth of its names breaks the pat
 `<sku>-<colour>_<view>.jpg`; those are passed over.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from indexer.feeds import read_feed
 from indexer.feeds.record import ItemRecord
 from indexer.garments import Slot
-from training.ccp import shared_folder
+from training.ccp import set_folder, tenth_of
 
 NAME = re.compile(r"(?P<sku>.+)-(?P<colour>[a-z]+)_(?P<view>\w+)")
 TEST_TENTHS = 4  # of ten skus, by their hash: never trained on, no choice is made on them
@@ -36,7 +35,7 @@ class LumaPhoto:
 
 def tenth_of_sku(sku: str) -> int:
     """Put a sku into one of ten parts, 0..9, by its hash."""
-    return int(hashlib.sha256(sku.lower().encode()).hexdigest(), 16) % 10
+    return tenth_of(sku.lower())
 
 
 def is_test_sku(sku: str) -> bool:
@@ -46,12 +45,7 @@ def is_test_sku(sku: str) -> bool:
 
 def luma_folder() -> Path:
     """Find the set in the shared folder. Raises FileNotFoundError."""
-    folder = shared_folder() / "data" / "luma"
-    if not (folder / "products.csv").is_file():
-        raise FileNotFoundError(
-            f"no Luma set at {folder}; set LAPEL_SHARED to the folder that holds data/luma"
-        )
-    return folder
+    return set_folder("luma", "products.csv")
 
 
 def luma_photos(folder: Path | None = None) -> list[LumaPhoto]:

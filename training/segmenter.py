@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from training.ccp import shared_folder
+from training.checkpoints import half_cosine
 from training.segmenter_dataset import list_training_photos
 from training.segmenter_network import (
     ARCHITECTURE,
@@ -167,7 +168,7 @@ def _follow_clock(trainer: Any) -> None:
     done = trainer.start_epoch / max(1, trainer.epochs)  # by an earlier run, when resumed
     elapsed = (time.time() - trainer.train_time_start) / (3600 * trainer.args.time)
     progress = min(1.0, done + (1 - done) * elapsed)
-    share = LAST_LR + (1 - LAST_LR) * (1 + math.cos(math.pi * progress)) / 2
+    share = LAST_LR + (1 - LAST_LR) * half_cosine(progress)
     for group in trainer.optimizer.param_groups:
         group["lr"] = group["initial_lr"] * share
 

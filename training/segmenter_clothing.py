@@ -5,29 +5,23 @@ The set has labels and no masks. Garments lie on floors and beds or hang on door
 teacher sees or from the plain background.
 """
 
-import csv
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.categories import find_category, slot_of
 from indexer.foreground import foreground_mask
-from indexer.garments import WORN_SLOTS, Slot
+from indexer.garments import Slot
 from indexer.photo import read_photo
-from training.ccp import WornGarment, shared_folder
+from training.ccp import WornGarment
+from training.clothing import ClothingPhoto
+from training.cut_outs import shrunk_size
 from training.segmenter_dataset import Example
 from training.segmenter_matching import iou
 from training.segmenter_teacher import UNTOLD, Find, Teacher
 
-VALIDATION_TENTH = 10  # one photo in ten, by the hash of its name, as in training/crops.py
-EMPTY_LABELS = frozenset({"Shoes", "Hat"})  # no garment of the four slots
-UNCLEAR_LABELS = frozenset({"Not sure", "Other", "Skip"})
 GRABCUT_SIDE_PX = 160  # an outline of a 288 px photo needs no more; four times as fast as whole
 GRABCUT_ROUNDS = 4
 # Of the photo: less is a detail, more is no garment lying in it but the bed.
@@ -35,41 +29,6 @@ LEAST_SHARE, MOST_SHARE = 0.06, 0.85
 MOST_OF_RIM = 0.25  # trousers cut off at waist and hem touch a fifth of the rim, a floor more
 AGREEMENT = 0.5  # IoU of the outline with the guess it grew from
 FAINT_FIND = 0.08  # a lone garment is often seen faintly, and in parts of several slots
-
-
-@dataclass(frozen=True, slots=True)
-class ClothingPhoto:
-    """One photo of the set; `slot` is None where its label is no garment of the four slots."""
-
-    id: str
-    path: Path
-    label: str
-    slot: Slot | None
-
-    @property
-    def is_held_out(self) -> bool:
-        """Whether it is among the tenth that is never trained on."""
-        return int(hashlib.sha256(self.id.encode()).hexdigest(), 16) % VALIDATION_TENTH == 0
-
-
-def clothing_photos(folder: Path | None = None) -> list[ClothingPhoto]:
-    """List the photos whose label is clear. Raises FileNotFoundError without the set."""
-    folder = folder or shared_folder() / "data" / "clothing"
-    if not (folder / "images.csv").is_file():
-        raise FileNotFoundError(
-            f"no clothing set at {folder}: images.csv is missing; set LAPEL_SHARED to the folder "
-            "that holds data/clothing"
-        )
-    with (folder / "images.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["label"] not in UNCLEAR_LABELS]
-    photos = []
-    for row in rows:
-        label, path = row["label"], folder / "images" / f"{row['image']}.jpg"
-        category = find_category(label)
-        slot = slot_of(category) if category and label not in EMPTY_LABELS else None
-        if path.is_file() and (slot in WORN_SLOTS or label in EMPTY_LABELS):
-            photos.append(ClothingPhoto(row["image"], path, label, slot))
-    return photos
 
 
 def clothing_examples(photos: Sequence[ClothingPhoto], teacher: Teacher) -> Iterator[Example]:
@@ -122,8 +81,7 @@ def _is_garment(mask: NDArray[np.bool_]) -> bool:
 def outline(pixels: NDArray[np.uint8], hint: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Part what is around a hint (h, w) from the garment there, in one piece without holes."""
     height, width = hint.shape
-    scale = min(1.0, GRABCUT_SIDE_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = shrunk_size(hint.shape, GRABCUT_SIDE_PX)
     bgr = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
     small = cv2.resize(hint.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     labels = _start(np.asarray(small, np.uint8))

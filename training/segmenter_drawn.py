@@ -3,6 +3,7 @@
 Street photos hold neither clothes lying flat nor drawn people; the sample shop holds nothing else.
 """
 
+from collections.abc import Collection
 from random import Random
 
 from indexer.sample import VIEWS, Look, draw_look
@@ -17,14 +18,16 @@ TRAINING_SEED = 1_000_000
 VALIDATION_SEED = 2_000_000
 # A top in CCP, an outer garment in the drawings: it would teach both.
 AMBIGUOUS = frozenset({"cardigan"})
+WOMENS = frozenset({"skirt", "leggings", "blouse", "dress", "maxi dress"})
 
 
 def drawn_examples(n: int, seed: int) -> list[Example]:
     """Draw n pictures of random garments, worn and flat; the next seed gives n others."""
-    random = Random(seed)
+    random, kinds = Random(seed), TAILORS.keys() - AMBIGUOUS
     examples: list[Example] = []
     while len(examples) < n:
-        drawn = draw_look(_random_look(random), random.choice(VIEWS), seed + random.getrandbits(18))
+        look, view = random_look(random, kinds, WOMENS), random.choice(VIEWS)
+        drawn = draw_look(look, view, seed + random.getrandbits(18))
         if AMBIGUOUS.isdisjoint(garment.category for garment in drawn.worn):
             seen = [WornGarment(g.slot, g.category, without_specks(g.mask)) for g in drawn.worn]
             garments = [garment for garment in seen if garment.mask.any()]
@@ -32,14 +35,10 @@ def drawn_examples(n: int, seed: int) -> list[Example]:
     return examples
 
 
-def _random_look(random: Random) -> Look:
-    category = random.choice(sorted(TAILORS.keys() - AMBIGUOUS))
+def random_look(random: Random, categories: Collection[str], womens: Collection[str] = ()) -> Look:
+    """Choose a garment of these categories; of `womens` only women's, of the others either."""
+    category, colour = random.choice(sorted(categories)), random.choice(sorted(COLOURS))
     denim = category in ("jeans", "denim jacket")
-    return Look(
-        category,
-        random.choice(sorted(COLOURS)),
-        "denim" if denim else random.choice(sorted(PATTERNS)),
-        random.getrandbits(20),
-        feminine=category in ("skirt", "leggings", "blouse", "dress", "maxi dress")
-        or random.random() < 0.5,
-    )
+    pattern = "denim" if denim else random.choice(sorted(PATTERNS))
+    number = random.getrandbits(20)
+    return Look(category, colour, pattern, number, category in womens or random.random() < 0.5)

@@ -14,14 +14,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.batches import batches
 from indexer.garments import WORN_SLOTS, Garments, Slot
+from indexer.models import BUNDLED
 from indexer.photo import Photo, read_photo
 from indexer.runtime import Runtime
 from indexer.segmenter import Segmenter
 from training import segmenter_composites as composites
 from training.ccp import WornGarment, read_ccp, skirts_corrected
+from training.clothing import clothing_photos
+from training.intervals import table
 from training.luma import luma_photos
-from training.segmenter_clothing import clothing_photos
 from training.segmenter_dataset import Example, ccp_examples
 from training.segmenter_matching import (
     Match,
@@ -33,7 +36,7 @@ from training.segmenter_matching import (
 )
 from training.segmenter_teacher import is_jacket
 
-BUNDLE = Path(__file__).resolve().parents[1] / "indexer" / "weights" / "segmenter"
+BUNDLE = BUNDLED["segmenter"].folder
 # What the product promises for its two main slots; the command fails below it.
 REQUIRED_IOU = 0.60
 REQUIRED_SLOTS: tuple[Slot, ...] = ("top", "bottom")
@@ -134,9 +137,9 @@ def _hits(
     segmenter: Segmenter, paths: Sequence[Path], slots: Sequence[tuple[Slot, ...]]
 ) -> NDArray[np.bool_]:
     hits = []
-    for start in range(0, len(paths), BATCH):
-        found = segmenter.detect([read_photo(path) for path in paths[start : start + BATCH]])
-        for garments, wanted in zip(found, slots[start : start + BATCH], strict=True):
+    for asked in batches(zip(paths, slots, strict=True), BATCH):
+        found = segmenter.detect([read_photo(path) for path, _ in asked])
+        for garments, (_, wanted) in zip(found, asked, strict=True):
             sure = garments.confidence >= segmenter.confidence
             hits.append(any(garments.slot[i] in wanted for i in np.flatnonzero(sure)))
     return np.array(hits, np.bool_)
@@ -200,37 +203,34 @@ def summarise(matches: Mapping[Slot, Sequence[Match]]) -> list[SlotScore]:
 
 def to_table(scores: Sequence[SlotScore]) -> str:
     """Write scores as a Markdown table, with the mean over the slots last."""
-    head = "| slot | photos | garments | mask AP50 | mean IoU | pooled IoU |"
-    lines = [head, "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {s.slot} | {s.n_photos} | {s.n_garments} | {s.ap50:.3f} | {s.mean_iou:.3f} "
-        f"| {s.pooled_iou:.3f} |"
-        for s in scores
+    heads = ["slot", "photos", "garments", "mask AP50", "mean IoU", "pooled IoU"]
+    measured = [(s.ap50, s.mean_iou, s.pooled_iou) for s in scores]
+    rows = [
+        [s.slot, str(s.n_photos), str(s.n_garments), *(f"{each:.3f}" for each in values)]
+        for s, values in zip(scores, measured, strict=True)
     ]
-    names = ("ap50", "mean_iou", "pooled_iou")
-    means = " | ".join(f"{np.mean([getattr(s, name) for s in scores]):.3f}" for name in names)
+    means = [f"{mean:.3f}" for mean in np.reshape(measured, (-1, 3)).mean(axis=0)]
     n_garments = sum(s.n_garments for s in scores)
-    return "\n".join([*lines, f"| mean of slots | | {n_garments} | {means} |"])
+    return table(heads, [*rows, ["mean of slots", "", str(n_garments), *means]])
 
 
 def hits_table(hits: Mapping[str, NDArray[np.bool_]]) -> str:
     """Write shares of photos as a Markdown table, with all photos last."""
-    lines = ["| | photos | right slot found |", "|---|---|---|"]
-    lines += [f"| {name} | {len(each)} | {each.mean():.3f} |" for name, each in hits.items()]
-    together = np.concatenate(list(hits.values()))
-    return "\n".join([*lines, f"| all | {len(together)} | {together.mean():.3f} |"])
+    with_all = [*hits.items(), ("all", np.concatenate(list(hits.values())))]
+    rows = [[name, str(len(each)), f"{each.mean():.3f}"] for name, each in with_all]
+    return table(["", "photos", "right slot found"], rows)
 
 
 def occlusion_table(scores: Mapping[str, Mapping[Slot, Sequence[Match]]]) -> str:
     """Write AP50 and recall by hidden share as a Markdown table, means over the worn slots."""
-    lines = ["| hidden | share | garments | mask AP50 | recall |", "|---|---|---|---|---|"]
+    rows = []
     for name, (low, high) in OCCLUSIONS.items():
         worn = [m for m in scores[name].values() if any(photo.n_worn for photo in m)]
         n_garments = sum(photo.n_worn for photos in worn for photo in photos)
         ap50, found = (np.mean([f(m) for m in worn]) for f in (average_precision, recall))
         share = f"{low:.0%} to {high:.0%}"
-        lines.append(f"| {name} | {share} | {n_garments} | {ap50:.3f} | {found:.3f} |")
-    return "\n".join(lines)
+        rows.append([name, share, str(n_garments), f"{ap50:.3f}", f"{found:.3f}"])
+    return table(["hidden", "share", "garments", "mask AP50", "recall"], rows)
 
 
 if __name__ == "__main__":

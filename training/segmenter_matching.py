@@ -93,8 +93,13 @@ def average_precision(matches: Sequence[Match]) -> float:
 
 def mean_iou(matches: Sequence[Match]) -> float:
     """Return the mean over the photos that wear the slot of their IoU, 0 where it is missed."""
-    ious = [one.shared_px / one.either_px for one in matches if one.n_worn]
+    ious = ious_where_worn(matches)
     return float(np.mean(ious)) if ious else 0.0
+
+
+def ious_where_worn(matches: Sequence[Match]) -> list[float]:
+    """Return the IoU of each photo that wears the slot, 0 where it is missed."""
+    return [one.shared_px / one.either_px for one in matches if one.n_worn]
 
 
 def pooled_iou(matches: Sequence[Match]) -> float:

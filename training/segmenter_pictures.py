@@ -9,9 +9,10 @@ from random import Random
 
 from training import segmenter_composites as composites
 from training.ccp import read_ccp
+from training.clothing import clothing_photos
 from training.luma import luma_photos
 from training.segmenter_close_ups import close_ups
-from training.segmenter_clothing import clothing_examples, clothing_photos
+from training.segmenter_clothing import clothing_examples
 from training.segmenter_dataset import Example, ccp_examples, write_dataset
 from training.segmenter_drawn import TRAINING_SEED, drawn_examples
 from training.segmenter_flat_lays import flat_lay_examples

@@ -11,8 +11,7 @@ no caption stay zero: a brand's name moves a query nowhere.
 
 import argparse
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,8 @@ from indexer.embedding import ClipEncoder
 from indexer.models import BUNDLED
 from indexer.runtime import Runtime
 from training.captions import caption, fit_matrix, vocabulary
-from training.encoder_batches import MIN_EXAMPLES
+from training.checkpoints import TimedRun, half_cosine
+from training.encoder_batches import MIN_EXAMPLES, rarity
 from training.encoder_bundle import bundle_config, write_bundle
 from training.encoder_photos import Facts, Garment, read_garments
 from training.encoder_views import augment, served
@@ -38,7 +38,6 @@ BATCH = 160
 VIEWS = 2  # embeddings a garment: as served, and as the street may give it
 LEARNING_RATE = 1e-3
 DROP_TOKENS = 0.15  # share of captions that get a meaningless token, as a brand's name is
-SAVE_EVERY_S = 120.0
 
 
 def main() -> None:
@@ -80,10 +79,11 @@ def image_rows(
     return np.stack(rows)
 
 
-class TextRun:
+class TextRun(TimedRun):
     """One training run of the text tower: can be stopped and resumed."""
 
     def __init__(self, dim: int, checkpoint: Path, seconds: float) -> None:
+        super().__init__(checkpoint, seconds)
         config = bundle_config(dim)["model_cfg"]
         self.model: Any = open_clip.CLIP(dim, config["vision_cfg"], config["text_cfg"])
         self.tokenizer = open_clip.SimpleTokenizer(
@@ -97,8 +97,6 @@ class TextRun:
             self.model.token_embedding.weight[self.unused] = 0
         self.scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.bias = nn.Parameter(torch.tensor(-6.0))
-        self.checkpoint, self.seconds = checkpoint, seconds
-        self.step, self.spent = 0, 0.0
         named = [p for n, p in self.model.named_parameters() if not n.startswith("visual.")]
         self.trained = [*named, self.scale, self.bias]
         self.optimiser = torch.optim.AdamW(self.trained, LEARNING_RATE, weight_decay=0.01)
@@ -108,21 +106,16 @@ class TextRun:
         state = self.model.state_dict().items()
         return {name: tensor for name, tensor in state if not name.startswith("visual.")}
 
-    def save(self) -> None:
-        """Write a checkpoint beside and then in place."""
-        state = {"text": self.text_state(), "optimiser": self.optimiser.state_dict(),
-                 "scale": self.scale.data, "bias": self.bias.data,
-                 "step": self.step, "spent": self.spent}  # fmt: skip
-        torch.save(state, self.checkpoint.with_suffix(".new"))
-        self.checkpoint.with_suffix(".new").replace(self.checkpoint)
+    def state(self) -> dict[str, Any]:
+        """Return the weights and what the optimiser knows."""
+        return {"text": self.text_state(), "optimiser": self.optimiser.state_dict(),
+                "scale": self.scale.data, "bias": self.bias.data}  # fmt: skip
 
-    def resume(self) -> None:
-        """Go on from the last checkpoint. Raises FileNotFoundError."""
-        saved = torch.load(self.checkpoint, weights_only=True)
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take a `state` over."""
         self.model.load_state_dict(saved["text"], strict=False)
         self.optimiser.load_state_dict(saved["optimiser"])
         self.scale.data, self.bias.data = saved["scale"], saved["bias"]
-        self.step, self.spent = saved["step"], saved["spent"]
 
     def train(
         self,
@@ -132,18 +125,8 @@ class TextRun:
         max_steps: float = math.inf,
     ) -> None:
         """Take steps until the time is spent, or so many in all."""
-        saved = began = time.monotonic()
-        before, losses = self.spent, []
-        share = rarity(facts)
-        while self.spent < self.seconds and self.step < max_steps:
-            losses.append(self._step(*self._batch(rows, facts, share, rng)))
-            self.spent = before + time.monotonic() - began
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                saved = time.monotonic()
-                self.save()
-                recent = float(np.mean(losses[-50:]))
-                print(f"{self.spent / 60:.1f} min, step {self.step}: {recent:.4f}", flush=True)
-        self.save()
+        share = rarity([(f.category, f.pattern) for f in facts], MIN_EXAMPLES)
+        self.take_steps(lambda: self._step(*self._batch(rows, facts, share, rng)), max_steps)
 
     def _batch(
         self,
@@ -169,10 +152,10 @@ class TextRun:
             tokens[at + 1 :] = tokens[at:-1].clone()
             tokens[at] = self.noise[int(rng.integers(len(self.noise)))]
 
-    def _step(self, images: torch.Tensor, tokens: torch.Tensor, fit: torch.Tensor) -> float:
-        rate = LEARNING_RATE * min(
-            (self.step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * self.spent / self.seconds) + 1e-3
-        )
+    def _step(
+        self, images: torch.Tensor, tokens: torch.Tensor, fit: torch.Tensor
+    ) -> dict[str, float]:
+        rate = LEARNING_RATE * min((self.step + 1) / 50, half_cosine(self.progress) + 1e-3)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         texts = F.normalize(self.model.encode_text(tokens), dim=1)
@@ -184,18 +167,7 @@ class TextRun:
         loss.backward()  # type: ignore[no-untyped-call]
         self.model.token_embedding.weight.grad[self.unused] = 0
         self.optimiser.step()
-        self.step += 1
-        return float(loss.detach())
-
-
-def rarity(facts: Sequence[Facts]) -> NDArray[np.float64]:
-    """Draw a garment the more often, the rarer its category and pattern: by the root of both."""
-    counts: dict[tuple[str | None, str | None], int] = {}
-    for each in facts:
-        key = (each.category, each.pattern)
-        counts[key] = counts.get(key, 0) + 1
-    weights = np.array([max(counts[f.category, f.pattern], MIN_EXAMPLES) ** -0.5 for f in facts])
-    return np.asarray(weights / weights.sum(), np.float64)
+        return {"loss": float(loss.detach())}
 
 
 if __name__ == "__main__":

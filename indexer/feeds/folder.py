@@ -6,15 +6,16 @@ from pathlib import Path
 
 from indexer.categories import find_category, slot_of
 from indexer.errors import FeedError
+from indexer.feeds.opening import Head
 from indexer.feeds.record import ItemRecord, RowError
 from indexer.photo import is_photo_file
 
 name = "folder"
 
 
-def sniff(source: Path) -> bool:
+def sniff(head: Head) -> bool:
     """Tell whether this is a folder."""
-    return source.is_dir()
+    return head.source.is_dir()
 
 
 def read(source: Path) -> Iterator[ItemRecord | RowError]:
@@ -30,7 +31,7 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
         except UnicodeEncodeError:
             yield RowError(row, ascii(str(relative)), "the file's name is not UTF-8; rename it")
             continue
-        folders = [find_category(folder) for folder in reversed(relative.parent.parts)]
+        folders = [find_category(_words(Path(f))) for f in reversed(relative.parent.parts)]
         category = next((found for found in folders if found), None) or find_category(_words(path))
         # `a.jpg` and `a.png` are two items.
         is_alone = stems[path.with_suffix("")] == 1

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from indexer.feeds.columns import ColumnMap
+from indexer.feeds.opening import Head
 from indexer.garments import Slot
 
 
@@ -33,10 +35,17 @@ class ItemRecord:
     fields: Mapping[str, str] = field(default_factory=dict)
     row: int = 0
     """Line or row number in the feed, for messages."""
+    xyxy: tuple[int, int, int, int] | None = None
+    """The garment's box in the first photo, in pixels, where an annotated set gives one."""
+    polygons: tuple[tuple[float, ...], ...] = ()
+    """Its outline there: x, y, x, y, ... in pixels, a polygon a visible part."""
 
     def content_hash(self) -> str:
         """Return a hash of all that the feed says, the place of the row aside."""
         said = asdict(self) | {"row": 0, "fields": dict(self.fields)}
+        for name in ("xyxy", "polygons"):  # items stored before there were any keep their hash
+            if not said[name]:
+                del said[name]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -54,8 +63,20 @@ class FeedReader(Protocol):
 
     name: str
 
-    def sniff(self, source: Path) -> bool:
+    def sniff(self, head: Head) -> bool:
         """Tell whether this file or folder looks like this format."""
 
     def read(self, source: Path) -> Iterator[ItemRecord | RowError]:
+        """Yield the feed's records in order, a RowError for each row that gives none."""
+
+
+class MappedReader(Protocol):
+    """Reads a format whose columns have no fixed names. It is a FeedReader too."""
+
+    name: str
+
+    def sniff(self, head: Head, columns: ColumnMap = ...) -> bool:
+        """Tell whether this file looks like this format."""
+
+    def read(self, source: Path, columns: ColumnMap = ...) -> Iterator[ItemRecord | RowError]:
         """Yield the feed's records in order, a RowError for each row that gives none."""

@@ -1,107 +1,154 @@
-"""Words of a feed in, values out: prices, availability, rows of a delimited file."""
+"""Words of a feed in, values out: prices, availability, plain text, lists of pictures."""
 
-import codecs
-import csv
+import html
+import math
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from collections.abc import Iterable
 
-from indexer.errors import FeedError
-
-_AMOUNT = re.compile(r"\d[\d.,' \u00a0]*")
-_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR"}
+_AMOUNT = re.compile(r"\d[\d.,'’ \u00a0\u202f]*")
+_SPACES = re.compile(r"[ '’\u00a0\u202f]")
+_CODE = re.compile(r"(?<![A-Z])[A-Z]{3}(?![A-Z])")
+# Longest first, so that `R$` is not read as `$`. `kr` may be of three countries: no code.
+_SIGNS = {
+    "US$": "USD", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD", "NZ$": "NZD",
+    "HK$": "HKD", "MX$": "MXN", "S$": "SGD", "R$": "BRL", "zł": "PLN", "Kč": "CZK", "Ft": "HUF",
+    "Fr.": "CHF", "Rs": "INR", "₹": "INR", "€": "EUR", "£": "GBP", "¥": "JPY", "₽": "RUB",
+    "₺": "TRY", "₩": "KRW", "₴": "UAH", "₪": "ILS", "₫": "VND", "lei": "RON", "$": "USD",
+}  # fmt: skip
+_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])  # ISO 4217
 _AVAILABILITY = {
-    "in_stock": ("in stock", "in_stock", "instock", "available", "1", "yes", "true"),
-    "out_of_stock": ("out of stock", "out_of_stock", "outofstock", "sold out", "0", "no", "false"),
-    "preorder": ("preorder", "pre-order", "pre_order"),
-    "backorder": ("backorder", "back order", "back_order", "onbackorder"),
-}
-# Far above any real description; Python's default of 131,072 is not.
-csv.field_size_limit(10_000_000)
+    "in_stock": (
+        "instock", "available", "yes", "true", "limitedavailability", "instoreonly",
+        "onlineonly", "auflager", "verfügbar", "lieferbar", "enstock", "disponible",
+        "disponibile", "disponibilita", "enexistencia", "emestoque", "emstock", "disponível",
+        "opvoorraad", "dostępny", "dostępna", "wmagazynie",
+    ),
+    "out_of_stock": (
+        "outofstock", "soldout", "unavailable", "discontinued", "no", "false", "ausverkauft",
+        "nichtverfügbar", "nichtlieferbar", "rupturedestock", "épuisé", "agotado", "sinexistencias",
+        "esaurito", "nondisponibile", "esgotado", "uitverkocht", "nietopvoorraad", "niedostępny",
+        "brak",
+    ),
+    "preorder": ("preorder", "presale", "vorbestellung", "précommande"),
+    "backorder": ("backorder", "onbackorder", "backordered", "notify"),
+}  # fmt: skip
+_COLOUR_WORDS = frozenset(
+    ["colour", "color", "colours", "colors", "farbe", "couleur", "colore", "cor", "kleur", "kolor",
+     "colour_name", "color_name", "base_colour", "base_color"]
+)  # fmt: skip
+_AVAILABILITY_OF = {word: name for name, words in _AVAILABILITY.items() for word in words}
+
+# Possessive (`*+`) here and below: of ten megabytes of `<` or of blanks, none is looked at twice.
+_TAG = re.compile(r"<(/?)([a-zA-Z!?][a-zA-Z0-9]*+)[^<>]*+>|<!--")
+_UNSEEN = ("script", "style")
+# No text in a database may hold these: PostgreSQL refuses a zero, no encoding has lone surrogates.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_LIST_MARKS = re.compile(r"[,;|\n]++")
+_ADDRESS_MARKS = re.compile(r"(?<![,;|\s])[,;|\s]++(?=[A-Za-z][A-Za-z0-9+.-]*+://)")
+MAX_PHOTOS = 1000  # of an item; Shopify allows 250, Google 11
+MAX_PRICE = 100  # characters
 
 
 def parse_price(text: str) -> tuple[float | None, str | None]:
     """Return amount and ISO currency of `29.90 EUR`, `€1.299,00`, `$5`; None for what is not said.
 
-    Raises ValueError when there is text but no amount in it.
+    Raises ValueError when there is text but no amount in it, or a negative one.
     """
     if not text.strip():
         return None, None
     found = _AMOUNT.search(text)
-    if not found:
-        raise ValueError(f"price {text!r} has no amount; expected one like '29.90 EUR'")
-    code = re.search(r"\b[A-Z]{3}\b", text)
+    if not found or len(text) > MAX_PRICE:
+        raise ValueError(f"price {text[:60]!r} has no amount; expected one like '29.90 EUR'")
+    before = text[: found.start()]
+    if before.endswith(("-", "\u2212")) and not before[-2:-1].isalnum():
+        raise ValueError(f"price {text[:60]!r} is negative; expected one like '29.90 EUR'")
+    code = _CODE.search(text)
     sign = next((iso for mark, iso in _SIGNS.items() if mark in text), None)
-    return _amount(found.group()), code.group() if code else sign
+    currency = code.group() if code else sign
+    amount = _amount(found.group(), currency in _THOUSANDTHS)
+    if not math.isfinite(amount):
+        raise ValueError(f"price {text[:60]!r} is no amount of money; expected '29.90 EUR'")
+    return amount, currency
 
 
-def _amount(text: str) -> float:
-    digits = re.sub(r"[ '\u00a0]", "", text).rstrip(".,")
+def _amount(text: str, has_thousandths: bool) -> float:
+    digits = _SPACES.sub("", text).rstrip(".,")
     # The last of the two marks is the decimal one, unless exactly three digits follow a lone mark.
     decimal = max(digits.rfind("."), digits.rfind(","))
     if decimal < 0:
         return float(digits)
     whole, mark, rest = digits[:decimal], digits[decimal], digits[decimal + 1 :]
-    if len(rest) == 3 and not re.search(r"[.,]", whole.replace(mark, "")):
+    is_lone = not re.search(r"[.,]", whole.replace(mark, ""))
+    first_group = re.split(r"[.,]", whole)[0]
+    # `0.999` and `1299.000` hold no thousands: those are parted off one to three digits.
+    groups = 1 <= len(first_group) <= 3 and first_group != "0"
+    if len(rest) == 3 and is_lone and groups and (not has_thousandths or mark in whole):
         return float(re.sub(r"[.,]", "", digits))
     return float(f"{re.sub(r'[.,]', '', whole)}.{rest}")
 
 
 def parse_availability(text: str) -> str | None:
-    """Return in_stock, out_of_stock, preorder, backorder; None when nothing known is said."""
-    word = text.strip().lower()
-    return next((name for name, words in _AVAILABILITY.items() if word in words), None)
+    """Return in_stock, out_of_stock, preorder, backorder; None when nothing known is said.
+
+    Reads Google's words, schema.org's addresses, what shops say in other languages, and how many
+    there are.
+    """
+    if re.fullmatch(r"-?[0-9]+(\.0+)?", text):
+        return "in_stock" if re.search("[1-9]", text) and text[0] != "-" else "out_of_stock"
+    word = text.strip().rstrip("/").rpartition("/")[2].lower()
+    return _AVAILABILITY_OF.get(re.sub(r"[\s_-]", "", word))
 
 
-def open_text(source: Path) -> TextIO:
-    """Open a text feed: UTF-8 with or without mark, UTF-16 with mark, else Windows-1252."""
-    try:
-        with source.open("rb") as raw:
-            encoding = _encoding(raw)
-        return source.open(encoding=encoding, errors="replace", newline="")
-    except OSError as error:
-        raise FeedError(f"the feed {source} cannot be read: {error}") from error
-
-
-def _encoding(raw: BinaryIO) -> str:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    chunk = raw.read(1 << 20)
-    if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    try:
-        while chunk:  # to the end: one accent in the last row decides as well as in the first
-            decoder.decode(chunk)
-            chunk = raw.read(1 << 20)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8-sig"
-
-
-def read_rows(source: Path, delimiter: str) -> Iterator[tuple[int, dict[str, str] | str]]:
-    """Yield line number and cells by header word; of a bad row a string that says what is wrong."""
-    with open_text(source) as text:
-        yield from _rows(csv.reader(text, delimiter=delimiter, strict=True), source)
-
-
-def _rows(reader: Any, source: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
-    try:
-        header = [name.strip() for name in next(reader)]
-    except StopIteration:
-        raise FeedError(f"the feed {source} is empty; expected a header and rows") from None
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num, f"the row cannot be parsed: {error}"
+def plain_text(text: str) -> str:
+    """Return a text without its HTML; one that has none stays as it is."""
+    if "<" not in text and "&" not in text:
+        return text
+    if "<" not in text and "&lt;" in text:  # HTML packed into HTML
+        text = html.unescape(text)
+    parts: list[str] = []
+    at, unseen = 0, ""
+    for tag in _TAG.finditer(text):
+        if tag.start() < at:
             continue
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) > len(header):
-            yield reader.line_num, f"{len(cells)} cells, but the header names {len(header)}"
-            continue
-        padded = cells + [""] * (len(header) - len(cells))
-        yield reader.line_num, {k: v.strip() for k, v in zip(header, padded, strict=True)}
+        if not unseen:
+            parts.append(text[at : tag.start()])
+        at = tag.end()
+        name = (tag.group(2) or "").lower()
+        if tag.group() == "<!--":
+            end = text.find("-->", at)
+            at = end + 3 if end >= 0 else len(text)
+        elif unseen:
+            unseen = "" if tag.group(1) and name == unseen else unseen
+        elif name in _UNSEEN and not tag.group(1):
+            unseen = name
+        if not unseen and name not in ("b", "i", "em", "strong", "span", "a", "u", "sup", "sub"):
+            parts.append(" ")
+    if not at:
+        return html.unescape(text)
+    if not unseen:
+        parts.append(text[at:])
+    return " ".join(html.unescape("".join(parts)).split())
+
+
+def is_colour_word(word: str) -> bool:
+    """Tell whether a column or an option of this name, in lower case, holds colours."""
+    return word in _COLOUR_WORDS
+
+
+def storable(text: str) -> str:
+    """Return a text without the characters that no database takes."""
+    return _UNSTORABLE.sub("", text) if _UNSTORABLE.search(text) else text
+
+
+def split_addresses(text: str) -> list[str]:
+    """Return the pictures that a cell lists, parted by `,`, `;`, `|` or a line's end.
+
+    A web address keeps its own commas: only one before the next `scheme://` parts.
+    """
+    marks = _ADDRESS_MARKS if "://" in text else _LIST_MARKS
+    return unique(marks.split(text, MAX_PHOTOS)[:MAX_PHOTOS])
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    """Return the texts in their order, stripped, without empty and repeated ones."""
+    return list(dict.fromkeys(filter(None, (text.strip().strip(",;| ").strip() for text in texts))))

@@ -1,0 +1,81 @@
+"""Texts by key, kept on disk: what a reader must remember of rows it has passed, in little memory.
+
+A million products would fill a gigabyte as Python objects; a temporary SQLite file, which goes
+away with its reader, holds them in the memory of its cache.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from indexer.errors import FeedError
+
+_CACHE_KIB = 16_384  # pages in memory; what is asked next mostly lies beside what was asked last
+
+
+class KeyedTexts:
+    """First filled, then asked. Not for two threads at once."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._file.execute("PRAGMA journal_mode = OFF")
+        self._file.execute("CREATE TABLE texts (key TEXT, text TEXT)")
+        self._file.execute("BEGIN")
+        self._is_filled = False
+        self._last: tuple[str, list[str]] = ("", [])
+
+    def add(self, key: str, text: str) -> None:
+        """Keep a text, beside others of its key. Raises FeedError where the disk is full."""
+        with _disk_errors():
+            self._file.execute("INSERT INTO texts VALUES (?, ?)", (key, text))
+
+    def add_cells(self, key: str, cells: Mapping[str, str]) -> None:
+        """Keep the cells of a row that are not empty."""
+        self.add(key, json.dumps({word: cell for word, cell in cells.items() if cell}))
+
+    def texts(self, key: str) -> list[str]:
+        """Return the texts of a key in the order they came; variants ask for the same in turn."""
+        if not self._is_filled:
+            with _disk_errors():
+                self._file.execute("COMMIT")
+                self._file.execute("CREATE INDEX of_key ON texts (key)")
+            self._is_filled = True
+        if self._last[0] != key or not self._last[1]:
+            with _disk_errors():
+                rows = self._file.execute(
+                    "SELECT text FROM texts WHERE key = ? ORDER BY rowid", (key,)
+                ).fetchall()
+            self._last = (key, [text for (text,) in rows])
+        return self._last[1]
+
+    def cells(self, key: str) -> dict[str, str] | None:
+        """Return the cells that were first kept under a key, or None."""
+        found = self.texts(key)
+        return dict(json.loads(found[0])) if found else None
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
+
+
+@contextmanager
+def keyed_texts() -> Iterator[KeyedTexts]:
+    """Open and at last remove a file of texts."""
+    kept = KeyedTexts()
+    try:
+        yield kept
+    finally:
+        kept.close()
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise FeedError(
+            f"the rows of the feed cannot be kept in a temporary file: {error}; "
+            "free some space, or name another folder with TMPDIR"
+        ) from error

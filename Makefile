@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint lock clean
+.PHONY: setup demo test soak lint lock clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -35,6 +35,10 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
+
+# A hundred writes killed at random moments: 20 to 30 minutes; the result goes into the page.
+soak: setup
+	$(BIN)/python -m tests.soak --report docs/reliability.md
 
 lint: setup
 	$(BIN)/ruff check .

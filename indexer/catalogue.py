@@ -4,29 +4,39 @@ Order of writing: commit SQL, then the vectors. What a crash leaves undone betwe
 caught up when the catalogue is next opened.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import threading
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from filelock import FileLock, Timeout
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from indexer.batches import batches
+from indexer.changes import catch_up, catch_up_opened, clear, compare, touch
 from indexer.database import open_engine
-from indexer.errors import CatalogueEmpty, CatalogueLocked, FingerprintMismatch
+from indexer.disk import explained
+from indexer.errors import CatalogueEmpty, FingerprintMismatch
 from indexer.features import Layout
-from indexer.rows import ItemWrite, delete_items, delete_orphans, garment_ids_of, write_item
+from indexer.locks import CatalogueLock
+from indexer.rows import (
+    ItemWrite,
+    add_catalogue,
+    count_rows,
+    delete_items,
+    delete_orphans,
+    garment_ids_of,
+    write_item,
+)
 from indexer.settings import Settings
 from indexer.staging import Switched, add_staged, drop_staged, find_staged, switch_to_staged
-from indexer.tables import CatalogueRow, GarmentRow, ItemRow, PhotoRow
+from indexer.tables import CatalogueRow, GarmentRow
 from indexer.thumbnails import photo_hashes, remove_unstored
-from indexer.vectors import FaissIndex, VectorIndex, from_bytes
+from indexer.vectors import FaissIndex, VectorIndex
 
 LOCK_WAIT_S = 10  # a second writer waits so long for the first before it says so
-CHUNK = 2_000  # rows read or deleted at a time
+CHUNK = 2_000  # items deleted in one transaction
 
 
 class Catalogue:
@@ -37,7 +47,8 @@ class Catalogue:
         self.id = catalogue_id
         self.settings = settings
         self._vectors: VectorIndex | None = None
-        self._opened_uid = ""  # whose vectors these are
+        self._opened: tuple[str, str | None] = ("", None)  # whose vectors these are, made by whom
+        self._lock = threading.RLock()  # around each change of the vectors
         self._models: str | None = None  # the fingerprint of who reads and writes here, once said
 
     @classmethod
@@ -58,10 +69,7 @@ class Catalogue:
                     f"no catalogue {settings.catalogue!r} in {settings.home}; "
                     f"there is {', '.join(names) or 'none yet'}; make one with `lapel index`"
                 )
-            if row is None:
-                row = CatalogueRow(name=settings.catalogue)
-                session.add(row)
-                session.commit()
+            row = row or add_catalogue(session, settings.catalogue)
             return cls(engine, settings, row.id)
 
     def row(self) -> CatalogueRow:
@@ -72,42 +80,57 @@ class Catalogue:
     @property
     def layout(self) -> Layout:
         """How long each part of the stored vectors is. Raises CatalogueEmpty."""
-        layout = self.row().layout
-        if layout is None:
-            raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
-        return Layout(**layout)
+        return _layout(self.row())
 
     @property
     def vectors(self) -> VectorIndex:
-        """The vector index, opened and caught up with SQL at first use.
+        """The vector index, caught up with what this and other processes have committed.
 
-        Raises FingerprintMismatch when the catalogue was re-embedded since its models were checked.
+        Costs one short query when nothing has changed. Raises FingerprintMismatch when the
+        catalogue was re-embedded since its models were checked.
         """
-        row = self.row()
-        if self._models not in (None, row.fingerprint):
-            raise _mismatch(row.fingerprint, self._models)
-        if self._vectors is None or self._opened_uid != row.uid:
-            self._vectors = FaissIndex(self.layout.dim, self._vector_file(row.uid))
-            self._opened_uid = row.uid
-            self.catch_up()
-        return self._vectors
+        return self._current_vectors(self._models)
 
-    def _vector_file(self, uid: str) -> Path:
+    def _current_vectors(self, models: str | None) -> VectorIndex:
+        seen = self.row()
+        with self._lock, Session(self.engine) as session:
+            held = self._vectors if self._opened == _key(seen) else None
+            is_current = held is not None and held.stamp.revision == seen.revision
+            # Read again: while this thread waited, another may have caught up with more.
+            row = seen if is_current else session.get_one(CatalogueRow, self.id)
+            if models not in (None, row.fingerprint):
+                raise _mismatch(row.fingerprint, models)
+            if self._vectors is None or self._opened != _key(row):
+                opened = FaissIndex(_layout(row).dim, self.vector_file(row.uid))
+                catch_up_opened(session, row, opened)
+                self._vectors, self._opened = opened, _key(row)
+            elif not is_current:
+                catch_up(session, row, self._vectors)
+            return self._vectors
+
+    def _follow(self) -> None:
+        """Bring this process's vectors to what it has just committed, whoever made them."""
+        if self.row().layout is not None:
+            self._current_vectors(None)
+
+    def vector_file(self, uid: str) -> Path:
+        """Return where the vectors of a catalogue's row are saved."""
         return self.settings.home / "vectors" / f"{self.settings.catalogue}-{uid}.faiss"
+
+    @property
+    def lock(self) -> CatalogueLock:
+        """The lock of who writes to this catalogue."""
+        return CatalogueLock(self.engine, self.settings.home, self.settings.catalogue, self.id)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the catalogue's writer lock. Raises CatalogueLocked after ten seconds."""
-        self.settings.home.mkdir(parents=True, exist_ok=True)
-        path = self.settings.home / f"{self.settings.catalogue}.lock"
-        try:
-            with FileLock(path, timeout=LOCK_WAIT_S):
-                yield
-        except Timeout as error:
-            raise CatalogueLocked(
-                f"another process has been writing to this catalogue for {LOCK_WAIT_S} s "
-                f"(lock {path}); wait for it to end"
-            ) from error
+        """Hold the catalogue's writer lock.
+
+        Raises CatalogueLocked after ten seconds; DiskFull or CatalogueReadOnly for a disk met
+        inside.
+        """
+        with explained(self.settings.home), self.lock.held(LOCK_WAIT_S):
+            yield
 
     def bind(self, fingerprint: str, layout: Layout) -> None:
         """Bind an empty catalogue to models, or check that it was made with these.
@@ -117,9 +140,9 @@ class Catalogue:
         with Session(self.engine) as session:
             row = session.get_one(CatalogueRow, self.id)
             if row.fingerprint != fingerprint and not self._has_garments(session):
-                self._vectors = None
                 row.fingerprint = fingerprint
                 row.layout = {part: getattr(layout, part) for part in layout.__slots__}
+                self.vector_file(row.uid).unlink(missing_ok=True)  # of other dimensions, and empty
                 session.commit()
         self.check_models(fingerprint)
 
@@ -143,22 +166,22 @@ class Catalogue:
         return session.scalar(first) is not None
 
     def write(self, items: Collection[ItemWrite]) -> None:
-        """Store items with their photos and garments: one transaction, then the vectors."""
-        fingerprint = self.row().fingerprint or ""
-        vectors = self.vectors
+        """Store items with their photos and garments: one transaction, then the vectors.
+
+        For who holds the lock.
+        """
+        row = self.row()
+        if self._models not in (None, row.fingerprint):
+            raise _mismatch(row.fingerprint, self._models)
         with Session(self.engine) as session:
             linked_before = garment_ids_of(session, self.id, [w.record.item_id for w in items])
             hashes = photo_hashes(session, linked_before)
-            new: list[GarmentRow] = []
             for item in items:
-                new.extend(write_item(session, self.id, item, fingerprint))
-            removed = delete_orphans(session, self.id, linked_before)
-            added = {row.id: row.vector for row in new if row.id not in removed}
-            self._touch(session)
+                write_item(session, self.id, item, row.fingerprint or "")
+            touch(session, self.id, delete_orphans(session, self.id, linked_before))
             session.commit()
             remove_unstored(session, self.settings.home, hashes)
-        vectors.remove(removed)
-        self._add(vectors, added)
+        self._follow()
 
     def delete(self, item_ids: Collection[str]) -> int:
         """Delete items by the shop's ids, with what only they showed; returns how many there were.
@@ -172,41 +195,30 @@ class Catalogue:
                     linked = garment_ids_of(session, self.id, some)
                     hashes = photo_hashes(session, linked)
                     count += delete_items(session, self.id, some)
-                    removed = delete_orphans(session, self.id, linked)
-                    self._touch(session)
+                    touch(session, self.id, delete_orphans(session, self.id, linked))
                     session.commit()
                     remove_unstored(session, self.settings.home, hashes)
-                if removed:
-                    self.vectors.remove(removed)
-            if count:
-                self.vectors.save()
+                self._follow()
+            if count and self._vectors is not None:
+                with self._lock:
+                    self._vectors.save()
         return count
 
     def rebuild(self) -> int:
         """Build the vectors anew from SQL, without one model call; returns how many there are."""
         with self.writing():
             vectors = self.vectors
-            vectors.remove(vectors.ids().tolist())
-            self.catch_up()
-            vectors.save()
+            with self._lock, Session(self.engine) as session:
+                clear(vectors)
+                compare(session, self.row(), vectors)
+                vectors.save()
             return len(vectors)
 
     def catch_up(self) -> tuple[int, int]:
-        """Make the vectors equal to SQL; returns how many were added and removed."""
+        """Make the vectors equal to SQL by comparing all; returns how many came and went."""
         vectors = self.vectors
-        with Session(self.engine) as session:
-            stored = set(
-                session.scalars(select(GarmentRow.id).where(GarmentRow.catalogue_id == self.id))
-            )
-            held = set(vectors.ids().tolist())
-            vectors.remove(held - stored)
-            missing = sorted(stored - held)
-            for chunk in batches(missing, CHUNK):
-                rows = session.execute(
-                    select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(chunk))
-                )
-                self._add(vectors, {row.id: row.vector for row in rows})
-        return len(missing), len(held - stored)
+        with self._lock, Session(self.engine) as session:
+            return compare(session, self.row(), vectors)
 
     def staged(self, fingerprint: str, layout: Layout) -> "Catalogue":
         """Return the hidden catalogue in which this one is made anew by these models.
@@ -230,7 +242,7 @@ class Catalogue:
             hidden = find_staged(session, self.id)
             if hidden is None:
                 return
-            file = self._vector_file(hidden.uid)
+            file = self.vector_file(hidden.uid)
             drop_staged(session, hidden.id)
             session.commit()
         file.unlink(missing_ok=True)
@@ -249,23 +261,14 @@ class Catalogue:
             session.commit()
         self._models = self._vectors = None
         self.vectors.save()
-        self._vector_file(old).unlink(missing_ok=True)
+        self.vector_file(old).unlink(missing_ok=True)
         return switched
 
     def stats(self) -> dict[str, Any]:
         """Count what is stored, with the models' fingerprint."""
         row = self.row()
-        counts: dict[str, int] = {}
         with Session(self.engine) as session:
-            for name, table in (("items", ItemRow), ("photos", PhotoRow), ("garments", GarmentRow)):
-                query = select(func.count()).where(table.catalogue_id == self.id)
-                counts[name] = session.scalar(query.select_from(table)) or 0
-            slots = session.execute(
-                select(GarmentRow.slot, func.count())
-                .where(GarmentRow.catalogue_id == self.id)
-                .group_by(GarmentRow.slot)
-            )
-            by_slot = {str(slot): int(count) for slot, count in slots}
+            counts, by_slot = count_rows(session, self.id)
         return {
             "catalogue": row.name,
             **counts,
@@ -276,16 +279,15 @@ class Catalogue:
             "layout": row.layout,
         }
 
-    def _touch(self, session: Session) -> None:
-        session.execute(
-            update(CatalogueRow)
-            .where(CatalogueRow.id == self.id)
-            .values(revision=CatalogueRow.revision + 1)
-        )
 
-    def _add(self, vectors: VectorIndex, packed: Mapping[int, bytes]) -> None:
-        ids = np.fromiter(packed, np.int64, len(packed))
-        vectors.add(ids, from_bytes(list(packed.values()), self.layout.dim))
+def _layout(row: CatalogueRow) -> Layout:
+    if row.layout is None:
+        raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
+    return Layout(**row.layout)
+
+
+def _key(row: CatalogueRow) -> tuple[str, str | None]:
+    return row.uid, row.fingerprint
 
 
 def _mismatch(made_by: str | None, loaded: str | None) -> FingerprintMismatch:

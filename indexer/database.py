@@ -1,18 +1,25 @@
 """An address in, a ready SQLAlchemy engine out; the schema is Alembic's, never made by hand."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
-from indexer.errors import CatalogueEmpty, CatalogueError, SchemaOutdated
+from indexer.disk import explain_sql, explained, is_writable
+from indexer.errors import CatalogueEmpty, CatalogueError, CatalogueReadOnly, SchemaOutdated
 
+MIGRATION_KEY = 0x4C504C00  # any number that no other program in the same database takes
+NUL_SHOWN = "\ufffd"
 BUSY_TIMEOUT_S = 30  # how long a reader or writer waits for another before giving up
 
 
@@ -51,16 +58,65 @@ def _connect(url: str, create: bool) -> Engine:
         if path and not path.exists():
             if not create:
                 raise CatalogueEmpty(f"no catalogue at {path.parent}; make one with `lapel index`")
-            path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(address)
+            with explained(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(_read_only(address, path) if path else address)
         if path:
             event.listen(engine, "connect", _prepare_sqlite)
+        if address.get_backend_name() == "postgresql":
+            event.listen(engine, "before_cursor_execute", _without_nul, retval=True)
+        event.listen(engine, "handle_error", _explain)
         engine.connect().close()
     except (SQLAlchemyError, OSError, ImportError) as error:
         raise CatalogueError(
             f"the database {_without_password(url)} cannot be opened: {error}"
         ) from error
     return engine
+
+
+def _read_only(address: URL, path: Path) -> URL:
+    """Return how to open a SQLite file: where nothing may be written, so that none is tried."""
+    if not path.exists() or (is_writable(path) and is_writable(path.parent)):
+        return address
+    log, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    if log.exists() and log.stat().st_size and not shared.exists():
+        raise CatalogueReadOnly(
+            f"{path} was not closed, and its last changes lie in {log.name}, which can only be "
+            "read where it may be written; copy the folder to a writable place"
+        )
+    # Without a log beside it, SQLite takes the file alone only if told that nobody changes it.
+    is_open = log.exists() and shared.exists()
+    query = {"mode": "ro", "uri": "true"} | ({} if is_open else {"immutable": "1"})
+    return address.set(database=f"file:{quote(str(path))}", query=query)
+
+
+def _explain(context: ExceptionContext) -> None:
+    """Raise our own error for a full or read-only disk."""
+    if context.engine is not None:
+        url = context.engine.url
+        file = url.database if url.get_backend_name() == "sqlite" else None
+        name = unquote(file.removeprefix("file:")) if file else ""
+        place = Path(name) if name else url.render_as_string(hide_password=True)
+        said = explain_sql(context.original_exception, place)
+        if said is not None:
+            raise said from context.original_exception
+
+
+def _without_nul(*call: Any) -> tuple[str, Any]:
+    """Show a zero in a text as a sign: PostgreSQL's texts have none, and a feed may have any."""
+    _, _, statement, parameters, *_ = call
+    if isinstance(parameters, dict):
+        return statement, _plain(parameters)
+    return statement, [_plain(each) for each in parameters]
+
+
+def _plain(parameters: Any) -> Any:
+    if not isinstance(parameters, dict):
+        return parameters
+    return {
+        name: value.replace("\0", NUL_SHOWN) if isinstance(value, str) else value
+        for name, value in parameters.items()
+    }
 
 
 def _without_password(url: str) -> str:
@@ -70,12 +126,30 @@ def _without_password(url: str) -> str:
         return repr(url)
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables to the newest version."""
-    config = _alembic()
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables up to a version, by default the newest."""
+    with _alone(engine) as connection:
+        command.upgrade(_alembic(connection), revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Bring the tables down to an older version; `base` leaves none. What is newer is lost."""
+    with _alone(engine) as connection:
+        command.downgrade(_alembic(connection), revision)
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in one transaction, killed in which nothing is half made.
+
+    Another process that would do the same waits, and then finds it done.
+    """
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if engine.dialect.name == "sqlite":  # whose driver begins none for a CREATE TABLE
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_KEY})
+        yield connection
 
 
 def upgrade_url(url: str) -> tuple[str | None, str | None]:
@@ -83,22 +157,30 @@ def upgrade_url(url: str) -> tuple[str | None, str | None]:
     engine = _connect(url, create=False)
     before, _ = revisions(engine)
     upgrade(engine)
-    return before, revisions(engine)[0]
+    after, _ = revisions(engine)
+    engine.dispose()
+    return before, after
 
 
 def revisions(engine: Engine) -> tuple[str | None, str | None]:
     """Return the version the tables are at (None: no tables) and the newest."""
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-    return current, ScriptDirectory.from_config(_alembic()).get_current_head()
+    return current, newest_revision()
+
+
+def newest_revision() -> str | None:
+    """Return the version of the tables that this Lapel needs."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
 
 
 def _known_revisions() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
 
 
-def _alembic() -> Config:
+def _alembic(connection: Connection | None = None) -> Config:
     config = Config()
+    config.attributes["connection"] = connection
     config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))))
     return config
 
@@ -115,6 +197,7 @@ def _number(value: Any) -> float | None:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Set up a new connection."""
     # SQLite's own lower() knows ASCII only, and its cast makes 0 of any word.
     connection.create_function("lower", 1, _lower, deterministic=True)
     connection.create_function("lapel_number", 1, _number, deterministic=True)

@@ -6,6 +6,7 @@ LapelError
 │   ├── PhotoEmpty             0 bytes
 │   ├── PhotoTooManyBytes      a larger file than is accepted
 │   ├── PhotoTooManyPixels     more pixels than are decoded (a decompression bomb)
+│   ├── PhotoTooManyPieces     far more pieces than a picture needs (another kind of bomb)
 │   ├── PhotoTooSmall          a side shorter than a garment can be seen in
 │   ├── PhotoTruncated         the file ends before the picture does
 │   └── PhotoUnreadable        not a picture, or in no format that is read
@@ -15,6 +16,10 @@ LapelError
 ├── CatalogueError             a catalogue that cannot be opened or written
 │   ├── CatalogueEmpty         nothing indexed yet
 │   ├── CatalogueLocked        another process is writing
+│   ├── CatalogueReadOnly      it, or its folder, may not be written
+│   ├── DiskFull               no room left, or a limit on the size of files
+│   ├── BackupUnusable         a backup that is damaged, foreign, or of a newer version
+│   ├── SyncRefused            a feed that would remove too many of its items
 │   ├── FingerprintMismatch    its vectors were made by other models
 │   └── SchemaOutdated         its tables were made by another version
 ├── QueryError                 a query that cannot be answered as asked
@@ -53,6 +58,10 @@ class PhotoTooManyPixels(PhotoError):
     """More pixels than are decoded: a very large picture or a decompression bomb."""
 
 
+class PhotoTooManyPieces(PhotoError):
+    """Far more chunks, scans or tiles than a picture needs: it would take very long to decode."""
+
+
 class PhotoTooSmall(PhotoError):
     """A side shorter than a garment can be seen in."""
 
@@ -87,6 +96,22 @@ class CatalogueEmpty(CatalogueError):
 
 class CatalogueLocked(CatalogueError):
     """Another process is writing."""
+
+
+class CatalogueReadOnly(CatalogueError):
+    """It, or its folder, may not be written."""
+
+
+class DiskFull(CatalogueError):
+    """No room left, or a limit on the size of files."""
+
+
+class BackupUnusable(CatalogueError):
+    """A backup that is damaged, foreign, or of a newer version."""
+
+
+class SyncRefused(CatalogueError):
+    """A feed that would remove too many of its items."""
 
 
 class FingerprintMismatch(CatalogueError):

@@ -2,14 +2,27 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from indexer.describe import DescribedGarment
+from indexer.batches import SQL_VALUES, batches
 from indexer.feeds.record import ItemRecord
-from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
+from indexer.tables import (
+    CatalogueRow,
+    FaultRow,
+    GarmentRow,
+    ItemGarmentRow,
+    ItemPhotoRow,
+    ItemRow,
+    PhotoRow,
+)
 from indexer.vectors import to_bytes
+
+if TYPE_CHECKING:  # it brings the models' libraries, which no command needs that runs no model
+    from indexer.describe import DescribedGarment
 
 COLUMNS = (
     "group_id", "title", "description", "category", "slot", "colour", "brand", "price", "currency",
@@ -24,7 +37,7 @@ class PhotoWrite:
     address: str
     sha256: str
     image_hw: tuple[int, int]
-    garments: tuple[DescribedGarment, ...] | None
+    garments: "tuple[DescribedGarment, ...] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,18 @@ class ItemWrite:
     photos: tuple[PhotoWrite, ...]
 
 
+def add_catalogue(session: Session, name: str) -> CatalogueRow:
+    """Insert an empty catalogue, in a transaction of its own; or return the one just made."""
+    row = CatalogueRow(name=name)
+    session.add(row)
+    try:
+        session.commit()
+    except IntegrityError:  # by another process
+        session.rollback()
+        row = session.scalars(select(CatalogueRow).where(CatalogueRow.name == name)).one()
+    return row
+
+
 def write_item(
     session: Session, catalogue_id: int, write: ItemWrite, fingerprint: str
 ) -> list[GarmentRow]:
@@ -42,6 +67,9 @@ def write_item(
     item = _upsert(session, catalogue_id, write.record)
     wanted = write.record.slot or ""
     new: list[GarmentRow] = []
+    shown_before = set(
+        session.scalars(select(ItemPhotoRow.photo_id).where(ItemPhotoRow.item_id == item.id))
+    )
     _unlink(session, item.id)
     linked: dict[int, None] = {}
     photos: dict[int, ItemPhotoRow] = {}
@@ -58,6 +86,8 @@ def write_item(
             garments = add_garments(session, photo, wanted, written.garments, fingerprint)
             new.extend(garments)
         linked.update(dict.fromkeys(garment.id for garment in garments))
+    if photos.keys() != shown_before:
+        item.duplicate_of = None  # that was said of other pictures
     session.add_all(photos.values())
     session.add_all(ItemGarmentRow(item_id=item.id, garment_id=gid) for gid in linked)
     session.flush()
@@ -74,7 +104,7 @@ def add_garments(
     session: Session,
     photo: PhotoRow,
     wanted: str,
-    garments: Iterable[DescribedGarment],
+    garments: "Iterable[DescribedGarment]",
     fingerprint: str,
 ) -> list[GarmentRow]:
     """Insert a photo's garments as these models described them; returns their rows, with ids."""
@@ -109,8 +139,27 @@ def garment_ids_of(session: Session, catalogue_id: int, item_ids: Collection[str
     return set(session.scalars(query))
 
 
+def count_rows(session: Session, catalogue_id: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many items, photos and garments there are, and how many garments by slot."""
+    counts: dict[str, int] = {}
+    for name, table in (("items", ItemRow), ("photos", PhotoRow), ("garments", GarmentRow)):
+        query = select(func.count()).where(table.catalogue_id == catalogue_id)
+        counts[name] = session.scalar(query.select_from(table)) or 0
+    slots = session.execute(
+        select(GarmentRow.slot, func.count())
+        .where(GarmentRow.catalogue_id == catalogue_id)
+        .group_by(GarmentRow.slot)
+    )
+    return counts, {str(slot): int(count) for slot, count in slots}
+
+
 def delete_items(session: Session, catalogue_id: int, item_ids: Collection[str]) -> int:
     """Delete items and their links; returns how many there were."""
+    session.execute(
+        delete(FaultRow).where(
+            FaultRow.catalogue_id == catalogue_id, FaultRow.item_id.in_(item_ids)
+        )
+    )
     done = session.execute(
         delete(ItemRow).where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(item_ids))
     )
@@ -119,23 +168,21 @@ def delete_items(session: Session, catalogue_id: int, item_ids: Collection[str])
 
 def delete_orphans(session: Session, catalogue_id: int, candidates: Iterable[int]) -> set[int]:
     """Delete those of these garments that no item has any more, and photos no item shows."""
-    ids = set(candidates)
-    kept = set(
-        session.scalars(select(ItemGarmentRow.garment_id).where(ItemGarmentRow.garment_id.in_(ids)))
-    )
-    orphans = ids - kept
-    if not orphans:
-        return set()
-    photo_ids = set(session.scalars(select(GarmentRow.photo_id).where(GarmentRow.id.in_(orphans))))
-    session.execute(delete(GarmentRow).where(GarmentRow.id.in_(orphans)))
-    shown = set(
-        session.scalars(select(ItemPhotoRow.photo_id).where(ItemPhotoRow.photo_id.in_(photo_ids)))
-    )
-    session.execute(
-        delete(PhotoRow).where(
-            PhotoRow.catalogue_id == catalogue_id, PhotoRow.id.in_(photo_ids - shown)
+    orphans: set[int] = set()
+    for some in batches(set(candidates), SQL_VALUES):
+        kept = select(ItemGarmentRow.garment_id).where(ItemGarmentRow.garment_id.in_(some))
+        orphans.update(set(some) - set(session.scalars(kept)))
+    photo_ids: set[int] = set()
+    for some in batches(orphans, SQL_VALUES):
+        of_them = GarmentRow.id.in_(some)
+        photo_ids.update(session.scalars(select(GarmentRow.photo_id).where(of_them)))
+        session.execute(delete(GarmentRow).where(of_them))
+    for some in batches(photo_ids, SQL_VALUES):
+        shown = select(ItemPhotoRow.photo_id).where(ItemPhotoRow.photo_id.in_(some))
+        hidden = set(some) - set(session.scalars(shown))
+        session.execute(
+            delete(PhotoRow).where(PhotoRow.catalogue_id == catalogue_id, PhotoRow.id.in_(hidden))
         )
-    )
     return orphans
 
 
@@ -190,10 +237,15 @@ def _upsert(session: Session, catalogue_id: int, record: ItemRecord) -> ItemRow:
         session.add(item)
     for column in COLUMNS:
         setattr(item, column, getattr(record, column))
-    item.fields = dict(record.fields)
+    # PostgreSQL keeps a zero in JSON, but then no filter can read any item's field of that name.
+    item.fields = {_plain(name): _plain(value) for name, value in record.fields.items()}
     item.content_hash = record.content_hash()
     session.flush()
     return item
+
+
+def _plain(value: Any) -> Any:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def _unlink(session: Session, item_row_id: int) -> None:
@@ -202,7 +254,7 @@ def _unlink(session: Session, item_row_id: int) -> None:
 
 
 def _garment_row(
-    photo: PhotoRow, wanted: str, garment: DescribedGarment, fingerprint: str
+    photo: PhotoRow, wanted: str, garment: "DescribedGarment", fingerprint: str
 ) -> GarmentRow:
     height, width = garment.image_hw
     x1, y1, x2, y2 = garment.xyxy

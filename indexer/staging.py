@@ -119,7 +119,13 @@ def switch_to_staged(session: Session, catalogue_id: int, staged_id: int) -> Swi
     session.execute(
         update(CatalogueRow)
         .where(CatalogueRow.id == catalogue_id)
-        .values(uid=uid, fingerprint=fingerprint, layout=layout, revision=CatalogueRow.revision + 1)
+        .values(
+            uid=uid,
+            fingerprint=fingerprint,
+            layout=layout,
+            revision=CatalogueRow.revision + 1,
+            log_from=CatalogueRow.revision + 1,  # nobody can follow a switch: ids are compared
+        )
     )
     return Switched(garments, photos, items)
 

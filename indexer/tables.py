@@ -51,6 +51,8 @@ class CatalogueRow(Table):
     """Lengths of the fused vector's parts."""
     revision: Mapped[int] = mapped_column(default=0)
     """Grows with each change."""
+    log_from: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Since this revision every removed garment is in `removed_garment`."""
 
 
 class ItemRow(Table):
@@ -79,6 +81,8 @@ class ItemRow(Table):
     fields: Mapped[dict[str, Any]]
     content_hash: Mapped[str] = mapped_column(String(64))
     """Of the feed's row: equal means nothing to do."""
+    duplicate_of: Mapped[str | None] = mapped_column(String(200))
+    """The group whose picture this item's repeats, by `lapel duplicates --collapse`."""
     updated_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), default=_now, onupdate=_now
     )
@@ -122,6 +126,7 @@ class GarmentRow(Table):
     __tablename__ = "garment"
     __table_args__ = (
         Index("ix_garment_catalogue_slot", "catalogue_id", "slot"),
+        Index("ix_garment_catalogue_garment", "catalogue_id", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -154,6 +159,34 @@ class ItemGarmentRow(Table):
     garment_id: Mapped[int] = mapped_column(
         ForeignKey("garment.id", ondelete="CASCADE"), primary_key=True, index=True
     )
+
+
+class RemovedGarmentRow(Table):
+    """A garment that is gone, remembered for a while: so other processes' vectors can follow."""
+
+    __tablename__ = "removed_garment"
+    __table_args__ = (Index("ix_removed_garment_catalogue_revision", "catalogue_id", "revision"),)
+
+    garment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
+    revision: Mapped[int]
+    """The catalogue's, made by the removal."""
+
+
+class FaultRow(Table):
+    """What of an item could not be used when it was last imported; the item may not be stored."""
+
+    __tablename__ = "fault"
+    __table_args__ = (Index("ix_fault_catalogue_item", "catalogue_id", "item_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
+    item_id: Mapped[str] = mapped_column(String(200))
+    address: Mapped[str] = mapped_column(Text)
+    """The picture's, as the feed says it; empty where the whole row is meant."""
+    kind: Mapped[str] = mapped_column(String(40))
+    """The error's type: `photo_missing`."""
+    detail: Mapped[str] = mapped_column(Text)
 
 
 class KeyRow(Table):

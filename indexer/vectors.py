@@ -3,8 +3,9 @@
 Ids are garment ids. The index is derived from SQL: lost or damaged, it is built again.
 """
 
-import os
+import logging
 from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,12 +14,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import CatalogueError
+from indexer.seals import SealBroken, check_seal, write_sealed
+
+log = logging.getLogger("lapel")
 
 Ids = NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Up to where an index follows its catalogue: its revision, and the newest garment seen.
+
+    A revision of -1 says that nothing is known: all ids must be compared.
+    """
+
+    revision: int = -1
+    last_id: int = 0
+
+
 class VectorIndex(Protocol):
     """Stores vectors under ids and finds those with the largest inner product."""
+
+    stamp: Stamp
+    """Set by who changes the index; saved and opened with it."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
 
     def __len__(self) -> int:
         """How many vectors are stored."""
@@ -32,6 +54,9 @@ class VectorIndex(Protocol):
     def remove(self, ids: Collection[int]) -> None:
         """Forget these ids; those not stored are passed over."""
 
+    def get(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of stored ids (n,)."""
+
     def search(
         self, query: NDArray[np.float32], k: int, allowed: Ids | None = None
     ) -> tuple[Ids, NDArray[np.float32]]:
@@ -42,11 +67,29 @@ class VectorIndex(Protocol):
 
 
 class FaissIndex:
-    """An exact VectorIndex in memory (faiss IndexFlatIP), saved to one file."""
+    """An exact VectorIndex in memory (faiss IndexFlatIP), saved to one sealed file.
+
+    A file that is damaged or not its own is said in the log and not used: SQL has it all.
+    """
 
     def __init__(self, dim: int, path: Path) -> None:
         self._path = path
-        self._index = _load(path, dim) or faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+        self.stamp = Stamp()
+        self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+        try:
+            self._index, self.stamp = load(path, dim)
+        except FileNotFoundError:
+            pass  # the first of this catalogue, or removed on purpose
+        except (SealBroken, OSError) as error:
+            log.warning(
+                "the vector file %s is not used: %s; its vectors are read from the database, and "
+                "saved by the next change or `lapel rebuild`", path, error
+            )  # fmt: skip
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._index.d)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -67,6 +110,10 @@ class FaissIndex:
         if ids:
             self._index.remove_ids(np.fromiter(ids, np.int64, len(ids)))
 
+    def get(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of stored ids (n,)."""
+        return np.asarray(self._index.reconstruct_batch(ids), np.float32).reshape(-1, self.dim)
+
     def search(
         self, query: NDArray[np.float32], k: int, allowed: Ids | None = None
     ) -> tuple[Ids, NDArray[np.float32]]:
@@ -84,13 +131,13 @@ class FaissIndex:
         return ids[0][found], scores[0][found]
 
     def save(self) -> None:
-        """Write the file beside and then in place, so that a crash leaves the old or the new."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(".new")
-        faiss.write_index(self._index, str(beside))
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
-        beside.replace(self._path)
+        """Write the file beside and then in place: a crash leaves the old or the new. OSError."""
+        facts = {"dim": self.dim, "count": len(self), **asdict(self.stamp)}
+        write_sealed(
+            self._path,
+            facts,
+            lambda send: faiss.write_index(self._index, faiss.PyCallbackIOWriter(send)),
+        )
 
 
 def _bitmap(allowed: Ids) -> faiss.IDSelector:
@@ -99,15 +146,16 @@ def _bitmap(allowed: Ids) -> faiss.IDSelector:
     return faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
 
 
-def _load(path: Path, dim: int) -> faiss.Index | None:
-    """Read a saved index; None when there is none that can be used, for it can be rebuilt."""
-    if not path.is_file():
-        return None
+def load(path: Path, dim: int) -> tuple[faiss.Index, Stamp]:
+    """Read a saved index of so many dimensions. Raises SealBroken, OSError."""
+    facts = check_seal(path)
+    if facts.get("dim") != dim:
+        raise SealBroken(f"it holds vectors of {facts.get('dim')} dimensions, not {dim}")
     try:
         index = faiss.read_index(str(path))
-    except RuntimeError:
-        return None
-    return index if index.d == dim else None
+    except RuntimeError as error:
+        raise SealBroken(f"this version of FAISS cannot read it: {error}") from error
+    return index, Stamp(int(facts["revision"]), int(facts["last_id"]))
 
 
 def to_bytes(vector: NDArray[np.float32]) -> bytes:
@@ -117,10 +165,10 @@ def to_bytes(vector: NDArray[np.float32]) -> bytes:
 
 def from_bytes(rows: Collection[bytes], dim: int) -> NDArray[np.float32]:
     """Unpack SQL rows into vectors (n, dim)."""
-    vectors = np.frombuffer(b"".join(rows), "<f2").astype(np.float32)
-    if vectors.size != len(rows) * dim:
+    wrong = next((len(row) for row in rows if len(row) != 2 * dim), None)
+    if wrong is not None:
         raise CatalogueError(
-            f"stored vectors have {vectors.size / max(1, len(rows)):g} dimensions, not {dim}; "
-            "index the catalogue again"
+            f"a stored vector has {wrong / 2:g} dimensions, not {dim}; index the catalogue again"
         )
+    vectors = np.frombuffer(b"".join(rows), "<f2").astype(np.float32)
     return vectors.reshape(len(rows), dim)

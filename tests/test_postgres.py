@@ -1,10 +1,9 @@
 """PostgreSQL in place of SQLite: a real server, started for these tests where one is installed."""
 
-import os
-import shutil
 import subprocess
-import tempfile
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,19 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from api.keys import Keys
+from api.served import Catalogues
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
+from indexer.doctor import examine
+from indexer.errors import CatalogueLocked
+from indexer.importing import Importer
+from indexer.reembed import Reembedder
 from indexer.settings import Settings
 from indexer.tables import ItemRow
 from search.filters import Filters
 from tests.conftest import Shop, import_again, is_consistent
+from tests.small_catalogue import ITEMS, LATE, dots, equal_to_sql, make_small, record_of
+from tests.stores import Store
 
 
 def test_numbers_in_a_shops_own_columns_are_cast_only_where_they_are_numbers() -> None:
@@ -30,41 +36,9 @@ def test_numbers_in_a_shops_own_columns_are_cast_only_where_they_are_numbers() -
     assert "lapel_number" not in said
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of a PostgreSQL server that listens on a socket file only."""
-    pytest.importorskip("psycopg", reason="needs: pip install 'lapel[postgres]'")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    initdb = shutil.which("initdb") or (str(found[-1]) if found else None)
-    if initdb is None:
-        pytest.skip("no PostgreSQL here; install it with: apt-get install postgresql")
-    # It refuses to run as root; `nobody` is everywhere.
-    user = "nobody" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="lapel-pg-"))  # a socket's path must be short
-    if user:
-        shutil.chown(folder, user)
-    control = [str(Path(initdb).with_name("pg_ctl")), "-D", str(folder / "data"), "-w"]
-
-    def run(*command: str) -> None:
-        subprocess.run(
-            command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120
-        )
-
-    try:
-        run(
-            initdb, "-D", str(folder / "data"), "-U", "lapel", "--auth=trust", "--no-sync", "-EUTF8"
-        )
-        log = str(folder / "log")
-        run(*control, "-l", log, "-o", f"-c listen_addresses='' -k {folder} -F", "start")
-        yield f"postgresql+psycopg://lapel@/postgres?host={folder}"
-        run(*control, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
-def stored(server: str, describer: Describer, shop: Shop, tmp_path: Path) -> Iterator[Catalogue]:
-    catalogue = Catalogue.open(Settings(home=tmp_path, database_url=server), create=True)
+def stored(postgres: str, describer: Describer, shop: Shop, tmp_path: Path) -> Iterator[Catalogue]:
+    catalogue = Catalogue.open(Settings(home=tmp_path, database_url=postgres), create=True)
     import_again(catalogue, describer, shop)
     yield catalogue
     catalogue.engine.dispose()
@@ -100,3 +74,70 @@ def _own_columns_are_compared_as_numbers(catalogue: Catalogue) -> None:
             found[text] = set(session.scalars(query))
         session.rollback()
     assert found == {"weight>=5": {"5", " 12.5 ", "1e3"}, "weight<=0": {"-3"}}
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from indexer.catalogue import Catalogue
+from indexer.settings import Settings
+settings = Settings(home=Path(sys.argv[1]), database_url=sys.argv[2])
+with Catalogue.open(settings).writing():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_writer_on_all_hosts(
+    store: Store, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two homes on one database, as of two hosts: a file in either would lock nothing."""
+    if store.name == "sqlite":
+        pytest.skip("SQLite is of one host")
+    monkeypatch.setattr("indexer.catalogue.LOCK_WAIT_S", 0.1)
+    small = make_small(drawn, tmp_path)
+    url = small.settings.resolved_database_url
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "elsewhere"), url]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        holder = small.lock.holder()
+        assert holder is not None
+        assert (holder.pid, holder.command[:2]) == (other.pid, "-c")
+        with pytest.raises(CatalogueLocked, match=f"process {other.pid} on .* since 20"):
+            small.delete([ITEMS[0].item_id])
+        other.kill()
+        other.wait()
+    monkeypatch.setattr("indexer.catalogue.LOCK_WAIT_S", 10)  # until the server sees it is gone
+    assert small.delete([ITEMS[0].item_id]) == 1
+    assert small.lock.holder() is None
+    assert [each.state for each in examine(small.settings) if each.state == "wrong"] == []
+
+
+def test_readers_follow_on_both(store: Store, drawn: Path, tmp_path: Path) -> None:
+    small = make_small(drawn, tmp_path)
+    served = Catalogues(small.settings).get("default")
+    assert equal_to_sql(served)
+    small.delete([item.item_id for item in ITEMS[:5]])
+    folder = small.settings.home.parent / "shop"
+    Importer(small, dots(1), folder, folder).run([record_of(LATE)])
+    assert equal_to_sql(served)
+    assert len(served.vectors) == len(small.vectors) == served.stats()["garments"]
+    Reembedder(small, dots(2, 24)).run()
+    assert equal_to_sql(served)
+    assert served.vectors.dim == dots(2, 24).layout.dim
+
+
+def test_a_zero_in_a_text_is_kept_as_a_sign(store: Store, drawn: Path, tmp_path: Path) -> None:
+    """PostgreSQL has no such texts, and no filter could read JSON with one."""
+    small = make_small(drawn, tmp_path)
+    folder = small.settings.home.parent / "shop"
+    bad = replace(record_of(LATE), title="a\0b", fields={"size": "1\0"})
+    assert Importer(small, dots(1), folder, folder).run([bad]).added == 1
+    with Session(small.engine) as session:
+        clause = Filters.parse(["size=1\ufffd"]).clause()
+        assert session.scalars(select(ItemRow.item_id).where(clause)).all() == [LATE.item_id]
+        clause = Filters.parse(["title=x\0"]).clause()
+        assert session.scalars(select(ItemRow.item_id).where(clause)).all() == []

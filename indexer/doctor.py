@@ -1,0 +1,145 @@
+"""Settings in, what is right and wrong with their catalogue out; mended where that can be done.
+
+Runs no model; `indexer/doctor_models.py` looks at those.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from indexer.batches import batches
+from indexer.catalogue import Catalogue
+from indexer.changes import stored_ids
+from indexer.database import revisions
+from indexer.disk import free_bytes, is_writable
+from indexer.doctor_files import check_pictures, check_strays, check_thumbnails
+from indexer.doctor_rows import REPAIR, RESTORE, check_database, check_rows, check_staged
+from indexer.errors import CatalogueEmpty, CatalogueError, LapelError, SchemaOutdated
+from indexer.findings import Finding, mended, ok, warning, wrong
+from indexer.seals import SealBroken
+from indexer.settings import Settings
+from indexer.staging import find_staged
+from indexer.tables import GarmentRow
+from indexer.vectors import VectorIndex, from_bytes, load
+
+TRIES = 5  # while another process writes
+CHUNK = 2_000  # vectors compared at a time
+# SQL keeps float16 and the index what was read of it: any difference is damage.
+TOLERANCE = 1e-6
+LITTLE_BYTES = 200_000_000  # a small shop's import: rows, thumbnails, and the file written beside
+
+
+def examine(settings: Settings, repair: bool = False) -> Iterator[Finding]:
+    """Look at a catalogue; `repair` mends what can be made from SQL, or belongs to nothing.
+
+    Raises CatalogueLocked when something is to be mended while another process writes.
+    """
+    yield from _check_disk(settings)
+    try:
+        catalogue = Catalogue.open(settings)
+    except (CatalogueEmpty, SchemaOutdated) as error:
+        yield wrong("catalogue", str(error), "do as it says")
+        return
+    except (LapelError, SQLAlchemyError) as error:
+        yield wrong("catalogue", str(error), RESTORE)
+        return
+    try:
+        yield from _check_open(catalogue, repair)
+    except SQLAlchemyError as error:
+        yield wrong("database", str(error), RESTORE)
+    finally:
+        catalogue.engine.dispose()
+
+
+def _check_open(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
+    current, _ = revisions(catalogue.engine)
+    yield ok("schema", f"tables at version {current}, which this Lapel needs")
+    holder = catalogue.lock.holder()
+    yield ok("lock", f"held by {holder}" if holder else "nobody writes")
+    with Session(catalogue.engine) as session:
+        yield from check_database(session)
+        yield from check_staged(find_staged(session, catalogue.id) is not None)
+    yield from check_rows(catalogue, repair)
+    yield from _check_vectors(catalogue, repair)
+    yield from check_pictures(catalogue)
+    yield from check_thumbnails(catalogue, repair)
+    yield from check_strays(catalogue, repair)
+
+
+def _check_disk(settings: Settings) -> Iterator[Finding]:
+    home = settings.home
+    if not is_writable(home):
+        yield warning("disk", f"{home} may not be written", "searches go on, imports do not")
+    free = free_bytes(home)
+    files = home.glob("vectors/*.faiss") if home.is_dir() else ()
+    beside = max((path.stat().st_size for path in files), default=0)
+    if free is None:
+        yield warning("disk", f"nobody can say how much room {home} has", "look yourself")
+    elif free < beside + LITTLE_BYTES:
+        said = f"{free / 1e6:.0f} MB are free in {home}; an import writes about that much"
+        yield warning("disk", said, "make room")
+    else:
+        yield ok("disk", f"{free / 1e9:.1f} GB are free in {home}")
+
+
+def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
+    """Compare the vectors, as they are opened and caught up, with SQL: ids and contents."""
+    row = catalogue.row()
+    if row.layout is None:
+        yield ok("vectors", "nothing is indexed yet")
+        return
+    path = catalogue.vector_file(row.uid)
+    problems = []
+    try:
+        load(path, catalogue.layout.dim)
+    except FileNotFoundError:
+        pass  # opened, it is empty and is filled from SQL
+    except (SealBroken, OSError) as error:
+        problems.append(f"{path} cannot be used: {error}")
+    try:
+        count, different = _compared(catalogue)
+    except CatalogueError as error:  # rows that are no vectors of this catalogue
+        yield wrong("vectors", str(error), RESTORE)
+        return
+    problems += different
+    if not problems:
+        yield ok("vectors", f"{count}, in the index as in SQL")
+    elif repair:
+        count = catalogue.rebuild()
+        yield mended("vectors", f"{'; '.join(problems)}: {count} built anew from SQL")
+    else:
+        yield wrong("vectors", "; ".join(problems), f"{REPAIR}, or `lapel rebuild`")
+
+
+def _compared(catalogue: Catalogue) -> tuple[int, list[str]]:
+    """Return how many vectors there are, and how they differ from SQL while nobody writes."""
+    for left in reversed(range(TRIES)):
+        revision, vectors = catalogue.row().revision, catalogue.vectors
+        with Session(catalogue.engine) as session:
+            different = _differences(session, catalogue.id, vectors)
+        if not different or not left or catalogue.row().revision == revision:
+            break  # else they may be what was written meanwhile
+    return len(vectors), different
+
+
+def _differences(session: Session, catalogue_id: int, vectors: VectorIndex) -> list[str]:
+    stored, held = stored_ids(session, catalogue_id), vectors.ids()
+    said = []
+    if missing := len(np.setdiff1d(stored, held)):
+        said.append(f"{missing} are in SQL only")
+    if strange := len(held) - len(np.intersect1d(stored, held)):
+        said.append(f"{strange} are in the index only, or twice")
+    changed = 0
+    for some in batches(np.intersect1d(stored, held).tolist(), CHUNK):
+        rows = session.execute(
+            select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(some))
+        ).all()
+        expected = from_bytes([row.vector for row in rows], vectors.dim)
+        got = vectors.get(np.array([row.id for row in rows], np.int64))
+        changed += int((np.abs(expected - got).max(axis=1, initial=0) > TOLERANCE).sum())
+    if changed:
+        said.append(f"{changed} differ from SQL's")
+    return said

@@ -1,0 +1,135 @@
+"""Tables brought up and down between all versions, with rows in them, on both databases."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from indexer.catalogue import Catalogue
+from indexer.database import downgrade, newest_revision, upgrade
+from indexer.settings import Settings
+from indexer.tables import Table
+from migrations import __path__ as folders
+from tests.stores import Store
+
+RELEASED = sorted(each.revision for each in ScriptDirectory(next(iter(folders))).walk_revisions())
+
+
+@pytest.fixture
+def engine(store: Store, tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database."""
+    made = sa.create_engine(store.url(tmp_path), poolclass=sa.NullPool)
+    if store.name == "sqlite":
+        sa.event.listen(made, "connect", lambda c, _: c.execute("PRAGMA foreign_keys=ON"))
+    yield made
+    made.dispose()
+
+
+def filled(engine: sa.Engine) -> dict[str, list[dict[str, Any]]]:
+    """Put a row into every table as it is now, and return all."""
+    metadata = sa.MetaData()
+    metadata.reflect(engine)
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            if table.name != "alembic_version":
+                connection.execute(table.insert(), {c.name: value(c) for c in table.columns})
+    return rows(engine)
+
+
+def value(column: "sa.Column[Any]") -> Any:
+    kind = column.type
+    if isinstance(kind, sa.JSON):
+        return {"a": [1, "ö"]}
+    if isinstance(kind, sa.LargeBinary):
+        return b"\x00\x3c" * 4
+    if isinstance(kind, sa.DateTime):
+        return datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC if kind.timezone else None)
+    if isinstance(kind, sa.String):
+        return "x"
+    return 1 if not isinstance(kind, sa.Boolean) else True
+
+
+def rows(engine: sa.Engine) -> dict[str, list[dict[str, Any]]]:
+    metadata = sa.MetaData()
+    metadata.reflect(engine)
+    with engine.connect() as connection:
+        return {
+            table.name: [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+            for table in metadata.sorted_tables
+            if table.name != "alembic_version"
+        }
+
+
+def difference(engine: sa.Engine) -> list[Any]:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return list(compare_metadata(context, Table.metadata))
+
+
+@pytest.mark.parametrize("released", RELEASED)
+def test_every_version_is_brought_to_the_newest_and_back(engine: sa.Engine, released: str) -> None:
+    upgrade(engine, released)
+    before = filled(engine)
+    upgrade(engine)
+    assert difference(engine) == []
+    after = rows(engine)
+    for table, old in before.items():  # every row, with every column that it had
+        (was,), (is_,) = old, after[table]
+        assert was == {name: is_[name] for name in was}, table
+    downgrade(engine, released)
+    assert rows(engine) == before
+    downgrade(engine, "base")
+    assert rows(engine) == {}
+    upgrade(engine)
+    assert difference(engine) == []
+
+
+def test_tables_are_made_all_or_none(engine: sa.Engine) -> None:
+    """As when a process is killed while it makes them."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE photo (id INTEGER)"))  # in the way of the third
+    with pytest.raises(sa.exc.DBAPIError, match="photo"):
+        upgrade(engine)
+    assert sa.inspect(engine).get_table_names() == ["photo"]
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE photo"))
+    upgrade(engine)
+    assert difference(engine) == []
+
+
+def test_some_who_begin_at_once(engine: sa.Engine, store: Store, tmp_path: Path) -> None:
+    del engine  # the database is there, and empty
+    with ThreadPoolExecutor(4) as threads:
+        opened = list(threads.map(lambda _: _begin(store.url(tmp_path), tmp_path), range(4)))
+    assert len({each.id for each in opened}) == 1
+    for each in opened:
+        each.engine.dispose()
+
+
+def _begin(url: str, home: Path) -> Catalogue:
+    return Catalogue.open(Settings(home=home, database_url=url), create=True)
+
+
+def test_the_newest_tables_are_exactly_those_declared(
+    engine: sa.Engine, store: Store, tmp_path: Path
+) -> None:
+    upgrade(engine)
+    (tmp_path / "declared").mkdir()
+    plain = sa.create_engine(store.url(tmp_path / "declared"), poolclass=sa.NullPool)
+    Table.metadata.create_all(plain)
+    migrated, declared = sa.inspect(engine), sa.inspect(plain)
+    assert set(migrated.get_table_names()) - {"alembic_version"} == set(declared.get_table_names())
+    for table in declared.get_table_names():
+        for part in ("get_columns", "get_indexes", "get_unique_constraints", "get_foreign_keys"):
+            ours, theirs = getattr(migrated, part)(table), getattr(declared, part)(table)
+            assert sorted(map(str, ours)) == sorted(map(str, theirs)), (table, part)
+    assert newest_revision() == RELEASED[-1]

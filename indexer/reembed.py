@@ -7,20 +7,21 @@ one or the new one, whole, and a second run goes on where the first stopped.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from filelock import FileLock, Timeout
 from sqlalchemy.orm import Session
 
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
-from indexer.errors import CatalogueError, CatalogueLocked, LapelError
+from indexer.errors import CatalogueError, LapelError
+from indexer.found_photos import FoundPhoto, decode_in_batches
 from indexer.garments import Slot
-from indexer.importing import ErrorFile, FoundPhoto, decode_in_batches
-from indexer.photo import Photo, hash_bytes, read_bytes
+from indexer.importing import ErrorFile
+from indexer.photo import Photo
+from indexer.pictures import PhotoChanged, Pictures
 from indexer.rows import add_garments, find_or_add_photo
 from indexer.staging import (
     PhotoToDescribe,
@@ -30,6 +31,7 @@ from indexer.staging import (
     find_staged,
     missing_photos,
 )
+from indexer.thumbnails import remove_unstored
 
 # A few pictures of a large shop are always gone; more, and a disk is not mounted.
 MISSING_SHARE = 0.01
@@ -103,7 +105,9 @@ class Reembedder:
         many, CatalogueLocked.
         """
         models = self._describer.models
-        with self._alone():
+        settings = self._catalogue.settings
+        # What is stored is resolved: no feed's folder matters any more.
+        with self._alone(), Pictures(settings, settings.home) as self._pictures:
             if not self.plan().is_needed:
                 self._catalogue.drop_staged()
                 return ReembedReport(0, 0, None)
@@ -127,7 +131,11 @@ class Reembedder:
                 f"they are listed in {errors}. Put them back and run `lapel reembed` again (what "
                 "is described is kept), or drop them with --allow-missing"
             )
-        return ReembedReport(self._described, missing, self._catalogue.take_over(staged))
+        switched = self._catalogue.take_over(staged)
+        with Session(self._catalogue.engine) as session:
+            home = self._catalogue.settings.home
+            remove_unstored(session, home, {sha256 for sha256, _ in self._lost})
+        return ReembedReport(self._described, missing, switched)
 
     def _describe_missing(self, staged: Catalogue) -> int:
         """Describe and stage what is missing, but for what was found lost; returns how many."""
@@ -140,7 +148,7 @@ class Reembedder:
                 def give_up(photo: FoundPhoto, error: LapelError, todo: _Todo = todo) -> None:
                     self._lose(todo[photo.key], error.type, str(error))
 
-                for batch in decode_in_batches(filter(None, found), give_up):
+                for batch in decode_in_batches(self._pictures, filter(None, found), give_up):
                     self._describe(staged, batch)
         return self._described - before
 
@@ -164,14 +172,14 @@ class Reembedder:
         for item_id, address in photo.shown:
             if address in errors:
                 continue
-            path = Path(address)
             try:
-                if hash_bytes(read_bytes(path)) == photo.sha256:
-                    return FoundPhoto(address, path, photo.sha256, wanted, 0, item_id)
+                self._pictures.read(address, photo.sha256)
+            except PhotoChanged:
+                errors[address] = "photo_changed", CHANGED
             except LapelError as error:
                 errors[address] = error.type, str(error)
             else:
-                errors[address] = "photo_changed", CHANGED
+                return FoundPhoto(address, address, photo.sha256, wanted, 0, item_id)
         self._lost[photo.key] = [
             (item_id, address, *errors[address]) for item_id, address in photo.shown
         ]
@@ -190,13 +198,5 @@ class Reembedder:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Let no second re-embedding of this catalogue run beside."""
-        settings = self._catalogue.settings
-        path = settings.home / f"{settings.catalogue}~reembed.lock"
-        try:
-            with FileLock(path, timeout=0):
-                yield
-        except Timeout as error:
-            raise CatalogueLocked(
-                f"another `lapel reembed` of this catalogue is running (lock {path}); "
-                "wait for it to end"
-            ) from error
+        with replace(self._catalogue.lock, purpose="reembed").held(0):
+            yield

@@ -2,8 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -30,6 +31,22 @@ class Settings(BaseSettings):
     """A folder of attribute heads; empty means those of the bundled encoder."""
     device: str = "auto"
     """Where models run: auto, cpu, cuda, cuda:N, mps."""
+    runtime: Literal["auto", "torch", "openvino"] = "auto"
+    """What runs them: OpenVINO on a CPU, torch elsewhere."""
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    """In which numbers: the fastest that the device has, int8 only when asked for."""
+    threads: int = Field(0, ge=0, le=1024)
+    """How many threads a model takes; 0 means OMP_NUM_THREADS, else all cores given."""
+    model_cache: Path | None = None
+    """Folder of the models as compiled for the CPU; unset means `cache` in the home."""
+
+    private_picture_hosts: str = ""
+    """Hosts, separated by commas, that a feed's pictures are fetched from although they are not on
+    the public internet: `media.shop.lan`. What is sent to the HTTP server never leads there."""
+    picture_cache_bytes: int = Field(10_000_000_000, ge=0)
+    """How much disk the fetched pictures may take in the home: 50,000 of 200 kB."""
+    host_connections: int = Field(4, ge=1, le=64)
+    """How many pictures are fetched from one host at once: less than a browser's six."""
 
     @field_validator("home")
     @classmethod
@@ -45,6 +62,17 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
             raise ValueError(f"catalogue {name!r}: use letters, digits, '.', '_' and '-' only")
         return name
+
+    @property
+    def private_hosts(self) -> frozenset[str]:
+        """The names in `private_picture_hosts`."""
+        names = (name.strip().lower() for name in self.private_picture_hosts.split(","))
+        return frozenset(name for name in names if name)
+
+    @property
+    def model_cache_folder(self) -> Path:
+        """Where exported models are kept."""
+        return self.model_cache.expanduser().absolute() if self.model_cache else self.home / "cache"
 
     @property
     def resolved_database_url(self) -> str:

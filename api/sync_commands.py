@@ -1,0 +1,181 @@
+"""The command that brings a catalogue to what a feed says, its plan shown first."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from api.terminal import FAILED, Json, emit, load_describer, say
+from indexer.errors import FeedError, SettingsError
+
+if TYPE_CHECKING:
+    from indexer.feeds.record import ItemRecord, RowError
+    from indexer.settings import Settings
+    from indexer.sync import Plan, Synced
+
+commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def sync(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="Feed file, or folder of photos.")],
+    mode: Annotated[
+        str, typer.Option(help="upsert: add and change; mirror: also remove what is not there.")
+    ] = "upsert",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
+    as_json: Json = False,
+    max_removed: Annotated[
+        str, typer.Option(help="Refuse to remove a larger share of the stored items.")
+    ] = "20%",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is done.")] = False,
+    format_name: Annotated[
+        str, typer.Option("--format", help="auto, or one of docs/feeds.md, such as google or csv.")
+    ] = "auto",
+    images: Annotated[
+        Path | None, typer.Option(help="Folder under which the feed's picture paths lie.")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="A column of the feed: id=ref, photos=front.")
+    ] = None,
+) -> None:
+    """Bring the catalogue to what a feed says; interrupted, run it again: it goes on."""
+    asked = _Asked(mode, parse_share(max_removed), dry_run, yes, as_json)
+    feed = _Feed(source, format_name, images, mapping or [])
+    _sync(context.obj, feed, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How to go about it."""
+
+    mode: str
+    max_removed: float
+    is_dry: bool
+    yes: bool
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    """What to read, and how."""
+
+    source: Path
+    format_name: str
+    images: Path | None
+    mapping: list[str]
+
+    def read(self) -> "Iterator[ItemRecord | RowError]":
+        """Yield its records from the beginning."""
+        from indexer.feeds import read_feed
+        from indexer.feeds.columns import ColumnMap
+
+        columns = ColumnMap.parse(self.mapping) if self.mapping else None
+        return read_feed(self.source, self.format_name, columns)
+
+
+def _sync(settings: "Settings", feed: _Feed, asked: _Asked) -> None:
+    from indexer.catalogue import Catalogue
+    from indexer.categories import use_words_of
+    from indexer.importing import Importer
+    from indexer.pictures import Pictures
+    from indexer.sync import Sync
+
+    if asked.mode not in ("upsert", "mirror"):
+        raise SettingsError(f"unknown mode {asked.mode!r}; one of upsert, mirror")
+    use_words_of(settings.home)
+    feed.read()  # says at once what is no feed
+    folder, under = picture_folders(feed.source, feed.images)
+    catalogue = Catalogue.open(settings, create=not asked.is_dry)
+    with (
+        Pictures(settings, folder, under) as pictures,
+        Sync(catalogue, pictures, feed.read, asked.mode) as work,  # type: ignore[arg-type]
+    ):
+        with counting("compare", "row") as tick:
+            plan = work.plan(tick)
+        _show_plan(plan, asked.as_json)
+        if asked.is_dry:
+            return
+        plan.check(asked.max_removed)
+        if plan.is_empty and not plan.row_errors:
+            return
+        if not asked.yes and sys.stdin.isatty():
+            typer.confirm("do this?", abort=True, err=True)
+        importer = Importer(catalogue, load_describer(settings), folder, under, say, pictures)
+        with counting("sync", "row", plan.rows) as tick:
+            done = work.apply(plan, importer, asked.max_removed, tick)
+    _show_done(done, settings.home, asked.as_json)
+
+
+def parse_share(text: str) -> float:
+    """Read `20%` or `0.2`. Raises SettingsError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(%?)\s*", text)
+    share = float(found.group(1)) / (100 if found.group(2) else 1) if found else -1.0
+    if not 0 <= share <= 1:
+        raise SettingsError(f"--max-removed {text!r} is no share; give one like 20% or 0.2")
+    return share
+
+
+def picture_folders(source: Path, images: Path | None) -> tuple[Path, Path | None]:
+    """Return the folder that a feed's paths start from, and the one none may leave.
+
+    Raises FeedError.
+    """
+    if images is not None and not images.is_dir():
+        raise FeedError(f"no folder {images}; --images names the folder of the feed's pictures")
+    return (source, None) if source.is_dir() else (source.parent, images)
+
+
+def _show_plan(plan: "Plan", as_json: bool) -> None:
+    if as_json:
+        emit({"plan": plan.shown()})
+        return
+    typer.echo(f"plan ({plan.mode}): {plan.rows} rows, {plan.stored} items stored")
+    of = f"{plan.changed_fields} in words or numbers only, {plan.changed_pictures} in pictures"
+    lines = [
+        ("added", plan.added, ""),
+        ("changed", plan.changed, of if plan.changed else ""),
+        ("unchanged", plan.unchanged, ""),
+        ("removed", plan.removed, ""),
+        ("unreadable", plan.unreadable, "no picture can be read; they stay as they are"),
+        ("bad rows", plan.row_errors, ""),
+        ("pictures", plan.pictures, "to be looked at, at most"),
+    ]
+    for name, count, note in lines:
+        if count or name in ("added", "changed", "unchanged", "removed"):
+            ids = [
+                i for kind, named in plan.examples.items() if kind.startswith(name) for i in named
+            ]
+            more = ", ..." if len(ids) < count else ""
+            said = "; ".join(filter(None, [note, ", ".join(ids) + more if ids else ""]))
+            typer.echo(f"  {name:11}{count:>8}  {said}".rstrip())
+
+
+def _show_done(done: "Synced", home: Path, as_json: bool) -> None:
+    report = done.imported
+    if as_json:
+        emit({"done": {**asdict(report), "removed": done.removed}})
+    say(
+        f"{report.added} items added, {report.changed} changed, {done.removed} removed, "
+        f"{report.failed} failed; {report.embedded_photos} photos described"
+    )
+    if report.errors:
+        say(f"{report.errors} errors are listed in {home / 'errors.csv'}")
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def counting(name: str, unit: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr; give what is called with how many more are done."""
+    with tqdm(total=total, desc=name, unit=unit, file=sys.stderr, leave=False) as bar:
+
+        def tick(count: int) -> None:
+            bar.update(count)
+
+        yield tick

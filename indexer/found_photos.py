@@ -1,0 +1,107 @@
+"""An item's picture addresses in, the photos that are there to be read out; later, decoded."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from indexer.errors import LapelError, PhotoError, PhotoMissing
+from indexer.feeds.record import ItemRecord
+from indexer.garments import Slot
+from indexer.photo import Photo, read_photo
+from indexer.pictures import Pictures
+from indexer.rows import StoredItem
+
+PHOTOS_A_BATCH = 16  # decoded at once, and no more than so many pixels together (four bytes each,
+PIXELS_A_BATCH = 60_000_000  # and as much again while models look at them)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPhoto:
+    """A photo of an item that is there to be read; not yet decoded.
+
+    `address` is as the feed says it, `resolved` as it is stored.
+    """
+
+    address: str
+    resolved: str
+    sha256: str
+    wanted: Slot | None
+    row: int
+    item_id: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Names what is described: the picture's content, and the slot wanted in it."""
+        return self.sha256, self.wanted or ""
+
+
+Cannot = Callable[[str, str, str], None]
+"""Told of a picture that cannot be used: its address, the type of the error, its detail."""
+
+
+def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[FoundPhoto]:
+    """Return an item's photos that can be read, as far as is known before they are decoded."""
+    found = []
+    for address in record.photos:
+        try:
+            resolved = pictures.resolve(address)
+            sha256, stale = pictures.hash_of(resolved)
+        except LapelError as error:
+            cannot(address, error.type, str(error))
+            continue
+        if stale is not None:
+            cannot(address, stale.type, f"{stale}; what was there the last time is kept")
+        if broken := pictures.known.broken(sha256):
+            cannot(address, *broken)
+            continue
+        found.append(FoundPhoto(address, resolved, sha256, record.slot, record.row, record.item_id))
+    return found
+
+
+def as_stored(record: ItemRecord, found: Sequence[FoundPhoto]) -> StoredItem:
+    """Return what would be stored of an item: equal to what is, there is nothing to do."""
+    address_of = {photo.sha256: photo.resolved for photo in reversed(found)}
+    hashes = dict.fromkeys(photo.sha256 for photo in found)
+    return StoredItem(record.content_hash(), tuple((each, address_of[each]) for each in hashes))
+
+
+def decode_in_batches(
+    pictures: Pictures,
+    photos: Iterable[FoundPhoto],
+    cannot_decode: Callable[[FoundPhoto, LapelError], None],
+) -> Iterator[list[tuple[FoundPhoto, Photo]]]:
+    """Yield photos decoded, in batches that memory can hold; bad ones go to `cannot_decode`.
+
+    A picture in which several slots are wanted is decoded once, and all of it is in one batch.
+    """
+    by_content: dict[str, list[FoundPhoto]] = {}
+    for photo in photos:
+        by_content.setdefault(photo.sha256, []).append(photo)
+    batch: list[tuple[FoundPhoto, Photo]] = []
+    pixels = 0
+    for sha256, shown in by_content.items():
+        try:
+            decoded = _decode(pictures, shown[0].resolved, sha256)
+        except PhotoError as error:
+            for photo in shown:
+                cannot_decode(photo, error)
+            continue
+        height, width = decoded.image_hw
+        if batch and (len(batch) >= PHOTOS_A_BATCH or pixels + height * width > PIXELS_A_BATCH):
+            yield batch
+            batch, pixels = [], 0
+        batch += [(photo, decoded) for photo in shown]
+        pixels += height * width
+    if batch:
+        yield batch
+
+
+def _decode(pictures: Pictures, resolved: str, sha256: str) -> Photo:
+    """Read and decode; content that is no picture is remembered as such."""
+    content = pictures.read(resolved, sha256)
+    try:
+        return read_photo(content, resolved)
+    except PhotoMissing:
+        raise
+    except PhotoError as error:
+        pictures.known.remember_broken(sha256, error)
+        raise

@@ -1,0 +1,58 @@
+"""Item ids in, whether they were named before out: a set that lies on the disk, not in memory."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+PAGES = -8_000  # KiB that SQLite keeps of it in memory; a million ids take 40 MB on the disk
+AT_ONCE = 500  # ids in one statement; older SQLites take 999
+
+
+class IdRoll:
+    """A set of ids in a temporary file that is gone when it is closed, or its process ends."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("", check_same_thread=False)
+        self._rows.execute(f"PRAGMA cache_size={PAGES}")
+        self._rows.execute("PRAGMA journal_mode=OFF")  # nobody goes on after a crash
+        self._rows.execute("PRAGMA synchronous=OFF")
+        self._rows.execute("CREATE TABLE named (id TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def __enter__(self) -> "IdRoll":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return int(self._rows.execute("SELECT count(*) FROM named").fetchone()[0])
+
+    def close(self) -> None:
+        """Forget all ids, and remove the file."""
+        self._rows.close()
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Put ids on the roll."""
+        self._rows.executemany(
+            "INSERT OR IGNORE INTO named VALUES (?)", ((_storable(each),) for each in ids)
+        )
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Return those of these ids that are on the roll."""
+        found: set[str] = set()
+        for start in range(0, len(ids), AT_ONCE):
+            some = {_storable(each): each for each in ids[start : start + AT_ONCE]}
+            marks = ",".join("?" * len(some))
+            query = f"SELECT id FROM named WHERE id IN ({marks})"  # noqa: S608 - marks only
+            found.update(some[row[0]] for row in self._rows.execute(query, list(some)))
+        return found
+
+
+def _storable(id_: str) -> str:
+    """Return an id that SQLite takes: one with half a surrogate pair is written out."""
+    return id_.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -5,15 +5,20 @@ Metadata (place, camera, face names) is never kept: only pixels and the hash of 
 
 import hashlib
 import io
+import os
+import stat
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from indexer.errors import (
     PhotoEmpty,
@@ -25,8 +30,10 @@ from indexer.errors import (
     PhotoTruncated,
     PhotoUnreadable,
 )
+from indexer.pieces import CountedFile, check_pieces
 
-pillow_heif.register_heif_opener()
+# Thumbnails, depth and the like are never looked at, and are so many more pictures to decode.
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 # Importing ultralytics replaces Image.open by one that, for bytes that are no picture, tries to
 # install a package. Here Pillow's own is used, whichever is imported first.
 _open = getattr(sys.modules.get("ultralytics.utils.patches"), "_image_open", Image.open)
@@ -34,6 +41,8 @@ _open = getattr(sys.modules.get("ultralytics.utils.patches"), "_image_open", Ima
 MAX_BYTES = 25_000_000
 MAX_PIXELS = 50_000_000
 MIN_SIDE_PX = 32
+# Of a run-length coded BMP: Pillow decodes it in Python, up to 0.1 microseconds a pixel.
+MAX_RUN_PIXELS = 4_000_000
 # What shops, phones and browsers send; MPO, which many phones write, is opened as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
 SUFFIXES = frozenset(
@@ -53,6 +62,16 @@ SUFFIXES = frozenset(
         ".tiff",
     ]
 )
+_TO_LOOK_AT = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
@@ -83,13 +102,17 @@ def is_photo_file(path: Path) -> bool:
 def read_bytes(path: Path) -> bytes:
     """Read a picture file, refusing before reading what is missing, empty or over 25 MB."""
     try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise PhotoMissing(f"{path} is not a file; give the path of a picture")
-        _check_bytes(size, str(path))
-        return path.read_bytes()
+        # What is opened is what was looked at; a pipe that nobody writes to is not waited for.
+        with os.fdopen(os.open(path, _TO_LOOK_AT), "rb") as file:
+            said = os.fstat(file.fileno())
+            if not stat.S_ISREG(said.st_mode):
+                raise PhotoMissing(f"{path} is not a file; give the path of a picture")
+            _check_bytes(said.st_size, str(path))
+            return file.read(MAX_BYTES + 1)  # it may be growing
     except FileNotFoundError as error:
         raise PhotoMissing(f"no file at {path}; check the path") from error
+    except IsADirectoryError as error:
+        raise PhotoMissing(f"{path} is not a file; give the path of a picture") from error
     except (OSError, ValueError) as error:
         raise PhotoUnreadable(f"{path} cannot be read: {error}") from error
 
@@ -141,51 +164,108 @@ def _broken(name: str, error: Exception) -> PhotoError:
     return PhotoUnreadable(f"{name} cannot be decoded: {type(error).__name__}: {error}")
 
 
+class _Quiet:
+    """Ignores warnings, about odd metadata mostly, while any thread decodes.
+
+    Python's own filters are the whole process's: put back by one thread while another decodes,
+    they would stay as that one left them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._filters.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
+
+
 def _decode(content: bytes, name: str) -> NDArray[np.uint8]:
+    check_pieces(content, name, MAX_PIXELS)
     # Importing ultralytics switches this on for the whole process; half a picture is no picture.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about odd metadata, which is dropped anyway
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with _open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:  # known from the header: nothing is decoded yet
-                raise PhotoTooManyPixels(
-                    f"{name} is {width}x{height}, {width * height:,} pixels; "
-                    f"at most {MAX_PIXELS:,} are decoded; send it smaller"
-                )
-            if min(width, height) < MIN_SIDE_PX:
-                raise PhotoTooSmall(
-                    f"{name} is {width}x{height}; each side must have at least {MIN_SIDE_PX} px"
-                )
-            image.load()
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    with _quiet(), _open(CountedFile(content, name), formats=FORMATS) as image:
+        _check_size(image, name)
+        image.load()
+        return np.array(_to_rgb(_upright(image)), dtype=np.uint8)
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    """Refuse a picture by what its header says: nothing is decoded yet."""
+    width, height = image.size
+    is_of_runs = any(tile[0] == "bmp_rle" for tile in getattr(image, "tile", ()))
+    most = MAX_RUN_PIXELS if is_of_runs else MAX_PIXELS
+    if width * height > most:
+        raise PhotoTooManyPixels(
+            f"{name} is {width}x{height}, {width * height:,} pixels; at most {most:,} are decoded"
+            f"{' of a compressed BMP' if is_of_runs else ''}; send it smaller"
+        )
+    if min(width, height) < MIN_SIDE_PX:
+        raise PhotoTooSmall(
+            f"{name} is {width}x{height}; each side must have at least {MIN_SIDE_PX} px"
+        )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except PhotoError:
+        raise
+    except Exception:  # broken metadata, of which decoders raise anything, spoils no picture
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        return _sixteen_bit_to_rgb(image)
-    if image.mode in ("RGB", "CMYK", "L") and (profile := image.info.get("icc_profile")):
-        image = _to_srgb(image, profile)
+        return _deep_to_rgb(image)
+    profile = image.info.get("icc_profile")
     if image.has_transparency_data:
         image = image.convert("RGBA")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
+        image = _to_srgb(image, profile)
+    if image.mode == "RGBA":
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image.convert("RGB")
 
 
-def _sixteen_bit_to_rgb(image: Image.Image) -> Image.Image:
-    # Pillow's own convert() clips 16-bit grey at 255 instead of scaling it.
-    values = np.asarray(image, dtype=np.float64)
-    scale = 257.0 if values.max(initial=0) > 255 else 1.0
-    return Image.fromarray(np.clip(values / scale, 0, 255).astype(np.uint8)).convert("RGB")
+def _deep_to_rgb(image: Image.Image) -> Image.Image:
+    """Scale 16-bit, 32-bit and float grey, which Pillow's own convert() would clip at 255."""
+    values = np.array(image, dtype=np.float32)
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)  # no light is infinite
+    brightest = values.max(initial=0)
+    if image.mode == "F" and brightest <= 1:  # floats are written from 0 to 1
+        values *= 255
+    elif brightest > 255:
+        values /= 257
+    return Image.fromarray(values.clip(0, 255, out=values).astype(np.uint8)).convert("RGB")
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     # Phones save wide-gamut colours: read as sRGB, a red would be a paler red.
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         return image  # a broken profile does not make the picture unusable
     return image if converted is None else converted

@@ -191,6 +191,23 @@ class Stats(Answered):
     revision: int
     slots: dict[str, int]
     layout: dict[str, int] | None
+    weights: dict[str, float] | None = Field(
+        None, description="How much each part counts in a search by photo that says nothing of it."
+    )
+
+
+class CatalogueSize(BaseModel):
+    """One catalogue, and how many items it has."""
+
+    name: str
+    items: int
+
+
+class CatalogueList(BaseModel):
+    """The catalogues there are; `default` is the one that the server was started with."""
+
+    default: str
+    catalogues: list[CatalogueSize]
 
 
 class JobAnswer(BaseModel):

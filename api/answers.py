@@ -12,6 +12,7 @@ from indexer.describe import DescribedGarment
 from indexer.errors import LapelError
 from indexer.garments import place_mask
 from indexer.tables import ItemRow
+from search.facts import facts_json
 from search.query import Answer, GarmentAnswer, TextAnswer
 from search.ranking import Hit
 
@@ -107,12 +108,7 @@ def _head(photo: str, answer: Answer) -> dict[str, Any]:
 
 
 def _facts(answer: Answer | TextAnswer) -> dict[str, Any]:
-    return {
-        "query_id": answer.query_id,
-        "took_ms": dict(answer.took_ms),
-        "model": {"fingerprint": answer.fingerprint},
-        "warnings": list(answer.warnings),
-    }
+    return facts_json(answer.query_id, answer.took_ms, answer.fingerprint, answer.warnings)
 
 
 def _full_mask(garment: DescribedGarment) -> NDArray[np.bool_]:

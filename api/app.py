@@ -32,6 +32,7 @@ from api.security import RateLimit
 from api.served import Catalogues
 from api.state import State
 from api.watching import Watching
+from indexer.categories import use_words_of
 from indexer.fetching import Fetcher
 from indexer.models import Models, load_models
 from indexer.settings import Settings
@@ -67,6 +68,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        use_words_of(settings.home)
         loaded = await run_in_threadpool(load, settings)
         state = _build(settings, accepted, loaded, fetcher or Fetcher())
         app.state.lapel = state

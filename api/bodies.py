@@ -28,6 +28,11 @@ class _InMemory(MultiPartParser):
         )
         self.spool_max_size = len(body) + 1
 
+    def close(self) -> None:
+        """Close the files, also those of a form that breaks off."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def read_body(request: Request, most_bytes: int) -> bytes:
     """Return the body. Raises BodyTooLarge, also before it is read when its length is said."""
@@ -62,15 +67,14 @@ async def read_query(
             f"the content type is {kind or 'missing'}; send application/json{or_form}"
         )
     body = await read_body(request, most_bytes)
+    parser = _InMemory(request, body)
     try:
-        form = await _InMemory(request, body).parse()
+        options, upload = await _fields(await parser.parse(), file_field)
     except (MultiPartException, KeyError, ValueError, AssertionError) as error:
         said = getattr(error, "message", str(error))
         raise QueryError(f"the form cannot be read: {said}") from error
-    try:
-        options, upload = await _fields(form, file_field)
     finally:
-        await form.close()
+        parser.close()
     return model.model_validate_json(options), upload
 
 

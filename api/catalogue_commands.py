@@ -1,14 +1,18 @@
 """The commands that fill and look after a catalogue."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tqdm import tqdm
 
 from api.terminal import FAILED, Json, emit, load_describer, say
 from indexer.errors import FeedError
+
+if TYPE_CHECKING:
+    from indexer.importing import ImportReport
 
 commands = typer.Typer(rich_markup_mode=None)
 db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The database's tables.")
@@ -20,21 +24,28 @@ def index(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(help="Feed file, or folder of photos.")],
     format_name: Annotated[
-        str, typer.Option("--format", help="auto, folder, google or magento.")
+        str, typer.Option("--format", help="auto, or one of docs/feeds.md, such as google or csv.")
     ] = "auto",
     images: Annotated[
         Path | None, typer.Option(help="Folder under which the feed's picture paths lie.")
     ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="A column of the feed: id=ref, photos=front.")
+    ] = None,
 ) -> None:
     """Index a catalogue; run again, it embeds only what changed."""
     from indexer.catalogue import Catalogue
+    from indexer.categories import use_words_of
     from indexer.feeds import read_feed
+    from indexer.feeds.columns import ColumnMap
     from indexer.importing import Importer
 
-    records = read_feed(source, format_name)
+    use_words_of(context.obj.home)
+    columns = ColumnMap.parse(mapping) if mapping else None
+    records = read_feed(source, format_name, columns)
     if images is not None and not images.is_dir():
         raise FeedError(f"no folder {images}; --images names the folder of the feed's pictures")
-    total = sum(1 for _ in read_feed(source, format_name))
+    total = sum(1 for _ in read_feed(source, format_name, columns))
     if not total:
         raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
     catalogue = Catalogue.open(context.obj, create=True)
@@ -43,14 +54,18 @@ def index(
     under = None if source.is_dir() else images
     importer = Importer(catalogue, describer, feed_folder, under, say)
     report = importer.run(tqdm(records, total=total, desc="index", unit="item", file=sys.stderr))
-    stages = ", ".join(f"{name} {s:.1f} s" for name, s in describer.seconds.items())
+    _say_outcome(report, describer.seconds)
+    if report.errors:
+        say(f"{report.errors} errors are listed in {catalogue.settings.home / 'errors.csv'}")
+        raise typer.Exit(FAILED)
+
+
+def _say_outcome(report: "ImportReport", seconds: Mapping[str, float]) -> None:
+    stages = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
     say(
         f"{report.added} items added, {report.changed} changed, {report.unchanged} unchanged, "
         f"{report.failed} failed; {report.embedded_photos} photos described ({stages or 'none'})"
     )
-    if report.errors:
-        say(f"{report.errors} errors are listed in {catalogue.settings.home / 'errors.csv'}")
-        raise typer.Exit(FAILED)
 
 
 @commands.command()

@@ -12,15 +12,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tqdm import tqdm
 
-from api import key_commands, model_commands, serve_commands, train_commands
+from api import (
+    audit_commands,
+    doctor_commands,
+    key_commands,
+    model_commands,
+    serve_commands,
+    sync_commands,
+    train_commands,
+)
 from api.catalogue_commands import commands
 from api.terminal import FAILED, MISUSE, Commands, Json, emit, load_describer, say
 from indexer.errors import LapelError, QueryError, SettingsError
-from indexer.settings import Settings
 
 if TYPE_CHECKING:
     from api.report import Answered
     from indexer.photo import Photo
+    from indexer.settings import Settings
     from search.query import Answer, Options, Searcher
 
 app = typer.Typer(
@@ -51,6 +59,8 @@ def settings_from(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(MISUSE)
+    from indexer.settings import Settings
+
     given = {"home": home, "catalogue": catalogue}
     try:
         context.obj = Settings(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
@@ -75,7 +85,7 @@ def search(
         typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
     ] = None,
     weights: Annotated[
-        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.6, attributes=0.2.")
+        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, attributes=0.3.")
     ] = None,
     strict_slot: Annotated[
         bool, typer.Option(help="Search tops for a top; off, all slots.")
@@ -95,7 +105,7 @@ def search(
 
 
 def _search_all(
-    settings: Settings,
+    settings: "Settings",
     photos: Sequence[Path],
     texts: Sequence[str],
     options: "Options",
@@ -253,3 +263,6 @@ app.add_typer(model_commands.commands)
 app.add_typer(serve_commands.commands)
 app.add_typer(key_commands.commands)
 app.add_typer(train_commands.commands)
+app.add_typer(doctor_commands.commands)
+app.add_typer(sync_commands.commands)
+app.add_typer(audit_commands.commands)

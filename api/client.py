@@ -12,6 +12,7 @@ import httpx
 from pydantic import BaseModel
 
 from api.answer_schemas import (
+    CatalogueList,
     DetectAnswer,
     Facet,
     Facets,
@@ -90,6 +91,10 @@ class Client:
     def item(self, item_id: str) -> Item:
         """Return one item as it is stored."""
         return Item.model_validate(self._send("GET", self._item(item_id)).json())
+
+    def catalogues(self) -> CatalogueList:
+        """Return the server's catalogues, by name."""
+        return CatalogueList.model_validate(self._send("GET", "/v1/catalogues").json())
 
     def stats(self) -> Stats:
         """Count what is stored."""

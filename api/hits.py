@@ -11,9 +11,9 @@ from api.answers import ITEM_FIELDS, hit_json
 from api.schemas import SearchRequest
 from api.served import ServedCatalogue
 from indexer.tables import ItemRow
+from indexer.thumbnails import hash_by_garment
 from search.filters import COLUMNS
 from search.ranking import Hit
-from search.stored import picture_hashes
 
 
 def hits_json(
@@ -24,7 +24,7 @@ def hits_json(
 ) -> list[dict[str, Any]]:
     """Return the results; of a picture's address only the file's name is shown."""
     with Session(catalogue.engine) as session:
-        hashes = picture_hashes(session, [hit.garment_id for hit in hits])
+        hashes = hash_by_garment(session, [hit.garment_id for hit in hits])
     return [
         _result(hit, request, shares, picture_address(catalogue, hashes.get(hit.garment_id)))
         for hit in hits

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 from api.problems import QueueFull, ServerStopping
 from indexer.describe import DescribedGarment, Describer
+from indexer.found_photos import PIXELS_A_BATCH
 from indexer.garments import Slot
-from indexer.importing import PIXELS_A_BATCH
 from indexer.models import Models
 from indexer.photo import Photo
+from search.facts import to_ms
 
 T = TypeVar("T")
 PHOTOS_TOGETHER = 8  # more gains nothing on a CPU, and the first of them waits for the last
@@ -177,10 +178,10 @@ class Inference:
         start = time.perf_counter()
         found = self._describer.describe([j.photo for j in jobs], [j.wanted for j in jobs])
         self._on_batch(len(jobs))
-        stages = {stage: _ms(seconds) for stage, seconds in self._describer.seconds.items()}
-        total = _ms(time.perf_counter() - start)
+        stages = {stage: to_ms(seconds) for stage, seconds in self._describer.seconds.items()}
+        total = to_ms(time.perf_counter() - start)
         for job, garments in zip(jobs, found, strict=True):
-            took = {"queue": _ms(start - job.since), **stages, "total": total}
+            took = {"queue": to_ms(start - job.since), **stages, "total": total}
             job.done.set_result(Described(tuple(garments), took))
 
 
@@ -219,10 +220,6 @@ def _pixels(job: _PhotoJob | _CallJob) -> int:
         return 0
     height, width = job.photo.image_hw
     return height * width
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)
 
 
 def _stopping() -> ServerStopping:

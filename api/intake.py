@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,8 +17,8 @@ from indexer.describe import DescribedGarment
 from indexer.errors import PhotoUnreadable, QueryError
 from indexer.garments import Slot, place_mask
 from indexer.photo import Photo, read_photo
+from search.facts import NOTHING_FOUND, facts_json, new_id
 
-NOTHING_FOUND = "no garment was found: the whole photo stands for one garment of unknown slot"
 SMALLEST_BOX_PX = 16  # a side; less shows no cloth
 
 
@@ -50,12 +49,7 @@ class TakenIn:
 
     def answer_head(self, fingerprint: str) -> dict[str, Any]:
         """Return all of a detection's answer but the garments."""
-        return self.head() | {
-            "query_id": uuid.uuid4().hex,
-            "took_ms": dict(self.took_ms),
-            "model": {"fingerprint": fingerprint},
-            "warnings": list(self.photo.warnings),
-        }
+        return self.head() | facts_json(new_id(), self.took_ms, fingerprint, self.photo.warnings)
 
     def garment(self, id_: int) -> dict[str, Any]:
         """Return one garment as answers show it."""

@@ -19,6 +19,7 @@ from api.state import State
 from indexer.categories import find_category, find_category_in_path, slot_of
 from indexer.errors import LapelError
 from indexer.feeds.record import ItemRecord
+from indexer.files import write_whole
 from indexer.importing import ImportReport
 from indexer.photo import hash_bytes, read_photo
 from indexer.rows import COLUMNS, ItemWrite, PhotoWrite
@@ -172,10 +173,7 @@ def _keep(catalogue: ServedCatalogue, content: bytes) -> str:
     name = hash_bytes(content)
     path = catalogue.settings.home / "uploads" / name[:2] / name
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{name}.{secrets.token_hex(4)}")
-        beside.write_bytes(content)
-        beside.replace(path)
+        write_whole(path, content)
     return str(path)
 
 

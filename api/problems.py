@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from indexer import errors
@@ -116,6 +116,8 @@ STATUSES: Mapping[type[LapelError], int] = {
     errors.TextTowerUntrained: 422,
     errors.CatalogueEmpty: 409,
     errors.CatalogueLocked: 503,
+    errors.CatalogueReadOnly: 503,
+    errors.DiskFull: 507,
     errors.FingerprintMismatch: 503,
     errors.SchemaOutdated: 503,
     errors.SettingsError: 422,
@@ -130,6 +132,7 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(ValidationError, _of_request)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(OperationalError, _of_database)
+    app.add_exception_handler(DataError, _of_value)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -215,6 +218,12 @@ async def _of_database(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": str(LOCKED_RETRY_S)}
     answer = problem(503, "database_busy", "the database does not answer; try again", headers)
     return _counted(request, "database_busy", answer)
+
+
+async def _of_value(request: Request, error: Exception) -> Response:
+    # PostgreSQL takes no zero in a text, and no number beyond its columns.
+    detail = "a value in the request is none that a database can hold; send another"
+    return _counted(request, "value_invalid", problem(422, "value_invalid", detail))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -34,6 +33,8 @@ class Answered:
 
 def write_report(path: Path, answered: Sequence[Answered]) -> None:
     """Write the page; pictures are embedded, so the file can be sent to anyone."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined
     )

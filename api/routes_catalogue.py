@@ -1,4 +1,4 @@
-"""What is in a catalogue, over HTTP: items, counts, facets, pictures."""
+"""What catalogues there are and what is in one, over HTTP: items, counts, facets, pictures."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.answer_schemas import Facets, Item, ItemsPage, Stats, problems
+from api.answer_schemas import CatalogueList, Facets, Item, ItemsPage, Stats, problems
 from api.hits import picture_address, web_link
 from api.problems import ItemUnknown
 from api.routes import CatalogueName, ItemPath
@@ -15,22 +15,40 @@ from api.security import CanSearch
 from api.served import ServedCatalogue
 from api.state import Served
 from api.thumbnails import thumbnail
+from indexer.features import DEFAULT_WEIGHTS
 from indexer.rows import COLUMNS
 from indexer.tables import ItemPhotoRow, ItemRow, PhotoRow
 from search.facets import find_facets
 
-routes = APIRouter(prefix="/v1/catalogues/{catalogue}", tags=["catalogue"])
+routes = APIRouter(prefix="/v1/catalogues", tags=["catalogue"])
 FOR_EVER = "public, max-age=31536000, immutable"  # the address is the content's hash
 
 
-@routes.get("/stats", dependencies=[CanSearch], responses=problems(404), response_model=Stats)
-def stats(state: Served, catalogue: CatalogueName) -> JSONResponse:
-    """Count what is stored; no items: nothing is indexed yet."""
-    return JSONResponse(state.catalogues.get(catalogue).stats())
+@routes.get("", dependencies=[CanSearch], responses=problems(), response_model=CatalogueList)
+def list_catalogues(state: Served) -> JSONResponse:
+    """List the catalogues by name, with how many items each has."""
+    counts = state.catalogues.counts()
+    found = [{"name": name, "items": items} for name, items in counts.items()]
+    return JSONResponse({"default": state.settings.catalogue, "catalogues": found})
 
 
 @routes.get(
-    "/facets", dependencies=[CanSearch], responses=problems(404, 422), response_model=Facets
+    "/{catalogue}/stats",
+    dependencies=[CanSearch],
+    responses=problems(404),
+    response_model=Stats,
+)
+def stats(state: Served, catalogue: CatalogueName) -> JSONResponse:
+    """Count what is stored; no items: nothing is indexed yet."""
+    counted = state.catalogues.get(catalogue).stats()
+    return JSONResponse(counted | {"weights": dict(DEFAULT_WEIGHTS)})
+
+
+@routes.get(
+    "/{catalogue}/facets",
+    dependencies=[CanSearch],
+    responses=problems(404, 422),
+    response_model=Facets,
 )
 def facets(
     state: Served,
@@ -48,7 +66,10 @@ def facets(
 
 
 @routes.get(
-    "/items", dependencies=[CanSearch], responses=problems(404, 422), response_model=ItemsPage
+    "/{catalogue}/items",
+    dependencies=[CanSearch],
+    responses=problems(404, 422),
+    response_model=ItemsPage,
 )
 def list_items(
     state: Served,
@@ -72,7 +93,7 @@ def list_items(
 
 
 @routes.get(
-    "/items/{item_id:path}",
+    "/{catalogue}/items/{item_id:path}",
     dependencies=[CanSearch],
     responses=problems(404),
     response_model=Item,
@@ -85,7 +106,7 @@ def get_item(state: Served, catalogue: CatalogueName, item_id: ItemPath) -> JSON
 
 
 @routes.get(
-    "/pictures/{sha256}.jpg",
+    "/{catalogue}/pictures/{sha256}.jpg",
     responses={200: {"content": {"image/jpeg": {}}}, **problems(404)},
     response_class=Response,
 )

@@ -1,7 +1,6 @@
 """Writes over HTTP, with an admin key: items one by one and in batches, imports and their jobs."""
 
 import re
-import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from api.security import CanWrite
 from api.served import ServedCatalogue
 from api.state import Served, State
 from indexer.errors import FeedError
+from indexer.files import write_whole
 
 routes = APIRouter(prefix="/v1", dependencies=[CanWrite], tags=["writes"])
 Body = TypeVar("Body", bound=BaseModel)
@@ -195,8 +195,5 @@ def _keep_feed(root: Path, upload: Upload) -> Path:
     """Write a feed that was sent into the import folder, under a name that says what it was."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(upload.name).name).lstrip(".-")[-100:]
     path = root / (plain or "feed")
-    root.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{secrets.token_hex(8)}")
-    beside.write_bytes(upload.content)
-    beside.replace(path)
+    write_whole(path, upload.content)
     return path

@@ -1,7 +1,6 @@
 """A search request in, its answer as JSON out: sources -> vectors -> hits -> what a shop shows."""
 
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,15 +20,14 @@ from indexer.describe import DescribedGarment
 from indexer.errors import QueryError
 from indexer.features import normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
+from search.facts import UNHEARD, facts_json, new_id, not_in_photo, to_ms
 from search.filter_json import not_these, read_filter
 from search.filters import Condition
 from search.mixing import Ingredients, check_vector, mix, mixed_weights
-from search.query import Options, Searcher
+from search.query import Options, Searcher, chosen_ids
 from search.ranking import Hit
 from search.stored import StoredGarment, find_stored, stored_garment_json
 from search.text import TextQuery, read_text
-
-UNHEARD = "the text names no garment and no colour that is known: its hits are a guess"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +48,6 @@ class Search:
         self._catalogue = catalogue
         self._request = request
         self._searcher = Searcher(catalogue, state.describer)  # refuses an empty catalogue
-        self._layout = catalogue.layout
         self._stored: dict[str, StoredGarment] = {}
         self._text: TextQuery | None = None
         self._colour_words: TextQuery | None = None
@@ -69,7 +66,7 @@ class Search:
             self._warnings += taken.photo.warnings
         if request.text is not None:
             self._text = self._read(request.text)
-            if not self._text.colours and self._text.slot == "unknown":
+            if not self._text.is_heard:
                 self._warnings.append(UNHEARD)
         elif names := [each for each in request.colours if not each.startswith("#")]:
             # The looks tell colours too: said in words, a colour is found oftener than by
@@ -78,8 +75,8 @@ class Search:
         starts = self._starts(taken)
         start = time.perf_counter()
         garments = [self._garment(each) for each in starts]
-        self._took["search"] = _ms(time.perf_counter() - start)
-        self._took["total"] = _ms(time.perf_counter() - begin)
+        self._took["search"] = to_ms(time.perf_counter() - start)
+        self._took["total"] = to_ms(time.perf_counter() - begin)
         self._state.metrics.stages({"search": self._took["search"]})
         return self._head(taken) | {"garments": garments}
 
@@ -90,15 +87,10 @@ class Search:
             head["item_id"] = request.item_id
         if self._text is not None:
             head["text"] = self._text.text
-        return head | {
-            "query_id": uuid.uuid4().hex,
-            "took_ms": self._took,
-            "model": {"fingerprint": self._state.inference.models.fingerprint},
-            "warnings": self._warnings,
-            "catalogue": self._catalogue.settings.catalogue,
-            "k": request.k,
-            "offset": request.offset,
-        }
+        fingerprint = self._state.inference.models.fingerprint
+        facts = facts_json(new_id(), self._took, fingerprint, self._warnings)
+        asked = {"catalogue": self._catalogue.settings.catalogue}
+        return head | facts | asked | {"k": request.k, "offset": request.offset}
 
     def _look_up(self) -> None:
         """Find the items that the request names."""
@@ -107,7 +99,7 @@ class Search:
         if request.item_id is not None:
             named.append(request.item_id)
         with Session(self._catalogue.engine) as session:
-            self._stored = find_stored(session, self._catalogue.id, self._layout, named)
+            self._stored = find_stored(session, self._catalogue.id, self._searcher.layout, named)
             session.expunge_all()
         if missing := sorted(set(named) - set(self._stored)):
             raise ItemUnknown(f"the catalogue has no item {', '.join(map(repr, missing[:5]))}")
@@ -116,7 +108,7 @@ class Search:
         start = time.perf_counter()
         models = self._state.inference.models
         query = self._state.inference.call(lambda: read_text(text, models))
-        self._took["text"] = _ms(time.perf_counter() - start)
+        self._took["text"] = to_ms(time.perf_counter() - start)
         return query
 
     def _starts(self, taken: TakenIn | None) -> list[Start]:
@@ -133,7 +125,7 @@ class Search:
             return [Start(stored_garment_json(stored), stored.vector, stored.slot)]
         vector = None
         if request.embedding is not None:
-            vector = check_vector(self._layout, request.embedding)
+            vector = check_vector(self._searcher.layout, request.embedding)
         return [self._start_of_words(vector)]
 
     def _chosen(self, taken: TakenIn) -> list[Start]:
@@ -146,14 +138,10 @@ class Search:
                 )
             ids: Sequence[int] = [asked]
         else:
-            ids = [
-                i
-                for i, garment in enumerate(garments)
-                if asked in ("all", garment.slot) or garment.is_fallback
-            ]
+            ids = chosen_ids(garments, asked)
         if not ids:
-            seen = ", ".join(sorted({garment.slot for garment in garments}))
-            self._warnings.append(f"no {asked} was found in the photo; it shows: {seen}")
+            seen = (garment.slot for garment in garments)
+            self._warnings.append(not_in_photo(str(asked), seen))
         return [_start_of(i, garments[i], taken.photo.outlines[i]) for i in ids]
 
     def _start_of_words(self, vector: NDArray[np.float32] | None) -> Start:
@@ -173,7 +161,7 @@ class Search:
     def _garment(self, start: Start) -> dict[str, Any]:
         request = self._request
         given = self._ingredients()
-        weights = mixed_weights(self._layout, start.vector, given, request.weights.given())
+        weights = mixed_weights(self._searcher.layout, start.vector, given, request.weights.given())
         options = Options(
             k=request.k + request.offset,
             garment=_slot_named(request.garment) or "all",
@@ -182,7 +170,7 @@ class Search:
             strict_slot=request.strict_slot,
             group=request.group_by == "group_id",
         )
-        vector = mix(self._layout, start.vector, given)
+        vector = mix(self._searcher.layout, start.vector, given)
         hits = self._hits(start, vector, options)[request.offset :]
         kept = [hit for hit in hits if hit.score >= request.min_score]
         shares = normalise_weights(weights)
@@ -196,10 +184,8 @@ class Search:
         if start.garment is not None and said in ("unknown", start.slot):
             return self._searcher.search_garment(replace(start.garment, vector=vector), options)
         # A photo of a shirt "as a dress" is looked for among dresses.
-        slot = said if said != "unknown" else start.slot
-        asked = slot if options.garment == "all" else options.garment
-        slots = [each for each in WORN_SLOTS if each == asked] if options.strict_slot else None
-        return self._searcher.search_vector(vector, slots or None, options)
+        meant = said if said != "unknown" else start.slot
+        return self._searcher.search_vector(vector, options.slots_for(meant), options)
 
     def _ingredients(self) -> Ingredients:
         request = self._request
@@ -262,7 +248,3 @@ def _slot_named(garment: str | int) -> Slot | None:
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in values.items()}
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)

@@ -11,26 +11,40 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from sqlalchemy import Engine, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.problems import CatalogueUnknown
 from indexer.catalogue import Catalogue
 from indexer.database import open_engine
-from indexer.rows import ItemWrite
+from indexer.rows import add_catalogue
 from indexer.settings import Settings
-from indexer.tables import CatalogueRow
-from indexer.vectors import Ids, VectorIndex
+from indexer.tables import CatalogueRow, ItemRow
+from indexer.vectors import Ids, Stamp, VectorIndex
 
 T = TypeVar("T")
 
 
 class LockedIndex:
-    """A VectorIndex that threads may share; ids that are there already are not added again."""
+    """A VectorIndex that threads may share."""
 
     def __init__(self, index: VectorIndex, lock: threading.RLock) -> None:
         self._index = index
         self._lock = lock
+
+    @property
+    def stamp(self) -> Stamp:
+        """Up to where the index follows SQL."""
+        return self._index.stamp
+
+    @stamp.setter
+    def stamp(self, stamp: Stamp) -> None:
+        self._index.stamp = stamp
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._index.dim
 
     def __len__(self) -> int:
         return self._locked(lambda: len(self._index))
@@ -40,14 +54,16 @@ class LockedIndex:
         return self._locked(self._index.ids)
 
     def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
-        """Store vectors (n, d) under those of the ids (n,) that are new."""
-        with self._lock:
-            new = ~np.isin(ids, self._index.ids())
-            self._index.add(ids[new], vectors[new])
+        """Store vectors (n, d) under new ids (n,)."""
+        self._locked(lambda: self._index.add(ids, vectors))
 
     def remove(self, ids: Collection[int]) -> None:
         """Forget these ids; those not stored are passed over."""
         self._locked(lambda: self._index.remove(ids))
+
+    def get(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of stored ids (n,)."""
+        return self._locked(lambda: self._index.get(ids))
 
     def search(
         self, query: NDArray[np.float32], k: int, allowed: Ids | None = None
@@ -67,33 +83,10 @@ class LockedIndex:
 class ServedCatalogue(Catalogue):
     """A catalogue of a server: used by many threads, and written to by other processes too."""
 
-    def __init__(self, engine: Engine, settings: Settings, catalogue_id: int) -> None:
-        super().__init__(engine, settings, catalogue_id)
-        self._lock = threading.RLock()
-        self._revision = -1
-
     @property
     def vectors(self) -> VectorIndex:
-        """The vector index, caught up with SQL when its revision is not the one last seen."""
-        revision = self.row().revision  # before the vectors: what comes later is caught up later
-        with self._lock:
-            index = super().vectors
-            shared = index if isinstance(index, LockedIndex) else LockedIndex(index, self._lock)
-            if revision > self._revision:
-                self._revision = revision
-                self.catch_up()
-            return shared
-
-    def catch_up(self) -> tuple[int, int]:
-        """Make the vectors equal to SQL; returns how many were added and removed."""
-        with self._lock:
-            return super().catch_up()
-
-    def write(self, items: Collection[ItemWrite]) -> None:
-        """Store items with their photos and garments: one transaction, then the vectors."""
-        super().write(items)
-        with self._lock:  # the writer's lock is held: this revision is this write's own
-            self._revision = max(self._revision, self.row().revision)
+        """The vector index, caught up with SQL, which threads may share."""
+        return LockedIndex(super().vectors, self._lock)
 
 
 class Catalogues:
@@ -112,10 +105,7 @@ class Catalogues:
             row = session.scalar(select(CatalogueRow).where(CatalogueRow.name == name))
             if row is None and not (create and self._may_be_made(name)):
                 raise CatalogueUnknown(f"there is no catalogue {name!r}")
-            if row is None:
-                row = CatalogueRow(name=name)
-                session.add(row)
-                session.commit()
+            row = row or add_catalogue(session, name)
             if name.startswith("~"):
                 raise CatalogueUnknown(f"there is no catalogue {name!r}")
             opened = self._opened.get(name)
@@ -123,6 +113,18 @@ class Catalogues:
                 settings = self.settings.model_copy(update={"catalogue": name})
                 opened = self._opened[name] = ServedCatalogue(self.engine, settings, row.id)
             return opened
+
+    def counts(self) -> dict[str, int]:
+        """Return how many items each catalogue has, by name; not those half made by `reembed`."""
+        query = (
+            select(CatalogueRow.name, func.count(ItemRow.id))
+            .outerjoin(ItemRow, ItemRow.catalogue_id == CatalogueRow.id)
+            .where(~CatalogueRow.name.startswith("~"))
+            .group_by(CatalogueRow.name)
+            .order_by(CatalogueRow.name)
+        )
+        with Session(self.engine) as session:
+            return dict(session.execute(query).all())
 
     def opened(self) -> dict[str, ServedCatalogue]:
         """Return the catalogues used so far, by name."""

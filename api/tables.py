@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.overlay import label_of
+from api.terminal import showable
 from indexer.describe import DescribedGarment
 from search.query import Answer, TextAnswer
 from search.ranking import Hit
@@ -19,7 +20,7 @@ def plain_console() -> Console:
 def print_answer(photo: str, answer: Answer) -> None:
     """Print a table of hits for each garment."""
     console = plain_console()
-    console.print(f"{photo}  {answer.took_ms['total']:.0f} ms", style="bold")
+    console.print(f"{showable(photo)}  {answer.took_ms['total']:.0f} ms", style="bold")
     for each in answer.garments:
         title = f"{label_of(each.garment)}, {_colours(each.garment)}"
         console.print(_hit_table(title, each.hits))
@@ -45,8 +46,8 @@ def _hit_table(title: str, hits: Sequence[Hit]) -> Table:
             str(place),
             f"{hit.score:.3f}",
             *(f"{hit.parts[part]:.2f}" for part in ("visual", "colour", "attributes")),
-            hit.item.item_id,
-            hit.item.title,
+            showable(hit.item.item_id),
+            showable(hit.item.title),
             price,
         )
     return table
@@ -54,7 +55,7 @@ def _hit_table(title: str, hits: Sequence[Hit]) -> Table:
 
 def print_garments(photo: str, answer: Answer) -> None:
     """Print a table of the garments in one photo."""
-    table = Table(title=photo, title_justify="left")
+    table = Table(title=showable(photo), title_justify="left")
     for name in ("id", "garment", "box", "colours", "attributes"):
         table.add_column(name, overflow="fold")
     for i, garment in enumerate(answer.described):

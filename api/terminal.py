@@ -1,19 +1,19 @@
 """What all commands share: messages to stderr, data to stdout, exit codes, models loaded once."""
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from typer.core import TyperGroup
 
 from indexer.errors import LapelError
-from indexer.settings import Settings
 
 if TYPE_CHECKING:
     from indexer.describe import Describer
+    from indexer.settings import Settings
 
 FAILED, MISUSE = 1, 2
 
@@ -25,17 +25,34 @@ class Commands(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (LapelError, OSError, SQLAlchemyError) as error:
+        except Exception as error:
+            if not isinstance(error, (LapelError, OSError)) and not _is_of_a_database(error):
+                raise
             say(f"error: {error}")
             raise typer.Exit(MISUSE) from error
+
+
+def _is_of_a_database(error: Exception) -> bool:
+    """Tell whether SQLAlchemy raised it; without importing it, which `--help` need not wait for."""
+    loaded = sys.modules.get("sqlalchemy.exc")
+    return loaded is not None and isinstance(error, loaded.SQLAlchemyError)
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
 
+# What would command the terminal, or write backwards: a feed's words and files' names hold it.
+_UNSHOWABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def showable(text: str) -> str:
+    """Return a text with its control characters spelt out."""
+    return _UNSHOWABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
 def say(message: str) -> None:
     """Write a message for a person to stderr, past a progress bar if one is drawn."""
-    tqdm.write(message, file=sys.stderr)
+    tqdm.write(showable(message), file=sys.stderr)
 
 
 def emit(value: dict[str, Any]) -> None:
@@ -46,10 +63,12 @@ def emit(value: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def load_describer(settings: Settings) -> "Describer":
+def load_describer(settings: "Settings") -> "Describer":
     """Load the models, saying so: it takes seconds."""
+    from indexer.categories import use_words_of
     from indexer.describe import Describer
     from indexer.models import load_models
 
+    use_words_of(settings.home)
     say("loading models")
     return Describer(load_models(settings))

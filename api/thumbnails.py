@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import select
@@ -11,9 +12,10 @@ from sqlalchemy.orm import Session
 from api.problems import PictureGone
 from indexer.catalogue import Catalogue
 from indexer.errors import PhotoError
+from indexer.files import write_whole
 from indexer.photo import hash_bytes, read_bytes, read_photo
 from indexer.tables import ItemPhotoRow, PhotoRow
-from indexer.thumbnails import make_thumbnail, thumbnail_path, write_thumbnail
+from indexer.thumbnails import make_thumbnail, thumbnail_path
 
 # At once: each holds a decoded photo, and a page asks for a dozen.
 _making = threading.BoundedSemaphore(2)
@@ -39,7 +41,8 @@ def thumbnail(catalogue: Catalogue, sha256: str) -> bytes:
         pass
     with _making:
         made = _make(addresses, sha256)
-    write_thumbnail(kept, made)
+    with suppress(OSError):  # on a full or read-only disk it is made each time
+        write_whole(kept, made)
     return made
 
 

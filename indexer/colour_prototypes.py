@@ -4,6 +4,7 @@ A garment of one dye shows many colours: folds in shadow, seams in the light. Wh
 is compared with photos, so it needs the same spread.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from indexer.cielab import hex_to_lab, lab_to_linear, linear_to_lab
 from indexer.colour import colour_histogram, histogram_dim
 from indexer.colour_names import ALL_NAMES, canonical_name
 from indexer.errors import ModelError, QueryError
+from indexer.features import unit_rows
 from indexer.settings import WEIGHTS
 
 # Steps of a normal spread in a and b: its seven-quantiles.
@@ -81,6 +83,21 @@ def colour_prototype_of_hex(colour: str) -> NDArray[np.float32]:
         raise QueryError(str(error)) from None
     known = bundled_prototypes()
     return colour_histogram(cloth_of(lab, known.shades, known.spread))
+
+
+def mean_prototype(colours: Sequence[str]) -> NDArray[np.float32]:
+    """Return the unit mean histogram (d,) of garments of these colours, by name or hex.
+
+    Zero without any. Raises QueryError for a colour that is not known.
+    """
+    if not colours:
+        return np.zeros(histogram_dim(), np.float32)
+    rows = [
+        colour_prototype_of_hex(each) if each.startswith("#") else colour_prototype(each)
+        for each in colours
+    ]
+    mean: NDArray[np.float32] = unit_rows(np.mean(np.stack(rows), axis=0, keepdims=True))[0]
+    return mean
 
 
 def cloth_of(

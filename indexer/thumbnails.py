@@ -1,8 +1,6 @@
 """A decoded photo in, its small JPEG out, kept in the home under the photo's hash."""
 
 import io
-import os
-import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -12,6 +10,8 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from indexer.batches import SQL_VALUES, batches
+from indexer.files import write_whole
 from indexer.photo import Photo
 from indexer.tables import GarmentRow, PhotoRow
 
@@ -37,25 +37,30 @@ def keep_thumbnail(home: Path, photo: Photo) -> None:
     """Make and keep a photo's thumbnail, if it is not there yet."""
     path = thumbnail_path(home, photo.sha256)
     if not path.exists():
-        write_thumbnail(path, make_thumbnail(photo.pixels))
+        write_whole(path, make_thumbnail(photo.pixels))
 
 
-def write_thumbnail(path: Path, content: bytes) -> None:
-    """Write beside and then in place: nobody reads half a picture. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-    beside.write_bytes(content)
-    beside.replace(path)
+def hash_by_garment(session: Session, garment_ids: Collection[int]) -> dict[int, str]:
+    """Return the content hash of each garment's photo, by the garment's id."""
+    return {
+        garment_id: sha256
+        for some in batches(garment_ids, SQL_VALUES)
+        for garment_id, sha256 in session.execute(
+            select(GarmentRow.id, PhotoRow.sha256)
+            .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
+            .where(GarmentRow.id.in_(some))
+        )
+    }
 
 
 def photo_hashes(session: Session, garment_ids: Collection[int]) -> set[str]:
     """Return the hashes of the photos that show these garments."""
-    query = select(PhotoRow.sha256).join(GarmentRow).where(GarmentRow.id.in_(garment_ids))
-    return set(session.scalars(query))
+    return set(hash_by_garment(session, garment_ids).values())
 
 
 def remove_unstored(session: Session, home: Path, hashes: Collection[str]) -> None:
     """Remove the thumbnails of those of these photos that no catalogue stores any more."""
-    stored = set(session.scalars(select(PhotoRow.sha256).where(PhotoRow.sha256.in_(hashes))))
-    for sha256 in set(hashes) - stored:
-        thumbnail_path(home, sha256).unlink(missing_ok=True)
+    for some in batches(hashes, SQL_VALUES):  # of a new item there are none: no SQL is asked
+        stored = set(session.scalars(select(PhotoRow.sha256).where(PhotoRow.sha256.in_(some))))
+        for sha256 in set(some) - stored:
+            thumbnail_path(home, sha256).unlink(missing_ok=True)

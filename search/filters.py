@@ -103,8 +103,9 @@ class Filters:
         unknown = [c.field for c in _leaves(self.conditions) if c.field not in COLUMNS]
         if not unknown:
             return
-        # A quote would end the name within SQL's own path to it; no shop's column has one.
-        known = _own_fields(session, catalogue_id, [name for name in unknown if '"' not in name])
+        # A quote or a zero would end the name within SQL's own path; no shop's column has one.
+        spelt = [name for name in unknown if not {'"', "\0"} & set(name)]
+        known = _own_fields(session, catalogue_id, spelt)
         for name in unknown:
             if name not in known:
                 every = sorted(_own_fields(session, catalogue_id, None))

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.colour_prototypes import colour_prototype, colour_prototype_of_hex
+from indexer.colour_prototypes import mean_prototype
 from indexer.errors import QueryError
-from indexer.features import PARTS, Layout, unit_rows
+from indexer.features import Layout
 from search.text import TEXT_WEIGHTS, TextQuery
 
 # Beside the photo's 1. Text: chosen on the training skus of the Luma set, a main photo and "but in
@@ -60,11 +60,10 @@ def mix(layout: Layout, start: Vector | None, given: Ingredients) -> Vector:
         mixed += np.float32(weight) * vector
     at = layout.slices()
     if given.colours:
-        mixed[at["colour"]] = _mean_colour(given.colours)
+        mixed[at["colour"]] = mean_prototype(given.colours)
     elif given.text is not None and given.text.colours:
         mixed[at["colour"]] = given.text.vector[at["colour"]]
-    for part in PARTS:
-        mixed[at[part]] = unit_rows(mixed[at[part]][None])[0]
+    mixed = layout.unit_parts(mixed)
     if not mixed.any():
         raise QueryError("nothing remains to look for: the weights of all that was given are 0")
     return mixed
@@ -96,16 +95,4 @@ def check_vector(layout: Layout, values: Sequence[float]) -> Vector:
     vector = np.array(values, np.float64)
     if not np.isfinite(vector).all() or np.abs(vector).max() > 1e6 or not vector.any():
         raise QueryError("the embedding must hold finite numbers, not all of them 0")
-    rows = vector.astype(np.float32)
-    for at in layout.slices().values():
-        rows[at] = unit_rows(rows[at][None])[0]
-    return rows
-
-
-def _mean_colour(colours: Sequence[str]) -> Vector:
-    rows = [
-        colour_prototype_of_hex(each) if each.startswith("#") else colour_prototype(each)
-        for each in colours
-    ]
-    mean: Vector = unit_rows(np.mean(np.stack(rows), axis=0, keepdims=True))[0]
-    return mean
+    return layout.unit_parts(vector.astype(np.float32))

@@ -4,7 +4,6 @@ describe -> choose garments -> slots to look in -> filters -> vectors -> items -
 """
 
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,12 +15,13 @@ from sqlalchemy.orm import Session
 from indexer.batches import SQL_VALUES, batches
 from indexer.catalogue import Catalogue
 from indexer.describe import DescribedGarment, Describer
-from indexer.errors import CatalogueEmpty, QueryError
-from indexer.features import normalise_weights
+from indexer.errors import QueryError
+from indexer.features import Layout, normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.photo import Photo
 from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
 from indexer.vectors import from_bytes
+from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
 from search.ranking import Candidate, Hit, rank, score_parts
 from search.text import TextQuery, read_text
@@ -50,6 +50,11 @@ class Options:
         if self.garment not in ("all", *WORN_SLOTS):
             raise QueryError(f"garment {self.garment!r}; one of all, {', '.join(WORN_SLOTS)}")
         normalise_weights(self.weights)
+
+    def slots_for(self, meant: Slot) -> list[Slot] | None:
+        """Return the slots to look in for a garment of slot `meant`; None for all of them."""
+        asked = meant if self.garment == "all" else self.garment
+        return [slot for slot in WORN_SLOTS if self.strict_slot and slot == asked] or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +97,15 @@ class TextAnswer:
 class Searcher:
     """Answers queries on one catalogue."""
 
+    layout: Layout
+    """How long each part of the catalogue's vectors is."""
+
     def __init__(self, catalogue: Catalogue, describer: Describer) -> None:
-        if catalogue.row().fingerprint is None:
-            raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
+        """Raise CatalogueEmpty or FingerprintMismatch for a catalogue not to be searched so."""
         catalogue.check_models(describer.models.fingerprint)
         self._catalogue = catalogue
         self._describer = describer
-        self._layout = catalogue.layout
+        self.layout = catalogue.layout
 
     def search_photo(self, photo: Photo, options: Options) -> Answer:
         """Find the garments in a photo and, for each asked for, the most similar items.
@@ -108,20 +115,17 @@ class Searcher:
         options.check()
         found = detect_photo(self._describer, photo)
         start = time.perf_counter()
-        chosen = [
-            each
-            for each in found.garments
-            if options.garment in ("all", each.garment.slot) or each.garment.is_fallback
-        ]
+        chosen = [found.garments[i] for i in chosen_ids(found.described, options.garment)]
         garments = tuple(
             replace(each, hits=tuple(self.search_garment(each.garment, options))) for each in chosen
         )
-        searched = round((time.perf_counter() - start) * 1000, 1)
+        searched = to_ms(time.perf_counter() - start)
         total = round(found.took_ms["total"] + searched, 1)
+        missed = not_in_photo(options.garment, (each.slot for each in found.described))
         return replace(
             found,
             garments=garments,
-            warnings=found.warnings or _not_found(found, garments, options.garment),
+            warnings=found.warnings or (() if garments else (missed,)),
             took_ms={**found.took_ms, "search": searched, "total": total},
         )
 
@@ -134,27 +138,22 @@ class Searcher:
         start = time.perf_counter()
         query = read_text(text, self._describer.models)
         read = time.perf_counter()
-        asked = query.slot if options.garment == "all" else options.garment
-        slots = [slot for slot in WORN_SLOTS if slot == asked] if options.strict_slot else None
         weighted = replace(options, weights=query.weights(options.weights))
-        hits = self.search_vector(query.vector, slots or None, weighted)
+        hits = self.search_vector(query.vector, options.slots_for(query.slot), weighted)
         took = {"embed": read - start, "search": time.perf_counter() - read}
         took["total"] = sum(took.values())
-        unheard = not query.colours and query.slot == "unknown"
-        warning = "the text names no garment and no colour that is known: its hits are a guess"
         return TextAnswer(
-            uuid.uuid4().hex,
+            new_id(),
             self._describer.models.fingerprint,
             query,
             tuple(hits),
-            (warning,) if unheard else (),
-            {stage: round(seconds * 1000, 1) for stage, seconds in took.items()},
+            () if query.is_heard else (UNHEARD,),
+            {stage: to_ms(seconds) for stage, seconds in took.items()},
         )
 
     def search_garment(self, garment: DescribedGarment, options: Options) -> list[Hit]:
         """Return the most similar items for a described garment, best first."""
-        slots = _slots_for(garment, options.garment) if options.strict_slot else None
-        return self.search_vector(garment.vector, slots, options)
+        return self.search_vector(garment.vector, _slots_of(garment, options), options)
 
     def search_vector(
         self, vector: NDArray[np.float32], slots: Sequence[Slot] | None, options: Options
@@ -165,7 +164,7 @@ class Searcher:
         """
         options.check()
         vectors = self._catalogue.vectors
-        weighted = self._layout.weigh(vector, options.weights)
+        weighted = self.layout.weigh(vector, options.weights)
         with Session(self._catalogue.engine) as session:
             options.filters.check(session, self._catalogue.id)
             allowed = self._allowed(session, slots, options.filters)
@@ -211,8 +210,8 @@ class Searcher:
                 select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(some))
             )
         ]
-        stored = from_bytes([row.vector for row in rows], self._layout.dim)
-        scores, parts = score_parts(self._layout, vector, stored, options.weights)
+        stored = from_bytes([row.vector for row in rows], self.layout.dim)
+        scores, parts = score_parts(self.layout, vector, stored, options.weights)
         by_id = {row.id: i for i, row in enumerate(rows)}
         return rank(
             self._candidates(session, list(by_id), options.filters),
@@ -245,10 +244,19 @@ class Searcher:
         ]
 
 
-def _slots_for(garment: DescribedGarment, asked: str) -> list[Slot] | None:
+def chosen_ids(garments: Sequence[DescribedGarment], asked: str) -> list[int]:
+    """Return the places of a photo's garments of a slot, or of `all`; a whole photo is any."""
+    return [
+        i
+        for i, garment in enumerate(garments)
+        if asked in ("all", garment.slot) or garment.is_fallback
+    ]
+
+
+def _slots_of(garment: DescribedGarment, options: Options) -> list[Slot] | None:
     """Return the slots to look in: the garment's; of a doubtful top or outer garment, both."""
-    if garment.slot == "unknown":
-        return [slot for slot in WORN_SLOTS if slot == asked] or None
+    if garment.slot == "unknown" or not options.strict_slot:
+        return options.slots_for("unknown")
     if garment.slot in ("top", "outer") and garment.confidence < SURE_OF_SLOT:
         return ["top", "outer"]
     return [garment.slot]
@@ -261,18 +269,10 @@ def detect_photo(describer: Describer, photo: Photo) -> Answer:
     described = describer.describe([photo])[0]
     took = {stage: s - before.get(stage, 0.0) for stage, s in describer.seconds.items()}
     took["total"] = time.perf_counter() - start
-    warning = "no garment was found: the whole photo stands for one garment of unknown slot"
     return Answer(
-        uuid.uuid4().hex,
+        new_id(),
         describer.models.fingerprint,
         tuple(GarmentAnswer(i, garment, ()) for i, garment in enumerate(described)),
-        (warning,) if described[0].is_fallback else (),
-        {stage: round(seconds * 1000, 1) for stage, seconds in took.items()},
+        (NOTHING_FOUND,) if described[0].is_fallback else (),
+        {stage: to_ms(seconds) for stage, seconds in took.items()},
     )
-
-
-def _not_found(found: Answer, chosen: Sequence[GarmentAnswer], asked: str) -> tuple[str, ...]:
-    if chosen:
-        return ()
-    seen = ", ".join(sorted({garment.slot for garment in found.described}))
-    return (f"no {asked} was found in the photo; it shows: {seen}",)

@@ -60,7 +60,7 @@ def rank(
     best: dict[str, Hit] = {}
     for candidate in ordered:
         item = candidate.item
-        key = item.group_id if group else item.item_id
+        key = (item.duplicate_of or item.group_id) if group else item.item_id
         if key not in best:
             best[key] = Hit(
                 item,

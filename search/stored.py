@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from indexer.batches import SQL_VALUES, batches
-from indexer.features import Layout, unit_rows
+from indexer.features import Layout
 from indexer.garments import WORN_SLOTS, Slot
-from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
+from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
 from indexer.vectors import from_bytes
 
 
@@ -52,19 +51,6 @@ def find_stored(
     return {id_: _stored(items[id_], found, layout) for id_, found in garments.items()}
 
 
-def picture_hashes(session: Session, garment_ids: Sequence[int]) -> dict[int, str]:
-    """Return the content hash of each garment's photo."""
-    return {
-        garment_id: sha256
-        for some in batches(garment_ids, SQL_VALUES)
-        for garment_id, sha256 in session.execute(
-            select(GarmentRow.id, PhotoRow.sha256)
-            .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
-            .where(GarmentRow.id.in_(some))
-        )
-    }
-
-
 def stored_garment_json(garment: StoredGarment) -> dict[str, Any]:
     """Return the garment as an answer shows it; its box is on the item's first photo."""
     main = garment.main
@@ -83,8 +69,6 @@ def stored_garment_json(garment: StoredGarment) -> dict[str, Any]:
 def _stored(item: ItemRow, garments: Sequence[GarmentRow], layout: Layout) -> StoredGarment:
     main = garments[0]
     alike = [garment.vector for garment in garments if garment.slot == main.slot]
-    mean = from_bytes(alike, layout.dim).mean(axis=0)
-    for at in layout.slices().values():
-        mean[at] = unit_rows(mean[at][None])[0]
+    mean = layout.unit_parts(from_bytes(alike, layout.dim).mean(axis=0))
     slot: Slot = next((each for each in WORN_SLOTS if each == main.slot), "unknown")
     return StoredGarment(item, main, slot, mean)

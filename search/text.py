@@ -6,7 +6,7 @@ nothing stays zero and counts for nothing.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from indexer.attributes import AttributeHeads, Head
 from indexer.categories import find_category, slot_of
 from indexer.colour_names import basic_name, find_colours
-from indexer.colour_prototypes import colour_prototype
+from indexer.colour_prototypes import mean_prototype
 from indexer.errors import QueryError, TextTowerUntrained
 from indexer.features import unit_rows
 from indexer.garments import Slot
@@ -36,6 +36,11 @@ class TextQuery:
     slot: Slot
     category: str | None
     colours: tuple[str, ...]
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a garment or a colour was understood; else the text tower alone is asked."""
+        return bool(self.colours) or self.slot != "unknown"
 
     def weights(self, given: Mapping[str, float]) -> dict[str, float]:
         """Return the weights of a text search, those given first."""
@@ -61,8 +66,8 @@ def read_text(text: str, models: Models) -> TextQuery:
     vector = layout.fuse(
         {
             "visual": _visual(words, models),
-            "colour": _colour(colours, layout.colour),
-            "attributes": _attributes(words, models.heads),
+            "colour": mean_prototype(colours)[None],
+            "attributes": _attributes(words, category, colours, models.heads),
         }
     )[0]
     if not vector.any():
@@ -79,34 +84,23 @@ def _visual(text: str, models: Models) -> NDArray[np.float32]:
         return np.zeros((1, models.encoder.dim), np.float32)
 
 
-def _colour(names: tuple[str, ...], dim: int) -> NDArray[np.float32]:
-    """Return the mean prototype (1, d) of the colours, zero without any."""
-    if not names:
-        return np.zeros((1, dim), np.float32)
-    mean = np.mean([colour_prototype(name) for name in names], axis=0, keepdims=True)
-    return unit_rows(np.asarray(mean, np.float32))
-
-
-def _attributes(text: str, heads: AttributeHeads) -> NDArray[np.float32]:
+def _attributes(
+    text: str, category: str | None, colours: Sequence[str], heads: AttributeHeads
+) -> NDArray[np.float32]:
     """Return a unit row (1, d) with one in each label that the text names; zero without any."""
-    named = [_named(text, head) for head in heads.heads]
+    known = {*colours, *(basic_name(colour) for colour in colours)}
+    if category is not None:
+        known |= {category, slot_of(category)}
+    named = [_named(text, known, head) for head in heads.heads]
     if not named:
         return np.zeros((1, 0), np.float32)
     return unit_rows(np.concatenate(named).astype(np.float32)[None])
 
 
-def _named(text: str, head: Head) -> NDArray[np.float32]:
-    """Return which of a head's labels (labels,) the text names."""
-    category, colours = find_category(text), set(find_colours(text))
-    basic = {basic_name(colour) for colour in colours}
+def _named(text: str, known: Collection[str | None], head: Head) -> NDArray[np.float32]:
+    """Return which of a head's labels (labels,) the text names; `known` are those read in it."""
     found = np.zeros(len(head.labels), np.float32)
     for i, label in enumerate(head.labels):
         said = re.search(rf"(?<![\w-]){re.escape(label.lower())}(?![\w-])", text.lower())
-        found[i] = (
-            label == category
-            or (category is not None and label == slot_of(category))
-            or label in colours
-            or label in basic
-            or (said is not None and find_category(label) is None)
-        )
+        found[i] = label in known or (said is not None and find_category(label) is None)
     return found

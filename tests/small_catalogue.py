@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from indexer.attributes import AttributeHeads
 from indexer.catalogue import Catalogue
+from indexer.changes import stored_ids
 from indexer.describe import DescribedGarment, Describer
 from indexer.features import unit_rows
 from indexer.feeds.record import ItemRecord
@@ -81,10 +82,10 @@ def draw_small(folder: Path) -> Path:
     return folder
 
 
-def record_of(item: SampleItem) -> ItemRecord:
+def record_of(item: SampleItem, price: float | None = None) -> ItemRecord:
     """Return an item's record, with both its pictures."""
     photos = tuple(f"images/{item.item_id}_{view}.jpg" for view in ("worn", "flat"))
-    return ItemRecord(item.item_id, item.group_id, photos, slot=item.slot)
+    return ItemRecord(item.item_id, item.group_id, photos, slot=item.slot, price=price)
 
 
 def make_small(drawn: Path, tmp_path: Path) -> Catalogue:
@@ -119,6 +120,13 @@ def described_as(catalogue: Catalogue) -> dict[tuple[str, str, str, str], bytes]
 
 def fresh(catalogue: Catalogue) -> Catalogue:
     return Catalogue.open(catalogue.settings)
+
+
+def equal_to_sql(catalogue: Catalogue) -> bool:
+    """Compare without letting the index catch up by comparing."""
+    with Session(catalogue.engine) as session:
+        stored = stored_ids(session, catalogue.id)
+        return np.array_equal(stored, np.sort(catalogue.vectors.ids()))
 
 
 def table_sizes(catalogue: Catalogue) -> list[int]:

@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from api.app import create_app
-from api.inference import Inference, SharedDescriber
+from api.inference import Described, Inference, SharedDescriber
 from api.limits import Limits
 from api.problems import QueueFull, ServerStopping
 from indexer.attributes import AttributeHeads
@@ -88,6 +88,15 @@ def until(holds: Callable[[], bool]) -> None:
         waited.wait(0.01)
 
 
+def describe_held(
+    pool: Executor, inference: Inference, detector: HeldDetector
+) -> Future[Described]:
+    """Have a photo described, and return once the detector holds it."""
+    first = pool.submit(inference.describe, photo())
+    assert detector.began.acquire(timeout=60)
+    return first
+
+
 def test_what_waits_is_described_together_by_one_thread(
     inference: Inference, detector: HeldDetector
 ) -> None:
@@ -112,8 +121,7 @@ def test_a_photo_the_model_fails_on_fails_alone(
     inference: Inference, detector: HeldDetector
 ) -> None:
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(inference.describe, photo())
-        assert detector.began.acquire(timeout=60)
+        first = describe_held(pool, inference, detector)
         bad = pool.submit(inference.describe, photo("bad"))
         good = pool.submit(inference.describe, photo())
         until(lambda: inference.waiting == 2)
@@ -126,7 +134,7 @@ def test_a_photo_the_model_fails_on_fails_alone(
 
 def test_queries_go_before_an_imports_photos(inference: Inference, detector: HeldDetector) -> None:
     with ThreadPoolExecutor(2) as pool:
-        importing = pool.submit(SharedDescriber(inference).describe, [photo()] * 6)
+        importing = pool.submit(SharedDescriber(inference).describe, [photo() for _ in range(6)])
         assert detector.began.acquire(timeout=60)
         asked = pool.submit(inference.describe, photo())
         until(lambda: inference.waiting == 1)
@@ -140,8 +148,7 @@ def test_who_waits_when_the_server_stops_is_told(
     inference: Inference, detector: HeldDetector
 ) -> None:
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(inference.describe, photo())
-        assert detector.began.acquire(timeout=60)
+        first = describe_held(pool, inference, detector)
         waiting = pool.submit(inference.describe, photo())
         until(lambda: inference.waiting == 1)
         stopping = pool.submit(inference.stop)

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,52 +10,15 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from api.answer_schemas import DetectAnswer, SearchAnswer
-from api.app import create_app
-from api.limits import Limits
-from indexer.models import Models
-from indexer.sample import SampleItem, draw
-from indexer.settings import Settings
+from api.answer_schemas import DetectAnswer
+from indexer.sample import SampleItem
+from tests.asking import SEARCH, encoded, ids, jpeg, post
 from tests.conftest import Shop
-
-SEARCH = "/v1/catalogues/default/search"
-
-
-@pytest.fixture(scope="module")
-def client(models: Models, shop: Shop) -> Iterator[TestClient]:
-    app = create_app(
-        Settings(home=shop.home), Limits(rate_per_minute=0), load=lambda settings: models
-    )
-    with TestClient(app, base_url="http://localhost") as opened:
-        yield opened
-
-
-def jpeg(item: SampleItem, seed: int = 4321) -> bytes:
-    """A new picture of an item, worn."""
-    return encoded(draw(item, "worn", seed=seed).pixels)
-
-
-def encoded(pixels: Any) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=92)
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
 def top(shop: Shop) -> SampleItem:
     return next(i for i in shop.items if i.slot == "top" and i.pattern == "plain")
-
-
-def ids(answer: dict[str, Any], garment: int = 0) -> list[str]:
-    return [result["item_id"] for result in answer["garments"][garment]["results"]]
-
-
-def post(client: TestClient, **request: Any) -> dict[str, Any]:
-    answer = client.post(SEARCH, json=request)
-    assert answer.status_code == 200, answer.text
-    SearchAnswer.model_validate(answer.json())
-    found: dict[str, Any] = answer.json()
-    return found
 
 
 def test_a_photo_then_clicks_without_an_upload(client: TestClient, top: SampleItem) -> None:

@@ -1,11 +1,11 @@
 """Keys: stored as hashes, checked on each request, revoked at once; without any, loopback only."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from api.app import create_app
@@ -21,6 +21,8 @@ from indexer.errors import SettingsError
 from indexer.models import Models
 from indexer.settings import Settings
 from tests.test_http_queue import HeldDetector, MeanEncoder
+
+pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL
 
 STATS = "/v1/catalogues/default/stats"
 DELETE = "/v1/catalogues/default/items/delete"
@@ -85,9 +87,10 @@ def test_a_revoked_key_is_refused_at_once_and_opens_nothing(client: TestClient, 
 
 def test_no_key_is_stored(settings: Settings, keys: Keys) -> None:
     key = keys.make("admin", "x")
-    with sqlite3.connect(settings.home / "lapel.sqlite") as database:
-        stored = "".join(map(str, database.execute("SELECT * FROM api_key").fetchall()))
-    database.close()
+    engine = open_engine(settings.resolved_database_url)
+    with engine.connect() as database:
+        stored = "".join(map(str, database.execute(text("SELECT * FROM api_key")).fetchall()))
+    engine.dispose()
     assert key not in stored
     assert key[20:] not in stored
 

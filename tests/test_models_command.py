@@ -15,23 +15,8 @@ from indexer.errors import ModelError
 from indexer.pulling import pull
 from indexer.registry import BUNDLED, KNOWN, bundled_models, encoder_source
 from indexer.settings import WEIGHTS, Settings
-from tests.tiny_model import fingerprint, lapel, make_hub, make_tiny, rows
+from tests.tiny_model import fingerprint, lapel, rows
 from training import manifest
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny(tmp_path_factory.mktemp("source") / "tiny")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def hub(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return make_hub(tmp_path / "hub", tiny, monkeypatch)
 
 
 def test_the_list_has_what_is_shipped_and_what_can_be_pulled(settings: Settings) -> None:

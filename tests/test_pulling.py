@@ -22,22 +22,7 @@ from indexer.pulling import pull
 from indexer.registry import encoder_source, find_model, models_folder
 from indexer.runtime import Runtime
 from indexer.settings import Settings
-from tests.tiny_model import PREPROCESS, TINY, fingerprint, lapel, make_hub, make_tiny, rows
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny(tmp_path_factory.mktemp("source") / "tiny")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def hub(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return make_hub(tmp_path / "hub", tiny, monkeypatch)
+from tests.tiny_model import PREPROCESS, TINY, fingerprint, lapel, rows
 
 
 def left_in(settings: Settings) -> list[str]:

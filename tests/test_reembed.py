@@ -20,24 +20,15 @@ from tests.small_catalogue import (
     assert_made_by,
     described_as,
     dots,
-    draw_small,
     fresh,
-    make_small,
     record_of,
     table_sizes,
     vector_files,
     watched,
 )
+from tests.stores import Store
 
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_small(tmp_path_factory.mktemp("drawn"))
-
-
-@pytest.fixture
-def small(drawn: Path, tmp_path: Path) -> Catalogue:
-    return make_small(drawn, tmp_path)
+pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL
 
 
 def test_the_catalogue_is_as_if_imported_anew(small: Catalogue) -> None:
@@ -166,10 +157,12 @@ def test_a_writer_that_waited_through_the_switch_is_refused(small: Catalogue) ->
     assert is_consistent(fresh(small))
 
 
-def test_same_models_in_another_home_make_the_same_vectors(small: Catalogue) -> None:
+def test_same_models_in_another_home_make_the_same_vectors(small: Catalogue, store: Store) -> None:
     """What a re-embedding stores is what an import by the same models stores."""
     home = small.settings.home
-    twin = Catalogue.open(Settings(home=Path(shutil.copytree(home, home.parent / "twin"))))
+    copied = Path(shutil.copytree(home, home.parent / "twin"))
+    store.copy(home, copied)
+    twin = Catalogue.open(Settings(home=copied))
     Reembedder(small, dots(2)).run()
     Reembedder(twin, dots(4)).run()
     Reembedder(twin, dots(2)).run()

@@ -20,21 +20,9 @@ from tests.small_catalogue import (
     assert_made_by,
     described_as,
     dots,
-    draw_small,
     fresh,
-    make_small,
     watched,
 )
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_small(tmp_path_factory.mktemp("drawn"))
-
-
-@pytest.fixture
-def small(drawn: Path, tmp_path: Path) -> Catalogue:
-    return make_small(drawn, tmp_path)
 
 
 def test_stopped_it_goes_on_where_it_was(small: Catalogue) -> None:

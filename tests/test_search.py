@@ -22,6 +22,8 @@ from search.query import Options, Searcher
 from search.ranking import Hit
 from tests.conftest import SeesNothing, Shop
 
+pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL
+
 
 @pytest.fixture
 def searcher(catalogue: Catalogue, describer: Describer) -> Searcher:

@@ -1,7 +1,7 @@
 // The second tab: everything that was read from one photo, a section for each garment.
 
 import { make } from "./dom.js";
-import { colourOf, nameOf, percent, readable, slotName } from "./words.js";
+import { colourOf, nameOf, percent, readable, sentence, slotName } from "./words.js";
 import { pathOf } from "./stage.js";
 
 const SHOWN_LABELS = 5; // of a head; what is below the fifth is noise
@@ -15,7 +15,7 @@ export function fillAnalysis(place, photo, image, view, search) {
   place.replaceChildren(
     make("header", { class: "analysis-head" }, make("h2", {}, `What Lapel sees: ${count}`),
       make("button", { type: "button", on: { click: () => save(jsonOf(answer), "analysis.json") } }, "Save as JSON")),
-    ...answer.warnings.map((text) => make("p", { class: "remark" }, text)),
+    ...answer.warnings.map((text) => make("p", { class: "remark" }, sentence(text))),
     ...garments.map((garment) => section(garment, photo, image, view, search)),
     timings(answer));
 }
@@ -44,7 +44,7 @@ function section(garment, photo, image, view, search) {
 function facts(garment, photo) {
   const [x1, y1, x2, y2] = garment.box;
   const size = `${Math.round((x2 - x1) * photo.width)} × ${Math.round((y2 - y1) * photo.height)} px`;
-  const rows = [["Type", slotName(garment.slot)], ["Confidence", percent(garment.confidence)], ["Box", size], ["Of the photo", percent(area(garment))]];
+  const rows = [["Type", slotName(garment.slot)], ["Confidence", garment.is_fallback ? "None" : percent(garment.confidence)], ["Box", size], ["Of the photo", percent(area(garment))]];
   return make("dl", { class: "facts-list" }, ...rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
 

@@ -1,8 +1,8 @@
 // The HTTP API: requests out, JSON or a Problem back.
 
 import { byId } from "./dom.js";
+import { sentence } from "./words.js";
 
-const CATALOGUE = "/v1/catalogues/default";
 const KEY = "lapel-key";
 const LONGEST_WAIT_S = 5; // a server that asks for longer is the user's to decide about
 
@@ -15,9 +15,6 @@ export class Problem extends Error {
     this.wait_s = wait_s;
   }
 }
-
-/** With a capital, unless it begins with a name such as photo.jpg. */
-const sentence = (text) => (/^[a-z]+[ ',]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
 
 async function call(path, init = {}, attempt = 0) {
   const key = sessionStorage.getItem(KEY);
@@ -71,9 +68,26 @@ const asJson = (body, signal) => ({
   method: "POST", signal, body: JSON.stringify(body), headers: { "Content-Type": "application/json" },
 });
 
-export const stats = () => call(`${CATALOGUE}/stats`);
-export const facets = () => call(`${CATALOGUE}/facets`);
-export const search = (body, signal) => call(`${CATALOGUE}/search`, asJson(body, signal));
+let address = "";
+let tellChosen;
+const isChosen = new Promise((resolve) => { tellChosen = resolve; });
+
+/** Name the catalogue that is asked from now on; until then its questions wait. */
+export function useCatalogue(name) {
+  address = `/v1/catalogues/${encodeURIComponent(name)}`;
+  tellChosen();
+}
+
+async function ask(path, init) {
+  await isChosen;
+  init?.signal?.throwIfAborted();
+  return call(`${address}${path}`, init);
+}
+
+export const catalogues = () => call("/v1/catalogues");
+export const stats = () => ask("/stats");
+export const facets = () => ask("/facets");
+export const search = (body, signal) => ask("/search", asJson(body, signal));
 
 /** Send a photo; its garments come back, and the `photo_id` that stands for it. */
 export function detect(blob, name, signal) {

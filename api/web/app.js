@@ -1,6 +1,7 @@
 // The page put together: a photo or words come in, the finder asks, the panels show.
 
 import * as api from "./api.js";
+import { Catalogues } from "./catalogues.js";
 import { byId, make, notify, say } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Finder } from "./finder.js";
@@ -16,6 +17,7 @@ const query = new Query();
 const stage = new Stage(byId("stage"), { onGarment: chooseGarment, onBox: chooseBox });
 const weights = new Weights(byId("weights"), () => finder.soon());
 const filters = new Filters(byId("filters"), () => finder.soon());
+const catalogues = new Catalogues(changeCatalogue);
 const finder = new Finder(query, weights, filters, { onSubject: arrange, onForgotten: lookAgain });
 let tab = "search";
 let isEmpty = false;
@@ -36,6 +38,8 @@ function arrange() {
   byId("panel-analysis").hidden = searching;
   byId("back").hidden = !photo?.garments.length || subject?.kind === "garment" || subject?.kind === "box";
   byId("add-photo").hidden = Boolean(photo);
+  byId("draw").disabled = !photo?.answer;
+  byId("to-results").hidden = !searching || !subject || isEmpty;
   pressGarment(byId("garments"), subject?.kind === "garment" ? subject.id : null);
   stage.select(subject?.kind === "garment" ? subject.id : subject?.kind === "box" ? "box" : null);
 }
@@ -46,6 +50,7 @@ async function usePhoto(blob, name) {
   looking = new AbortController();
   notify("");
   if (query.photo) URL.revokeObjectURL(query.photo.url);
+  setDrawing(false);
   query.forget();
   query.text = byId("text").value = "";
   query.subject = null;
@@ -143,13 +148,46 @@ function makeStarters(facets) {
   byId("starters").replaceChildren(...texts.map((text) => make("button", { type: "button", class: "chip", on: { click: () => searchWords(text) } }, text)));
 }
 
-async function meetCatalogue() {
+/** Find out which catalogues there are, and meet the one that is wanted. */
+async function meetCatalogues() {
   try {
-    const { items } = await api.stats();
+    const missing = catalogues.offer(await api.catalogues());
+    if (missing) notify(`This server has no catalogue “${missing}”; “${catalogues.chosen}” is shown.`);
+    api.useCatalogue(catalogues.chosen);
+    await meetCatalogue();
+  } catch (error) {
+    notify(error.message, { label: "Try again", run: meetCatalogues });
+    arrange();
+  }
+}
+
+/** Go on in another catalogue. What was found, liked or filtered was the other's; the photo was not. */
+async function changeCatalogue(name) {
+  const { subject, photo } = query;
+  finder.stop();
+  finder.empty();
+  query.forget();
+  filters.forget();
+  if (subject?.kind === "item") query.subject = null;
+  api.useCatalogue(name);
+  await meetCatalogue();
+  say(isEmpty ? `Catalogue ${name} is empty` : `Catalogue ${name}, ${byId("stock").textContent}`);
+  if (isEmpty || name !== catalogues.chosen) return;
+  if (subject && subject.kind !== "item") finder.about(subject, { goes: false });
+  else if (photo) chooseGarment(finder.lastGarment ?? photo.garments[0]?.id);
+}
+
+async function meetCatalogue() {
+  const name = catalogues.chosen;
+  try {
+    const { items, weights: defaults } = await api.stats();
+    if (name !== catalogues.chosen) return; // another was chosen while this one answered
+    weights.setDefaults(defaults);
     isEmpty = items === 0;
     byId("stock").textContent = isEmpty ? "" : `${items.toLocaleString()} items`;
     if (!isEmpty) {
       const { facets } = await api.facets();
+      if (name !== catalogues.chosen) return;
       filters.setFacets(facets);
       makeStarters(facets);
     }
@@ -166,6 +204,10 @@ const tabs = new Tabs([byId("tab-search"), byId("tab-analysis")], (name) => {
   arrange();
 });
 
+// Not by the address: a change of it would be a place in the history, and Back leads through those.
+for (const link of document.querySelectorAll(".skip")) {
+  link.addEventListener("click", (event) => { event.preventDefault(); byId(link.hash.slice(1)).focus(); });
+}
 byId("draw").addEventListener("click", () => setDrawing(!stage.box.active));
 byId("stage").addEventListener("drawing-stopped", () => { setDrawing(false); byId("draw").focus(); });
 byId("words-first").addEventListener("submit", (event) => { event.preventDefault(); searchWords(byId("first-text").value); });
@@ -177,4 +219,4 @@ byId("fold").open = matchMedia("(min-width: 48rem)").matches; // on a phone the 
 makeViews();
 listenForPhotos(usePhoto, (text) => refuse(text));
 arrange();
-meetCatalogue();
+meetCatalogues();

@@ -15,6 +15,7 @@ export class BoxDrawing {
     this.start = null;
     this.justDrew = false;
     this.active = false;
+    this.enabled = true;
     this.shape = make("div", { class: "box", hidden: true });
     frame.append(this.shape);
     frame.addEventListener("pointerdown", (event) => this.press(event));
@@ -58,7 +59,7 @@ export class BoxDrawing {
 
   press(event) {
     this.justDrew = false;
-    if (event.button !== 0 || (event.pointerType !== "mouse" && !this.active)) return;
+    if (!this.enabled || event.button !== 0 || (event.pointerType !== "mouse" && !this.active)) return;
     this.start = { at: this.at(event), x: event.clientX, y: event.clientY };
   }
 
@@ -83,7 +84,7 @@ export class BoxDrawing {
   }
 
   key(event) {
-    if (!this.active) return;
+    if (!this.active || !this.enabled) return;
     const step = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key];
     if (step) this.show(event.shiftKey ? sized(this.box ?? FIRST, step) : moved(this.box ?? FIRST, step));
     else if (event.key === "Enter") {

@@ -1,10 +1,16 @@
 // Filters made of the catalogue's facets: checked values and a price range in, a filter out.
 
 import { debounce, make } from "./dom.js";
-import { readable } from "./words.js";
+import { cssColour, readable } from "./words.js";
 
 const FIRST = ["category", "colour", "brand", "price"]; // shown at once; the others behind "More"
 const OFTEN_FIRST = 300;
+
+/** A dot of the colour; of one that nobody knows, its place only: white would be a colour too. */
+function swatch(value) {
+  const colour = cssColour(value);
+  return colour ? { class: "dot", vars: { "--c": colour } } : { class: "dot blank" };
+}
 
 export class Filters {
   constructor(place, onChange) {
@@ -61,8 +67,7 @@ export class Filters {
     return make("ul", { class: "checks" }, ...values.map(({ value, count }) => {
       const box = make("input", { type: "checkbox", "data-field": field, "data-value": value, on: { change: (event) => this.check(field, value, event.target.checked) } });
       box.checked = this.checked.get(field)?.has(value) ?? false;
-      const css = String(value).replaceAll(" ", ""); // light blue -> lightblue, which CSS knows
-      const dot = field === "colour" ? make("i", { class: "dot", vars: { "--c": CSS.supports("color", css) ? css : "transparent" } }) : null;
+      const dot = field === "colour" ? make("i", swatch(value)) : null;
       return make("li", {}, make("label", {}, box, dot, make("span", {}, readable(value)), make("span", { class: "soft count" }, String(count))));
     }));
   }
@@ -96,11 +101,15 @@ export class Filters {
   }
 
   clear() {
+    this.forget();
+    this.redraw();
+    this.onChange();
+  }
+
+  forget() {
     this.checked.clear();
     this.range = {};
     this.inStock = false;
-    this.redraw();
-    this.onChange();
   }
 
   /** The conditions set, each with the words for it and a way to take it back. */

@@ -4,9 +4,10 @@ import * as api from "./api.js";
 import { byId, debounce, make, say } from "./dom.js";
 import { PAGE } from "./query.js";
 import { card, fillSteering, fillSubject, nothing, skeletons } from "./results.js";
-import { nameOf, titleOf } from "./words.js";
+import { nameOf, sentence, titleOf } from "./words.js";
 
 const SLIDER_WAIT_MS = 120; // shorter than is felt, long enough for a slider's many steps
+const UNSEEN = "No garment was found, so all of the photo is compared. Draw a box around the garment you mean, or try a closer photo.";
 
 export class Finder {
   constructor(query, weights, filters, { onSubject, onForgotten }) {
@@ -25,7 +26,7 @@ export class Finder {
   }
 
   /** Search for what is like something else: a garment, a box, an item, words. */
-  about(subject, { isNew = true } = {}) {
+  about(subject, { isNew = true, goes = true } = {}) {
     // Words that were the whole question do not follow into the next; words beside a photo do.
     if (subject?.kind === "text") this.setText(subject.text);
     else if (this.query.subject?.kind === "text") this.setText("");
@@ -35,7 +36,7 @@ export class Finder {
     this.onSubject();
     if (!subject) return;
     this.tellSubject();
-    if (subject.kind === "item" || subject.kind === "text") this.goToResults();
+    if (goes && ["item", "text"].includes(subject.kind)) this.goToResults();
     this.find({ fresh: true });
   }
 
@@ -132,7 +133,8 @@ export class Finder {
     if (more) this.list.append(...cards);
     else this.list.replaceChildren(...(cards.length ? cards : [nothing(this.filters, this.query.text ? " that fits the words" : "")]));
     byId("more-row").hidden = came.length < PAGE;
-    byId("remarks").replaceChildren(...answer.warnings.map((text) => make("p", { class: "remark" }, text)));
+    const remarks = garment?.is_fallback ? [UNSEEN] : answer.warnings.map(sentence);
+    byId("remarks").replaceChildren(...remarks.map((text) => make("p", { class: "remark" }, text)));
     if (more) cards[0]?.querySelector(".similar").focus({ preventScroll: true });
     else focus();
     const [best] = this.hits;

@@ -48,6 +48,7 @@ export class Stage {
   setWaiting(waiting) {
     this.wait.hidden = !waiting;
     this.frame.classList.toggle("scanning", waiting);
+    this.box.enabled = !waiting; // a box is of a photo that the server has
   }
 
   show(photo) {
@@ -82,10 +83,11 @@ export class Stage {
     const { width, height, garments } = this.photo;
     this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.frame.dataset.view = this.view;
-    const shown = garments.filter((each) => each.outlines?.length);
+    const outlined = garments.filter((each) => each.outlines?.length);
+    const shown = outlined.filter((each) => !each.is_fallback); // that one is all of the photo
     // The surest comes first in the answer and must lie on top.
     const masks = [...shown].reverse().map((garment) => this.drawMask(garment));
-    this.drawing.replaceChildren(...(this.view === "cut" ? [this.drawCover(shown)] : []), ...masks);
+    this.drawing.replaceChildren(...(this.view === "cut" ? [this.drawCover(outlined)] : []), ...masks);
     this.labels.replaceChildren(...(this.view === "photo" ? [] : shown.map((each) => this.makeLabel(each))));
     this.layLabels();
     this.mark("selected", this.selected);

@@ -7,6 +7,19 @@ const SLOT = { top: "#56b4e9", bottom: "#e69f00", dress: "#cc79a7", outer: "#009
 const SLOT_WORDS = { top: "Top", bottom: "Bottom", dress: "Dress", outer: "Outerwear", unknown: "Garment" };
 const FIELD_WORDS = { slot: "Type", in_stock: "In stock", out_of_stock: "Out of stock", preorder: "Preorder", backorder: "Backorder" };
 
+// What shops call colours and CSS does not know; the middle of what is sold under the name.
+const SHADES = {
+  burgundy: "#800020", camel: "#c19a6b", charcoal: "#36454f", cream: "#fff6d5", "dark brown": "#4a2f1d", "denim blue": "#4a6a8f",
+  lilac: "#c8a2c8", mauve: "#b784a7", mint: "#a3e4c9", mustard: "#d2a41c", peach: "#ffcba4", rust: "#b7410e", sage: "#9caf88", taupe: "#8b7d6b",
+};
+
+/** A colour's name as CSS writes it, light blue as lightblue; null for a word that is none. */
+export function cssColour(name) {
+  const word = String(name).trim().toLowerCase();
+  const css = SHADES[word] ?? word.replaceAll(" ", "");
+  return CSS.supports("color", css) ? css : null;
+}
+
 export const PARTS = { visual: "Shape", colour: "Colour", attributes: "Attributes" };
 
 export const colourOf = (garment, view) =>
@@ -49,5 +62,8 @@ export function safeLink(address) {
     return null;
   }
 }
+
+/** With a capital, unless it begins with a name such as photo.jpg. */
+export const sentence = (text) => (/^[a-z]+[ ',]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
 
 export const titleOf = (hit) => hit.title || hit.item_id;

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from indexer.features import DEFAULT_WEIGHTS
 from tests.page.browsing import CARD, Page, items, searching
 
 
@@ -41,6 +42,15 @@ def test_semantic_view_has_one_colour_a_slot(found: Page) -> None:
         assert found.locator(".frame").get_attribute("data-view") == view
 
 
+def test_the_sliders_stand_where_the_server_weighs(found: Page) -> None:
+    read = "(s) => [s.id.replace('weight-', ''), Number(s.value)]"
+    stand = found.evaluate(f"[...document.querySelectorAll('#weights input')].map({read})")
+    assert dict(stand) == pytest.approx(DEFAULT_WEIGHTS)
+    shares = found.locator("#weights output").all_inner_texts()
+    total = sum(DEFAULT_WEIGHTS.values())
+    assert shares == [f"{weight / total * 100:.0f}%" for weight in DEFAULT_WEIGHTS.values()]
+
+
 def test_a_slider_ranks_again(found: Page) -> None:
     before = items(found)
     slider = found.get_by_label("Shape")
@@ -48,7 +58,7 @@ def test_a_slider_ranks_again(found: Page) -> None:
     with searching(found) as said:
         slider.press("Home")
     asked, answer = said
-    assert asked["weights"] == {"visual": 0, "colour": 0.25, "attributes": 0.1}
+    assert asked["weights"] == {**DEFAULT_WEIGHTS, "visual": 0}
     hits = answer["garments"][0]["results"]
     assert all(hit["contributions"].get("visual", 0) == 0 for hit in hits)
     assert items(found) == [hit["item_id"] for hit in hits] != before
@@ -56,6 +66,7 @@ def test_a_slider_ranks_again(found: Page) -> None:
     with searching(found) as said:
         found.click("#weights >> text=Reset")
     assert "weights" not in said[0]
+    assert found.evaluate("document.activeElement.type") == "range"  # the button is gone
     assert items(found) == before
 
 

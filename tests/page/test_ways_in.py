@@ -1,15 +1,27 @@
 """Ways into the page, out of trouble, and to the analysis: words, drop, paste, camera, errors."""
 
 import base64
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from api.photos import PhotoMemory
 from indexer.models import Models
-from tests.page.browsing import CARD, PHONE, Page, Served, items, searching, serve, visit
+from tests.page.browsing import (
+    CARD,
+    PHONE,
+    SMALL_PHONE,
+    Page,
+    Served,
+    items,
+    searching,
+    serve,
+    visit,
+)
 
 WEB = Path(__file__).parents[2] / "api" / "web"
 # A file as the desktop or the clipboard hands it over.
@@ -37,9 +49,18 @@ def test_a_photo_is_dropped_or_pasted(page: Page, street_photo: Path, event: str
 def test_a_photo_is_taken(page: Page) -> None:
     page.locator("[data-camera]").first.click()
     page.locator("#shoot:enabled").click()
-    # Chromium's fake camera shows no clothes: the whole picture stands for one garment.
     page.wait_for_selector("#garments button")
     assert not page.locator("#camera").is_visible()
+
+
+def test_a_photo_without_garments_is_compared_whole(page: Page) -> None:
+    grey = io.BytesIO()
+    Image.new("RGB", (600, 400), (200, 200, 210)).save(grey, "PNG")
+    files = [{"name": "wall.png", "mimeType": "image/png", "buffer": grey.getvalue()}]
+    with searching(page):
+        page.set_input_files("#file", files)
+    assert page.locator("#remarks").inner_text().startswith("No garment was found")
+    assert page.locator(".mask").count() == 0  # nothing was outlined, so nothing is coloured
 
 
 def test_words_alone(page: Page) -> None:
@@ -86,6 +107,26 @@ def test_a_forgotten_photo_is_sent_again(found: Page, served: Served) -> None:
         found.locator("#garments button").nth(1).click()
     assert said[0]["garment"] == 1
     assert len(memory) == 1
+
+
+def test_a_slow_server_takes_no_box_of_a_photo_it_has_not_seen(
+    page: Page, street_photo: Path
+) -> None:
+    held: list[Any] = []
+    page.route("**/v1/detect", lambda route: held.append(route))
+    page.set_input_files("#file", street_photo)
+    page.wait_for_selector(".wait:not([hidden])")
+    assert page.locator("#draw").is_disabled()
+    area = page.locator(".frame").bounding_box()
+    page.mouse.move(area["x"] + 20, area["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(area["x"] + 120, area["y"] + 120, steps=3)
+    page.mouse.up()
+    assert not page.locator(".box").is_visible()
+    with searching(page) as said:
+        held[0].continue_()
+    assert said[0]["garment"] == 0
+    assert page.locator("#draw").is_enabled()
 
 
 def test_a_server_that_is_gone_is_told(found: Page) -> None:
@@ -143,9 +184,12 @@ def test_the_analysis(found: Page) -> None:
     assert found.locator("#panel-search").is_visible()
 
 
-def test_it_fits_a_phone(browser: Any, served: Served, street_photo: Path) -> None:
+@pytest.mark.parametrize("size", [PHONE, SMALL_PHONE], ids=["390", "320"])
+def test_it_fits_a_phone(
+    browser: Any, served: Served, street_photo: Path, size: dict[str, int]
+) -> None:
     fits = "document.documentElement.scrollWidth <= innerWidth"
-    with visit(browser, served.address, PHONE) as page:
+    with visit(browser, served.address, size) as page:
         assert page.evaluate(fits)
         page.set_input_files("#file", street_photo)
         page.wait_for_selector(CARD)
@@ -155,6 +199,15 @@ def test_it_fits_a_phone(browser: Any, served: Served, street_photo: Path) -> No
         assert page.evaluate(fits)
         page.click("#tab-analysis")
         assert page.evaluate(fits)
+
+
+def test_the_keyboard_reaches_the_results_at_once(found: Page) -> None:
+    address = found.url
+    found.get_by_role("link", name="Skip to the results").press("Enter")
+    assert found.url == address  # no place in the history, which Back would lead through
+    found.keyboard.press("Tab")
+    card = "document.activeElement.closest('.card')?.dataset.item"
+    assert found.evaluate(card) == items(found)[0]
 
 
 def test_every_control_has_a_name(found: Page) -> None:

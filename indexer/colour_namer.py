@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import KDTree
 
 from indexer.cielab import hex_to_lab
 from indexer.colour_names import BASIC_NAMES
@@ -25,6 +24,7 @@ LIGHTNESS = 0.5  # a difference in lightness counts half: shade changes it, not 
 # Differences between strong colours count less, as in CIE94, but more so: pale yellow cloth is
 # nearer to yellow than to beige.
 COMPRESSION = 0.1
+AT_ONCE = 500  # colours named; each is compared with 2,887 others, which takes memory
 SOFTEN = 1.0  # added to distances: two labelled colours this near are the same
 
 
@@ -48,7 +48,7 @@ class ColourNamer:
         self._votes = np.zeros((len(colours.basic), len(BASIC_NAMES)))
         columns = [BASIC_NAMES.index(basic) for basic in colours.basic]
         self._votes[np.arange(len(columns)), columns] = colours.weight
-        self._nearest = KDTree(_positions(colours.lab, LIGHTNESS))
+        self._labelled = _positions(colours.lab, LIGHTNESS)
         self._neighbours = min(NEIGHBOURS, len(columns))
         rows = [i for i, name in enumerate(colours.name) if name]
         self._names = np.array([colours.name[i] for i in rows])
@@ -73,8 +73,13 @@ class ColourNamer:
 
     def basic_shares(self, lab: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return how far each colour (m, 3) is each of `BASIC_NAMES`: (m, 11), rows sum to 1."""
-        distances, found = self._nearest.query(_positions(lab, LIGHTNESS), self._neighbours)
-        votes = (self._votes[found] / (distances + SOFTEN)[:, :, None]).sum(axis=1)
+        at = _positions(lab, LIGHTNESS)
+        votes = np.zeros((len(at), len(BASIC_NAMES)))
+        for i in range(0, len(at), AT_ONCE):
+            distances = np.linalg.norm(at[i : i + AT_ONCE, None] - self._labelled, axis=2)
+            found = np.argpartition(distances, self._neighbours - 1)[:, : self._neighbours]
+            near = np.take_along_axis(distances, found, axis=1) + SOFTEN
+            votes[i : i + AT_ONCE] = (self._votes[found] / near[:, :, None]).sum(axis=1)
         return np.asarray(votes / votes.sum(axis=1, keepdims=True), np.float64)
 
     def finer_name(self, lab: NDArray[np.floating], basic: str) -> str:

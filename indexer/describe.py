@@ -76,7 +76,10 @@ class Describer:
         garment with `is_fallback`.
         """
         with self._timed("detect"):
-            found = self.models.detector.detect(photos)
+            unique = {id(photo): photo for photo in photos}  # several slots may be wanted in one
+            seen = self.models.detector.detect(list(unique.values()))
+            of_photo = dict(zip(unique, seen, strict=True))
+            found = [of_photo[id(photo)] for photo in photos]
         slots = wanted or [None] * len(photos)
         chosen = [
             choose_garments(photo, garments, slot, self.models.detector.confidence)

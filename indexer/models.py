@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from indexer.attributes import AttributeHeads
 from indexer.colour import HISTOGRAM_VERSION, histogram_dim
+from indexer.embedding import CUT_VERSION
 from indexer.errors import SettingsError
 from indexer.features import Layout
 from indexer.fingerprint import combine
@@ -76,6 +77,7 @@ class Models:
             self.encoder.fingerprint,
             self.heads.fingerprint,
             HISTOGRAM_VERSION,
+            CUT_VERSION,
         )
 
     @property
@@ -90,7 +92,7 @@ def load_models(settings: Settings) -> Models:
     from indexer.runtime import Runtime
     from indexer.segmenter import Segmenter
 
-    runtime = Runtime.choose(settings.device)
+    runtime = Runtime.of(settings)
     encoder = ClipEncoder.load(encoder_source(settings), runtime)
     heads = _heads_for(settings, encoder.dim)
     return Models(Segmenter.load(detector_source(settings), runtime), encoder, heads)

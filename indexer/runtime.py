@@ -1,59 +1,284 @@
-"""Where a model runs: a torch module and a batch in, results on the CPU out.
+"""Where models run and how exactly: settings and a model's source in, a network that answers out.
 
-The one place that knows devices; no model does.
+On a CPU networks are compiled by OpenVINO, exported once a fingerprint into the home's cache; on
+CUDA and MPS, and wherever that fails, torch runs them. A network that runs less exactly than it was
+trained is compared with the exact one before it is used, and refused when it answers otherwise.
 """
 
-from dataclasses import dataclass
-from typing import Any, TypeVar
+import logging
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from indexer.errors import SettingsError
+from indexer.errors import LapelError, SettingsError
+from indexer.exporting import ExportCache, write_network
+from indexer.networks import (
+    Answers,
+    CompiledNetwork,
+    Network,
+    Precision,
+    TorchNetwork,
+    has_bf16,
+)
+from indexer.settings import Settings
 
-M = TypeVar("M", bound=nn.Module)
+if TYPE_CHECKING:
+    from torch import nn
+
+log = logging.getLogger("lapel")
+PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")  # each falls back to the next
+Pictures = Callable[[], Sequence[NDArray[np.uint8]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A model as torch has it: answers a batch with one tensor or several, each (n, ...)."""
+
+    module: "nn.Module"
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A model that may be loaded, and how its answers are compared.
+
+    `key` names the content of its files and all else that its facts depend on; it is empty when
+    only loading can tell. `prepare` makes a batch of pictures as the facts say. `closeness` is 1
+    for equal answers; a conversion is refused below the bound of its precision.
+    """
+
+    name: str
+    key: str
+    load: Callable[[], Loaded]
+    prepare: Callable[[Mapping[str, Any], Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
+    closeness: Callable[[Mapping[str, Any], Answers, Answers], float]
+    bounds: Mapping[Precision, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Runtime:
-    """Runs torch modules on one device."""
+    """Makes networks run. Without a `cache` folder all of them run on torch, exactly."""
 
-    device: torch.device
+    device: str
+    precision: Precision | Literal["auto"] = "fp32"
+    cache: ExportCache | None = None
+    threads: int = 1
+    calibration: Pictures = tuple
+    said: set[Path] = field(default_factory=set)
 
     @classmethod
     def choose(cls, wanted: str = "auto") -> "Runtime":
-        """Return a runtime for `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the fastest."""
-        available = ["cpu"]
-        if torch.cuda.is_available():
-            available = [*(f"cuda:{i}" for i in range(torch.cuda.device_count())), "cuda", "cpu"]
-        elif torch.backends.mps.is_available():
-            available = ["mps", "cpu"]
-        name = available[0] if wanted == "auto" else wanted
-        if name not in available:
+        """Return a runtime that is exact, on torch: for training, and to compare with.
+
+        `wanted` is `auto` for the fastest device, or `cpu`, `cuda`, `cuda:1`, `mps`.
+        Raises SettingsError.
+        """
+        return cls(_device(wanted))
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Runtime":
+        """Return the runtime that the settings ask for. Raises SettingsError."""
+        device = _device(settings.device)
+        if settings.runtime == "openvino" and device != "cpu":
             raise SettingsError(
-                f"device {wanted!r} is not on this machine, which has {', '.join(available)}; "
-                "set LAPEL_DEVICE to one of them or to auto"
+                f"LAPEL_RUNTIME=openvino runs on the CPU, but LAPEL_DEVICE is {device!r}; set "
+                "LAPEL_DEVICE=cpu, or LAPEL_RUNTIME=auto"
             )
-        return cls(torch.device(name))
+        compiles = settings.runtime != "torch" and device == "cpu"
+        threads = settings.threads or usual_threads()
+        if settings.threads and not compiles:
+            import torch
 
-    def place(self, module: M) -> M:
-        """Return the module on the device, in evaluation mode, without gradients."""
-        placed = module.eval().requires_grad_(False).to(self.device)
-        # Depthwise convolutions run twice as fast in this order of memory.
-        return placed.to(memory_format=torch.channels_last)
+            torch.set_num_threads(threads)
+        from indexer.calibration import catalogue_pictures
 
-    def run(self, module: nn.Module, batch: NDArray[np.float32]) -> Any:
-        """Return the module's output for a batch (n, ...), each tensor on the CPU as float32."""
-        with torch.inference_mode():
-            tensor = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
-            return _to_cpu(module(tensor))
+        return cls(
+            device,
+            settings.precision,
+            ExportCache(settings.model_cache_folder) if compiles else None,
+            threads,
+            lambda: catalogue_pictures(settings.home),
+        )
+
+    def network(self, source: Source) -> Network:
+        """Return a source's network, as fast as it can be run here without answering otherwise.
+
+        Raises ModelError, or whatever loading the source raises.
+        """
+        once = _Once(source)
+        if self.cache is None:
+            return self._on_torch(once)
+        for precision in self._wanted():
+            try:
+                compiled = self._compiled(once, self.cache, precision)
+            except LapelError:
+                raise
+            except Exception as error:  # OpenVINO, tracing, a disk: whatever fails, torch does it
+                self._warn_of_torch(" ".join(str(error).split())[:300], self.cache.folder)
+                break
+            if compiled is not None:
+                return compiled
+        return self._on_torch(once)
+
+    def _warn_of_torch(self, reason: str, folder: Path) -> None:
+        if folder not in self.said:  # of several models that cannot be exported, it is said once
+            log.warning(
+                "models run on torch, several times slower: they cannot be exported to %s (%s)",
+                folder, reason,
+            )  # fmt: skip
+        self.said.add(folder)
+
+    def _wanted(self) -> Iterator[Precision]:
+        wanted = self.precision
+        if wanted == "auto":
+            wanted = "bf16"
+        elif wanted == "bf16" and not has_bf16():
+            log.warning("this CPU has no bf16; LAPEL_PRECISION=bf16 runs as fp32")
+        for precision in PRECISIONS[PRECISIONS.index(wanted) :]:
+            if precision != "bf16" or has_bf16():
+                yield precision
+
+    def _on_torch(self, once: "_Once") -> Network:
+        loaded = once.loaded()
+        # On a CPU torch gains nothing by less exact numbers; whoever wants that has OpenVINO.
+        inexact = self.device != "cpu" and self.precision in ("auto", "bf16", "int8")
+        if self.precision == "int8":
+            log.warning("int8 runs on OpenVINO only; the %s runs otherwise", once.source.name)
+        if inexact and not self.device.startswith("mps"):
+            network = TorchNetwork(loaded.module, loaded.facts, self.device, "bf16")
+            if self._is_close(once, "bf16", once.compared(network)):
+                return network
+        return TorchNetwork(loaded.module, loaded.facts, self.device, "fp32")
+
+    def _compiled(
+        self, once: "_Once", cache: ExportCache, precision: Precision
+    ) -> CompiledNetwork | None:
+        """Return the network compiled in this precision; None when its answers are not the same."""
+        facts = once.facts(cache)
+        name = str(facts["fingerprint"])
+        xml = cache.find(name) or cache.add(name, once.export)
+        if precision == "int8":
+            from indexer.calibration import quantise
+
+            exact, name = xml, f"{name}-int8"
+            found = cache.find(name)
+            if found is None:
+                pictures = self.calibration()
+                batch = once.source.prepare(facts, pictures) if len(pictures) else None
+                if batch is None:
+                    return None
+                found = cache.add(name, lambda folder: quantise(exact, batch, folder))
+            xml = found
+        how = f"{precision} {_cpu()}"
+        closeness = cache.closeness(name, how)
+        if closeness is not None and not self._is_close(once, precision, closeness):
+            return None
+        network = CompiledNetwork(xml, facts, precision, self.threads)
+        if closeness is not None:
+            return network
+        closeness = once.compared(network)
+        cache.note_closeness(name, how, closeness)
+        return network if self._is_close(once, precision, closeness) else None
+
+    def _is_close(self, once: "_Once", precision: Precision, closeness: float) -> bool:
+        bound = once.source.bounds[precision]
+        if closeness >= bound:
+            return True
+        log.warning(
+            "the %s is not run in %s: its answers would be %.4f like the exact ones, less than %g",
+            once.source.name, precision, closeness, bound,
+        )  # fmt: skip
+        return False
 
 
-def _to_cpu(output: Any) -> Any:
-    if isinstance(output, torch.Tensor):
-        return output.float().cpu()
-    if isinstance(output, (tuple, list)):
-        return tuple(_to_cpu(part) for part in output)
-    return output
+class _Once:
+    """A source, loaded when first needed, and not again."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._loaded: Loaded | None = None
+        self._exact: tuple[NDArray[np.float32], Answers] | None = None
+
+    def loaded(self) -> Loaded:
+        if self._loaded is None:
+            self._loaded = self.source.load()
+        return self._loaded
+
+    def facts(self, cache: ExportCache) -> Mapping[str, Any]:
+        known = cache.facts_of(self.source.key)
+        if known is None:
+            known = self.loaded().facts
+            cache.note(self.source.key, known)
+        return known
+
+    def export(self, folder: Path) -> None:
+        batch, _ = self._probe()
+        write_network(self.loaded().module, (1, *batch.shape[1:]), folder)
+
+    def compared(self, network: Network) -> float:
+        """Return how close a network's answers are to the exact ones."""
+        batch, exact = self._probe()
+        return self.source.closeness(network.facts, exact, network.run(batch))
+
+    def _probe(self) -> tuple[NDArray[np.float32], Answers]:
+        if self._exact is None:
+            from indexer.probes import probe_pictures
+
+            loaded = self.loaded()
+            batch = self.source.prepare(loaded.facts, probe_pictures())
+            exact = TorchNetwork(loaded.module, loaded.facts, "cpu", "fp32").run(batch)
+            self._exact = batch, exact
+        return self._exact
+
+
+def usual_threads() -> int:
+    """Return how many threads a model may take: OMP_NUM_THREADS, else this process's cores."""
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if said.isdigit() and int(said):
+        return int(said)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _device(wanted: str) -> str:
+    """Return the device meant, of those that are here. Raises SettingsError."""
+    available = ["cpu"]
+    if wanted != "cpu" and (wanted != "auto" or _may_have_gpu()):
+        available = _devices()
+    name = available[0] if wanted == "auto" else wanted
+    if name not in available:
+        raise SettingsError(
+            f"device {wanted!r} is not on this machine, which has {', '.join(available)}; "
+            "set LAPEL_DEVICE to one of them or to auto"
+        )
+    return name
+
+
+def _may_have_gpu() -> bool:
+    """Tell whether it is worth asking torch, whose import takes longer than a whole search."""
+    if platform.system() == "Linux":
+        signs = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg", "/dev/kfd")
+        return any(Path(sign).exists() for sign in signs)
+    return True
+
+
+def _devices() -> list[str]:
+    import torch
+
+    if torch.cuda.is_available():
+        return [*(f"cuda:{i}" for i in range(torch.cuda.device_count())), "cuda", "cpu"]
+    return ["mps", "cpu"] if torch.backends.mps.is_available() else ["cpu"]
+
+
+def _cpu() -> str:
+    """Name what decides how a compiled network rounds: the CPU and the compiler."""
+    import openvino
+
+    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    return f"{name}, OpenVINO {openvino.__version__}"

@@ -5,31 +5,28 @@ same masks alone and among others. The padding and the mask assembly follow ultr
 `LetterBox` and `process_mask`; masks are sampled at the photo's own pixels, inside the box only.
 """
 
-import json
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
 
 from indexer.categories import find_category, is_general, slot_of
-from indexer.errors import ModelError
-from indexer.fingerprint import fingerprint_of
+from indexer.fingerprint import fingerprint_of, fingerprint_of_files
 from indexer.garments import Garments, Slot
+from indexer.networks import Answers, Network, Place, Precision
 from indexer.photo import Photo
-from indexer.runtime import Runtime
+from indexer.probes import least_overlap
+from indexer.runtime import Loaded, Runtime, Source
+from indexer.suppression import suppress
+from indexer.ultralytics_model import files_of, load_module, only_arrays
 
-# Read by ultralytics when it is imported: no look-ups, no telemetry, no installing on its own.
-os.environ.setdefault("YOLO_OFFLINE", "true")
-os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-os.environ.setdefault("YOLO_VERBOSE", "false")
+if TYPE_CHECKING:
+    from torch import nn
 
 PADDING = 114  # ultralytics' letterbox grey: what its models saw in training
 BATCH = 16  # photos a forward pass; larger gains nothing on a CPU and costs memory
@@ -42,6 +39,8 @@ FAINT = 0.05
 # shown beside the first, but is there for a feed that asks for its slot (as soft NMS keeps what it
 # doubts: Bodla et al., ICCV 2017).
 SAME_GARMENT = 0.8
+# How much of a sure find's box a conversion may move: annotators of one garment agree less well.
+BOUNDS: Mapping[Precision, float] = {"fp32": 0.99, "bf16": 0.9, "int8": 0.8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +63,33 @@ class SegmenterSettings:
 class Segmenter:
     """A Detector on an ultralytics segmentation model."""
 
-    def __init__(self, model: nn.Module, settings: SegmenterSettings, runtime: Runtime) -> None:
-        self.settings = settings
-        self.confidence = settings.confidence
-        self.fingerprint = fingerprint_of(model, repr(settings))
-        self._model = runtime.place(model)
-        self._runtime = runtime
-        self._named = [_slot_and_category(name) for name in settings.classes]
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.settings = _settings_of(network.facts)
+        self.confidence = self.settings.confidence
+        self.fingerprint = str(network.facts["fingerprint"])
+        self._named = [_slot_and_category(name) for name in self.settings.classes]
 
     @classmethod
     def load(cls, source: Path, runtime: Runtime) -> "Segmenter":
-        """Load a folder (`config.json`, `model.safetensors`) or an ultralytics `.pt` file."""
-        if source.is_dir():
-            return _load_bundle(source, runtime)
-        if source.suffix == ".pt" and source.is_file():
-            return _load_ultralytics(source, runtime)
-        raise ModelError(
-            f"no detector at {source}: expected a folder with config.json and model.safetensors, "
-            "or an ultralytics .pt segmentation file; check LAPEL_DETECTOR"
-        )
+        """Load a folder (`config.json`, `model.safetensors`) or an ultralytics `.pt` file.
+
+        Raises ModelError.
+        """
+        # Settings that the files do not name are this module's own, and may change with it.
+        read_by = repr(SegmenterSettings((), 0)), metadata.version("ultralytics")
+        key = fingerprint_of_files(files_of(source), "segmenter", *read_by)
+        return cls(runtime.network(_source(key, lambda: _load(source))))
+
+    @classmethod
+    def of(cls, model: "nn.Module", settings: SegmenterSettings, runtime: Runtime) -> "Segmenter":
+        """Return the segmenter of a module that answers as ultralytics' fused ones do."""
+        return cls(runtime.network(_source("", lambda: _loaded(model, settings))))
+
+    @property
+    def place(self) -> Place:
+        """Where garments are really found, and how exactly."""
+        return self._network.place
 
     def detect(self, photos: Sequence[Photo]) -> list[Garments]:
         """Return the garments of each photo, most confident first; none found is `empty`.
@@ -95,24 +102,22 @@ class Segmenter:
         return found
 
     def _detect_batch(self, photos: Sequence[Photo]) -> list[Garments]:
-        from ultralytics.utils.nms import non_max_suppression
-
         side = self.settings.image_size
         padded = [_letterbox(photo.pixels, side) for photo in photos]
-        batch = np.stack([square for square, _ in padded]).astype(np.float32)  # (n, s, s, 3)
-        batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) / np.float32(255)
-        (boxes, prototypes), _ = self._runtime.run(self._model, batch)
-        kept = non_max_suppression(
-            boxes,
-            self.settings.faint,
-            self.settings.iou,
-            nc=len(self.settings.classes),
-            max_det=self.settings.most,
-            max_time_img=3600.0,  # its clock would otherwise drop photos on a busy machine
-        )
+        rows, prototypes = self._network.run(_stacked([square for square, _ in padded]))
+        kept = [
+            suppress(
+                each,
+                len(self.settings.classes),
+                self.settings.faint,
+                self.settings.iou,
+                self.settings.most,
+            )
+            for each in rows
+        ]
         return [
-            self._garments(photo.image_hw, rows.numpy(), protos.numpy(), to_photo)
-            for photo, rows, protos, (_, to_photo) in zip(
+            self._garments(photo.image_hw, finds, protos, to_photo)
+            for photo, finds, protos, (_, to_photo) in zip(
                 photos, kept, prototypes, padded, strict=True
             )
         ]
@@ -176,38 +181,41 @@ def _slot_and_category(name: str) -> tuple[Slot, str]:
     return slot, (slot if is_general(category) or slot == "unknown" else category)
 
 
-def _load_bundle(folder: Path, runtime: Runtime) -> Segmenter:
-    from ultralytics.nn.tasks import SegmentationModel
-
-    try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
-        classes = tuple(config["classes"])
-        model = SegmentationModel(f"{config['architecture']}.yaml", nc=len(classes), verbose=False)
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-        settings = SegmenterSettings(
-            classes,
-            config["image_size"],
-            config["confidence"],
-            thresholds=tuple(config.get("thresholds", ())),
-        )
-    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"the detector in {folder} cannot be loaded: {error}") from error
-    return Segmenter(model.float().fuse(verbose=False), settings, runtime)
+def _source(key: str, load: Callable[[], Loaded]) -> Source:
+    return Source("detector", key, load, _to_batch, _closeness, BOUNDS)
 
 
-def _load_ultralytics(path: Path, runtime: Runtime) -> Segmenter:
-    from ultralytics import YOLO
+def _load(source: Path) -> Loaded:
+    model, said = load_module(source)
+    return _loaded(model, SegmenterSettings(**said))
 
-    try:
-        yolo = YOLO(str(path), task="segment", verbose=False)
-    except Exception as error:  # a pickle can fail in any way
-        raise ModelError(f"{path} is not an ultralytics model: {error}") from error
-    if yolo.task != "segment":
-        raise ModelError(f"{path} is a {yolo.task!r} model; a segmentation model is needed (-seg)")
-    names = tuple(str(yolo.names[i]) for i in range(len(yolo.names)))
-    side = int(yolo.model.args.get("imgsz", 640))
-    model = yolo.model.float().fuse(verbose=False)
-    return Segmenter(model, SegmenterSettings(names, side), runtime)
+
+def _loaded(model: "nn.Module", settings: SegmenterSettings) -> Loaded:
+    fingerprint = fingerprint_of(model, repr(settings))
+    return Loaded(only_arrays(model), {**asdict(settings), "fingerprint": fingerprint})
+
+
+def _settings_of(facts: Mapping[str, Any]) -> SegmenterSettings:
+    """Read settings that may have been JSON meanwhile: its lists were tuples."""
+    said: dict[str, Any] = {name: v for name, v in facts.items() if name != "fingerprint"}
+    lists = {name: tuple(said[name]) for name in ("classes", "thresholds")}
+    return SegmenterSettings(**{**said, **lists})
+
+
+def _closeness(facts: Mapping[str, Any], exact: Answers, other: Answers) -> float:
+    return least_overlap(exact, other, len(facts["classes"]))
+
+
+def _to_batch(
+    facts: Mapping[str, Any], pictures: Sequence[NDArray[np.uint8]]
+) -> NDArray[np.float32]:
+    return _stacked([_letterbox(pixels, int(facts["image_size"]))[0] for pixels in pictures])
+
+
+def _stacked(squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Return squares (n, s, s, 3) as the network takes them, (n, 3, s, s) from 0 to 1."""
+    batch = np.stack(squares).astype(np.float32)
+    return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) / np.float32(255)
 
 
 def _letterbox(

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer import colour_namer
 from indexer.cielab import hex_to_lab, lab_to_hex, relight
 from indexer.colour import (
     colour_histogram,
@@ -11,7 +12,7 @@ from indexer.colour import (
     palette,
     pixels_in_mask,
 )
-from indexer.colour_namer import ColourNamer
+from indexer.colour_namer import ColourNamer, bundled_namer
 from indexer.colour_names import (
     ALL_NAMES,
     BASIC_NAMES,
@@ -189,3 +190,17 @@ def test_only_pixels_inside_the_mask_count() -> None:
     thin = np.zeros((100, 100), np.bool_)
     thin[50] = True  # a mask that is all rim still has colours
     assert len(pixels_in_mask(pixels, thin)) > 0
+
+
+def test_neighbours_are_those_of_scikit_learn() -> None:
+    """Its import alone takes longer than a search, so naming does not use it."""
+    from sklearn.neighbors import KDTree
+
+    namer = bundled_namer()
+    at = np.random.default_rng(0).uniform((0, -60, -60), (100, 60, 60), (300, 3))
+    places = colour_namer._positions(at, colour_namer.LIGHTNESS)
+    distances, found = KDTree(namer._labelled).query(places, colour_namer.NEIGHBOURS)
+    votes = (namer._votes[found] / (distances + colour_namer.SOFTEN)[:, :, None]).sum(axis=1)
+    np.testing.assert_allclose(
+        namer.basic_shares(at), votes / votes.sum(axis=1, keepdims=True), atol=1e-9
+    )

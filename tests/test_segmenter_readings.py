@@ -37,7 +37,7 @@ def detect(
     *answers: tuple[tuple[float, ...], int, float], settings: SegmenterSettings | None = None
 ) -> Garments:
     settings = settings or SegmenterSettings(CLASSES, SIDE)
-    segmenter = Segmenter(Fixed(*answers), settings, Runtime.choose("cpu"))
+    segmenter = Segmenter.of(Fixed(*answers), settings, Runtime.choose("cpu"))
     (garments,) = segmenter.detect([Photo(np.zeros((SIDE, SIDE, 3), np.uint8), "")])
     return garments
 

@@ -83,7 +83,7 @@ BUNDLED: Mapping[str, ModelDescription] = {
         "lapel-encoder",
         WEIGHTS / "encoder",
         "Apache-2.0",
-        "EfficientNet-Lite0 (ImageNet), fine-tuned on garments by training/encoder.py",
+        "EfficientNet-Lite2 (ImageNet), fine-tuned on garments by training/encoder.py",
     ),
     "attributes": ModelDescription(
         "lapel-attributes",

@@ -58,7 +58,7 @@ def test_the_text_tower_learns_and_unknown_words_say_nothing(tmp_path: Path) -> 
     many = [facts[i % 4] for i in range(300)]
     rows = F.normalize(torch.eye(16)[[i % 4 for i in range(300)]], dim=1).numpy()[:, None]
     run = TextRun(16, tmp_path / "text.pt", seconds=600)
-    run.train(rows, many, np.random.default_rng(0), max_steps=12)
+    run.train(rows, many, np.random.default_rng(0), max_steps=30)
     resumed = TextRun(16, tmp_path / "text.pt", seconds=600)
     resumed.resume()
     assert resumed.step == run.step > 0

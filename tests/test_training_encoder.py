@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -58,14 +59,16 @@ def test_augmentation_keeps_the_hue_and_the_kind_of_array() -> None:
         assert min(np.abs(np.median(hue(view)) - at) for at in (0, 180)) < 6
 
 
-def test_what_is_behind_a_garment_changes_and_the_garment_is_served_on_grey() -> None:
+def test_what_is_behind_a_garment_changes_and_fades_in_what_is_served() -> None:
     blue = View(np.full((50, 50, 3), (0, 0, 250), np.uint8), np.ones((50, 50), np.bool_))
     rng = np.random.default_rng(0)
-    with_blue = [(augment(RED, blue, rng) == (0, 0, 250)).all(axis=2).any() for _ in range(80)]
+    half_blue = np.rint((np.array((0, 0, 250)) + FILL) / 2)
+    with_blue = [(augment(RED, blue, rng) == half_blue).all(axis=2).any() for _ in range(80)]
     assert 0 < sum(with_blue) < 40
     crop = served(RED)
-    assert crop.shape == (90, 60, 3)
-    assert (crop == (190, 40, 40)).all()
+    assert crop.shape == (90 + 2 * 7, 60 + 2 * 5, 3)  # a margin of 8 % on each side
+    assert (crop[7:-7, 5:-5] == (190, 40, 40)).all()
+    assert (crop[0] == np.rint((np.array((190, 40, 40)) + FILL) / 2)).all()
     view = cut(np.full((400, 300, 3), 7, np.uint8), np.pad(INSIDE, ((100, 180), (100, 120))))
     assert view.pixels.shape == (*view.mask.shape, 3)
     assert 0.6 < view.mask.mean() < 0.8  # a margin of 8 % on each side
@@ -79,11 +82,16 @@ def test_contrast_falls_when_views_of_one_product_meet() -> None:
     assert float(supervised_contrast(together, classes)) < 1e-4
 
 
+def seen(some: Sequence[Garment]) -> dict[str, torch.Tensor]:
+    """What a teacher might have seen in each view."""
+    return {garment.name: torch.randn(len(garment.views), 8) for garment in some}
+
+
 def test_a_batch_has_two_views_of_each_garment_and_their_labels() -> None:
     some = [*garments(30, "luma"), *garments(40, "ccp"), *garments(6, "drawn")]
     labels = Labels.of(some)
     assert labels.names["category"] == ("jeans", "shirt")
-    batch = Sampler(some, labels).draw(64, np.random.default_rng(1))
+    batch = Sampler(some, labels, seen(some)).draw(64, np.random.default_rng(1))
     assert batch.pixels.shape == (len(batch.classes), 3, 64, 64)
     assert set(np.unique(batch.classes.numpy(), return_counts=True)[1]) == {2}
     assert batch.labels.shape == (len(batch.classes), len(labels.names))
@@ -103,7 +111,7 @@ def test_half_whitening_centres_and_evens_out() -> None:
 
 def test_a_run_learns_and_resumes(tmp_path: Path) -> None:
     some = [*garments(4, "luma"), *garments(30, "ccp"), *garments(2, "drawn")]
-    sampler = Sampler(some, Labels.of(some))
+    sampler = Sampler(some, Labels.of(some), seen(some))
     first = Run(start_state(), Labels.of(some), tmp_path / "last.pt", seconds=0.5)
     first.train(sampler, np.random.default_rng(0))
     assert first.step > 0

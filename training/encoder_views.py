@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from indexer.embedding import fit_into_square
+from indexer.embedding import FADED, fade, fit_into_square
 from indexer.garments import Garments
 from training.cut_outs import crop_of
 from training.encoder_bundle import MEAN, STD
@@ -19,9 +19,9 @@ from training.encoder_photos import View
 
 GREY = round(MEAN * 255)
 FILL = (GREY, GREY, GREY)
-# How often what is behind a garment is grey as served, as photographed, plain, or another photo:
-# a segmenter errs, and then shows some of it.
-BACKGROUNDS = (0.62, 0.14, 0.10, 0.14)
+# How often what is behind a garment is itself, faded as served; itself, more or less faded; plain;
+# or another photo: what stands behind says nothing of a product, and a segmenter errs.
+BACKGROUNDS = (0.40, 0.25, 0.10, 0.25)
 
 
 def to_tensor(crops: Sequence[NDArray[np.uint8]], side: int) -> torch.Tensor:
@@ -32,7 +32,7 @@ def to_tensor(crops: Sequence[NDArray[np.uint8]], side: int) -> torch.Tensor:
 
 
 def served(view: View) -> NDArray[np.uint8]:
-    """Return the crop that the engine itself embeds: the mask's box, grey outside the mask."""
+    """Return the crop that the engine itself embeds."""
     height, width = view.mask.shape
     return crop_of(view.pixels, Garments.whole_photo((height, width), foreground=view.mask), FILL)
 
@@ -73,15 +73,13 @@ def _on_background(
 ) -> NDArray[np.uint8]:
     kind = rng.choice(4, p=BACKGROUNDS)
     crop = view.pixels.copy()
-    if kind == 0:
-        crop[~mask] = FILL
-    elif kind == 2:
+    if kind == 2:
         crop[~mask] = rng.integers(0, 256, 3)
     elif kind == 3:
         size = (crop.shape[1], crop.shape[0])
         behind = cv2.resize(other.pixels, size, interpolation=cv2.INTER_LINEAR)
         crop[~mask] = behind[~mask]
-    return crop
+    return fade(crop, mask, FILL, FADED if kind in (0, 3) else float(rng.uniform(0.0, 1.0)))
 
 
 def _frame(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ SAMPLE_S = 5.0  # between two looks at the memory
 MB = 1_000_000
 HEADER = (
     "| clients | answers | a second | p50 ms | p95 ms | p99 ms | busy (503) | errors | "
-    "MB before | MB after | MB most |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    "MB before | MB midway | MB after | MB most |\n|" + "---:|" * 12
 )
 
 
@@ -43,9 +43,9 @@ class Load:
         spread = [0.0, 0.0, 0.0]
         if self.latencies:
             spread = [float(v) for v in np.percentile(self.latencies, (50, 95, 99))]
-        memory = ["-"] * 3
+        memory = ["-"] * 4
         if self.rss:
-            looks = (self.rss[0], self.rss[-1], max(self.rss))
+            looks = (self.rss[0], self.rss[len(self.rss) // 2], self.rss[-1], max(self.rss))
             memory = [f"{look / MB:.0f}" for look in looks]
         cells = [
             str(self.clients),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
+from api.feed_source import ColumnNames, FeedSource, Format, Images, Source
 from api.terminal import FAILED, Json, emit, load_describer, say
 from indexer.errors import FeedError
 
@@ -22,37 +23,26 @@ commands.add_typer(db, name="db")
 @commands.command()
 def index(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="Feed file, or folder of photos.")],
-    format_name: Annotated[
-        str, typer.Option("--format", help="auto, or one of docs/feeds.md, such as google or csv.")
-    ] = "auto",
-    images: Annotated[
-        Path | None, typer.Option(help="Folder under which the feed's picture paths lie.")
-    ] = None,
-    mapping: Annotated[
-        list[str] | None, typer.Option("--map", help="A column of the feed: id=ref, photos=front.")
-    ] = None,
+    source: Source,
+    format_name: Format = "auto",
+    images: Images = None,
+    mapping: ColumnNames = None,
 ) -> None:
     """Index a catalogue; run again, it embeds only what changed."""
     from indexer.catalogue import Catalogue
     from indexer.categories import use_words_of
-    from indexer.feeds import read_feed
-    from indexer.feeds.columns import ColumnMap
     from indexer.importing import Importer
 
     use_words_of(context.obj.home)
-    columns = ColumnMap.parse(mapping) if mapping else None
-    records = read_feed(source, format_name, columns)
-    if images is not None and not images.is_dir():
-        raise FeedError(f"no folder {images}; --images names the folder of the feed's pictures")
-    total = sum(1 for _ in read_feed(source, format_name, columns))
+    feed = FeedSource(source, images, format_name, mapping or ())
+    records = feed.read()
+    folder, under = feed.folders()
+    total = sum(1 for _ in feed.read())
     if not total:
         raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
     catalogue = Catalogue.open(context.obj, create=True)
     describer = load_describer(context.obj)
-    feed_folder = source if source.is_dir() else source.parent
-    under = None if source.is_dir() else images
-    importer = Importer(catalogue, describer, feed_folder, under, say)
+    importer = Importer(catalogue, describer, folder, under, say)
     report = importer.run(tqdm(records, total=total, desc="index", unit="item", file=sys.stderr))
     _say_outcome(report, describer.seconds)
     if report.errors:

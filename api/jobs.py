@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from api.feed_source import FeedSource
 from api.problems import ImportRunning, JobUnknown, ServerStopping
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
 from indexer.errors import FeedError, LapelError
-from indexer.feeds import read_feed
 from indexer.feeds.record import ItemRecord, RowError
 from indexer.importing import ErrorFile, Importer, ImportReport
 
@@ -71,15 +71,6 @@ class Job:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """What to import: a feed file or folder, and the folder of its pictures."""
-
-    source: Path
-    images: Path | None
-    format_name: str = "auto"
-
-
 class Jobs:
     """Runs imports one after the other. `folder` keeps the files of their errors."""
 
@@ -90,9 +81,11 @@ class Jobs:
         self._runner = ThreadPoolExecutor(1, "import")
         self._is_stopping = threading.Event()
 
-    def start(self, catalogue: Catalogue, describer: Describer, feed: Feed, shown_as: str) -> Job:
+    def start(
+        self, catalogue: Catalogue, describer: Describer, feed: FeedSource, shown_as: str
+    ) -> Job:
         """Begin an import, after those that wait. Raises FeedError, ImportRunning."""
-        records = read_feed(feed.source, feed.format_name)  # says at once what is no feed
+        records = feed.read()  # says at once what is no feed
         id_ = secrets.token_hex(8)
         name = catalogue.settings.catalogue
         job = Job(id_, name, shown_as, self._folder / f"{id_}.csv")
@@ -131,12 +124,12 @@ class Jobs:
         job: Job,
         catalogue: Catalogue,
         describer: Describer,
-        feed: Feed,
+        feed: FeedSource,
         records: Iterable[ItemRecord | RowError],
     ) -> None:
         job.status = "running"
         try:
-            job.total = sum(1 for _ in read_feed(feed.source, feed.format_name))
+            job.total = sum(1 for _ in feed.read())
             if not job.total:
                 raise FeedError(f"{job.source} holds no items; expected rows, or photos")
             folder = feed.source if feed.source.is_dir() else feed.source.parent

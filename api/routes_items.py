@@ -14,9 +14,10 @@ from starlette.concurrency import run_in_threadpool
 
 from api.answer_schemas import ItemStatus, ItemStatuses, JobAnswer, Responses, problems
 from api.bodies import body_schema, read_query
+from api.feed_source import FeedSource
 from api.intake import Upload
 from api.item_writes import Status, change_items, delete_items, write_items
-from api.jobs import Feed, Job
+from api.jobs import Job
 from api.problems import ErrorsNotThere, ItemUnknown
 from api.routes import CatalogueName, ItemPath
 from api.schemas import ImportRequest, ItemChange, ItemChanges, ItemFields, ItemIds, ItemsIn
@@ -173,7 +174,7 @@ def _start(state: State, name: str, query: ImportRequest, upload: Upload | None)
     catalogue = state.catalogues.get(name, create=True)
     shown_as = upload.name if upload else str(query.source)
     return state.jobs.start(
-        catalogue, state.describer, Feed(source, images, query.format), shown_as
+        catalogue, state.describer, FeedSource(source, images, query.format), shown_as
     )
 
 

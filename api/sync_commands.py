@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
+from api.feed_source import ColumnNames, FeedSource, Format, Images, Source
 from api.terminal import FAILED, Json, emit, load_describer, say
-from indexer.errors import FeedError, SettingsError
+from indexer.errors import SettingsError
 
 if TYPE_CHECKING:
-    from indexer.feeds.record import ItemRecord, RowError
     from indexer.settings import Settings
     from indexer.sync import Plan, Synced
 
@@ -25,7 +25,7 @@ commands = typer.Typer(rich_markup_mode=None)
 @commands.command()
 def sync(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="Feed file, or folder of photos.")],
+    source: Source,
     mode: Annotated[
         str, typer.Option(help="upsert: add and change; mirror: also remove what is not there.")
     ] = "upsert",
@@ -35,19 +35,13 @@ def sync(
         str, typer.Option(help="Refuse to remove a larger share of the stored items.")
     ] = "20%",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is done.")] = False,
-    format_name: Annotated[
-        str, typer.Option("--format", help="auto, or one of docs/feeds.md, such as google or csv.")
-    ] = "auto",
-    images: Annotated[
-        Path | None, typer.Option(help="Folder under which the feed's picture paths lie.")
-    ] = None,
-    mapping: Annotated[
-        list[str] | None, typer.Option("--map", help="A column of the feed: id=ref, photos=front.")
-    ] = None,
+    format_name: Format = "auto",
+    images: Images = None,
+    mapping: ColumnNames = None,
 ) -> None:
     """Bring the catalogue to what a feed says; interrupted, run it again: it goes on."""
     asked = _Asked(mode, parse_share(max_removed), dry_run, yes, as_json)
-    feed = _Feed(source, format_name, images, mapping or [])
+    feed = FeedSource(source, images, format_name, mapping or ())
     _sync(context.obj, feed, asked)
 
 
@@ -62,25 +56,7 @@ class _Asked:
     as_json: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Feed:
-    """What to read, and how."""
-
-    source: Path
-    format_name: str
-    images: Path | None
-    mapping: list[str]
-
-    def read(self) -> "Iterator[ItemRecord | RowError]":
-        """Yield its records from the beginning."""
-        from indexer.feeds import read_feed
-        from indexer.feeds.columns import ColumnMap
-
-        columns = ColumnMap.parse(self.mapping) if self.mapping else None
-        return read_feed(self.source, self.format_name, columns)
-
-
-def _sync(settings: "Settings", feed: _Feed, asked: _Asked) -> None:
+def _sync(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
     from indexer.catalogue import Catalogue
     from indexer.categories import use_words_of
     from indexer.importing import Importer
@@ -91,7 +67,7 @@ def _sync(settings: "Settings", feed: _Feed, asked: _Asked) -> None:
         raise SettingsError(f"unknown mode {asked.mode!r}; one of upsert, mirror")
     use_words_of(settings.home)
     feed.read()  # says at once what is no feed
-    folder, under = picture_folders(feed.source, feed.images)
+    folder, under = feed.folders()
     catalogue = Catalogue.open(settings, create=not asked.is_dry)
     with (
         Pictures(settings, folder, under) as pictures,
@@ -120,16 +96,6 @@ def parse_share(text: str) -> float:
     if not 0 <= share <= 1:
         raise SettingsError(f"--max-removed {text!r} is no share; give one like 20% or 0.2")
     return share
-
-
-def picture_folders(source: Path, images: Path | None) -> tuple[Path, Path | None]:
-    """Return the folder that a feed's paths start from, and the one none may leave.
-
-    Raises FeedError.
-    """
-    if images is not None and not images.is_dir():
-        raise FeedError(f"no folder {images}; --images names the folder of the feed's pictures")
-    return (source, None) if source.is_dir() else (source.parent, images)
 
 
 def _show_plan(plan: "Plan", as_json: bool) -> None:

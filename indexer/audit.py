@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from indexer.audit_rules import Finding, SeenGarment, Severity, findings_of
+from indexer.batches import batches
 from indexer.catalogue import Catalogue
 from indexer.duplicates import DuplicateSet, find_duplicates
 from indexer.faults import Fault, stored_faults
@@ -144,13 +145,8 @@ def _addresses(session: Session, row_ids: Sequence[int]) -> dict[int, dict[str, 
 
 def _of_faults(session: Session, catalogue_id: int) -> Iterator[Finding]:
     """Yield what the last import could not use; the worse when the item is not stored at all."""
-    some: list[Fault] = []
-    for fault in stored_faults(session, catalogue_id):
-        some.append(fault)
-        if len(some) == ITEMS_AT_ONCE:
-            yield from _of_some_faults(session, catalogue_id, some)
-            some = []
-    yield from _of_some_faults(session, catalogue_id, some)
+    for some in batches(stored_faults(session, catalogue_id), ITEMS_AT_ONCE):
+        yield from _of_some_faults(session, catalogue_id, some)
 
 
 def _of_some_faults(

@@ -173,11 +173,17 @@ class Catalogue:
         row = self.row()
         if self._models not in (None, row.fingerprint):
             raise _mismatch(row.fingerprint, self._models)
-        with Session(self.engine) as session:
-            linked_before = garment_ids_of(session, self.id, [w.record.item_id for w in items])
-            hashes = photo_hashes(session, linked_before)
+        with self._changing([item.record.item_id for item in items]) as session:
             for item in items:
                 write_item(session, self.id, item, row.fingerprint or "")
+
+    @contextmanager
+    def _changing(self, item_ids: Collection[str]) -> Iterator[Session]:
+        """Change items in one transaction; what only they showed before goes, vectors last."""
+        with Session(self.engine) as session:
+            linked_before = garment_ids_of(session, self.id, item_ids)
+            hashes = photo_hashes(session, linked_before)
+            yield session
             touch(session, self.id, delete_orphans(session, self.id, linked_before))
             session.commit()
             remove_unstored(session, self.settings.home, hashes)
@@ -191,14 +197,8 @@ class Catalogue:
         count = 0
         with self.writing():
             for some in batches(dict.fromkeys(item_ids), CHUNK):
-                with Session(self.engine) as session:
-                    linked = garment_ids_of(session, self.id, some)
-                    hashes = photo_hashes(session, linked)
+                with self._changing(some) as session:
                     count += delete_items(session, self.id, some)
-                    touch(session, self.id, delete_orphans(session, self.id, linked))
-                    session.commit()
-                    remove_unstored(session, self.settings.home, hashes)
-                self._follow()
             if count and self._vectors is not None:
                 with self._lock:
                     self._vectors.save()

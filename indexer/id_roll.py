@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 
 PAGES = -8_000  # KiB that SQLite keeps of it in memory; a million ids take 40 MB on the disk
 AT_ONCE = 500  # ids in one statement; older SQLites take 999
@@ -21,12 +20,7 @@ class IdRoll:
     def __enter__(self) -> "IdRoll":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __len__(self) -> int:

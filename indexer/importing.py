@@ -8,7 +8,6 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
@@ -231,12 +230,7 @@ class ErrorFile:
         self._writer = csv.writer(self._file)
         self._writer.writerow(ERROR_COLUMNS)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def write(self, row: int, item_id: str, photo: str, kind: str, detail: str) -> None:

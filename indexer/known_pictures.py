@@ -162,6 +162,8 @@ class KnownPictures:
                     if sha256 not in spared:
                         gone.append(sha256)
                         total -= size
+        if not gone:
+            return 0
         for sha256 in gone:
             self.content_path(sha256).unlink(missing_ok=True)
         with self._written() as rows:

@@ -16,7 +16,7 @@ from indexer.catalogue import Catalogue
 from indexer.errors import SyncRefused
 from indexer.faults import forget_faults
 from indexer.feeds.record import ItemRecord, RowError
-from indexer.found_photos import FoundPhoto, as_stored, find_photos
+from indexer.found_photos import as_stored, find_photos
 from indexer.id_roll import IdRoll
 from indexer.importing import Importer, ImportReport
 from indexer.pictures import Pictures
@@ -178,6 +178,7 @@ class Sync:
         hashes = {photo.sha256 for photos in found.values() for photo in photos}
         with Session(self._catalogue.engine) as session:
             described = stored_photos(session, self._catalogue.id, hashes)
+        now = {item_id: as_stored(records[item_id], found[item_id]) for item_id in stored}
         for item_id, record in records.items():
             if item_id not in stored:
                 plan.count("added", item_id)
@@ -185,8 +186,8 @@ class Sync:
                 continue
             new = {photo.key for photo in found[item_id] if photo.key not in described}
             plan.pictures += len(new)
-            plan.count(_kind(record, found[item_id], stored[item_id], bool(new)), item_id)
-        self._settled.add(i for i, s in stored.items() if s == as_stored(records[i], found[i]))
+            plan.count(_kind(now[item_id], stored[item_id], bool(new)), item_id)
+        self._settled.add(item_id for item_id in stored if stored[item_id] == now[item_id])
         self._pictures.trim()
 
     def _first_of_each(self, plan: Plan, batch: Sequence[Row]) -> dict[str, ItemRecord]:
@@ -251,10 +252,7 @@ class Sync:
             yield from (each for each in ids if each not in known)
 
 
-def _kind(
-    record: ItemRecord, found: Sequence[FoundPhoto], stored: StoredItem, has_new: bool
-) -> str:
-    now = as_stored(record, found)
+def _kind(now: StoredItem, stored: StoredItem, has_new: bool) -> str:
     if not now.photos:
         return "unreadable"
     if now == stored:

@@ -1,0 +1,39 @@
+"""Garment ids that may be found in, the same ids out in the form that a search tests quickly.
+
+Made once for a filter and given to many searches: making it costs more than a search among it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Allowed:
+    """A set of ids: `ids` (n,) ascending, each once; `bitmap` uint8, bit i % 8 of byte i // 8."""
+
+    ids: Ids
+    bitmap: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, ids: "Ids | Allowed") -> "Allowed":
+        """Prepare ids (n,) in any order, or return what is prepared already.
+
+        Ids are rows' ids, so small: the bitmap takes a bit for each id up to the largest.
+        """
+        if isinstance(ids, Allowed):
+            return ids
+        marks = np.zeros(int(ids.max(initial=0)) // 8 * 8 + 8, np.bool_)
+        marks[ids] = True
+        return cls(np.flatnonzero(marks).astype(np.int64), np.packbits(marks, bitorder="little"))
+
+    @property
+    def count(self) -> int:
+        """How many ids there are."""
+        return len(self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)

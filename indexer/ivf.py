@@ -1,0 +1,294 @@
+"""A catalogue's vectors as inverted lists of short codes: queries in, the nearest ids out.
+
+Vectors are sorted into lists by their nearest centroid (Jegou, Douze, Schmid, Product quantization
+for nearest neighbor search, 2011) and kept as 8- or 16-bit numbers, in a file that is only mapped
+into memory and never changes: what came since lies beside it exactly, what went is passed over,
+and a save packs both into a new file. A search scores about as many vectors as `effort` says: of a
+filter that lets few through, those of more lists. So the stricter the filter, the more exact.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.allowed import Allowed, Ids
+from indexer.ivf_files import (
+    Codes,
+    Lists,
+    Placed,
+    nearest_lists,
+    padded,
+    read_lists,
+    scale_of,
+    write_lists,
+)
+from indexer.vectors import SAVED_SHARE, FaissIndex, Found, Stamp, merge, written_ns
+
+# Nanoseconds, on a million vectors of 784 x 8 bits: an allowed vector looked up by its id and
+# scored; one in a list that is passed over; one in a list that is scored. The cheaper way is taken.
+LOOKED_UP, PASSED_OVER, SCORED = 330, 20, 75
+# The stricter a filter, the more lists are looked into for the same effort, and the surer the best
+# are among them: at 5 % a fifth of the effort finds what all of it finds of everything.
+LENIENCY = 0.25
+# Vectors scored by a search until `tuning.tune_effort` has measured how many this catalogue needs.
+# On a million of `benchmarks/million.py` recall@10 is 0.983 to 0.986 with this at colour's weights
+# 0.7 and 1, but 0.893 at 0: docs/vectors.md.
+EFFORT = 10_000
+# At least so many times the k asked for: who asks for 1,000 has the effort of 50 not in mind.
+SCORED_A_HIT = 20
+
+
+@dataclass(slots=True, eq=False)
+class _State:
+    """What a search reads: replaced as a whole by a save, so that searches may go on meanwhile."""
+
+    lists: Lists
+    centroids: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    alive: NDArray[np.uint8]  # bitmap of the ids in the file that were not removed since
+    gone: int
+    fresh: FaissIndex
+
+
+class IvfIndex:
+    """A VectorIndex of many vectors: approximate, its file memory-mapped."""
+
+    def __init__(self, path: Path, facts: dict[str, Any], content_bytes: int) -> None:
+        """Open what `packing.pack` wrote. Raises SealBroken, OSError."""
+        self._path = path
+        self._facts = facts
+        self.stamp = Stamp(int(facts["revision"]), int(facts["last_id"]))
+        self.effort = EFFORT
+        self._written = written_ns(path)
+        self._state = _opened(path, content_bytes, facts.get("runs", ()))
+        self._changes = 0
+
+    @property
+    def kind(self) -> str:
+        """Which of `indexer.kinds.KINDS` this is."""
+        return str(self._facts["kind"])
+
+    @property
+    def trained_on(self) -> int:
+        """How many vectors there were when the lists were made."""
+        return int(self._facts["trained_on"])
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._facts["dim"])
+
+    def __len__(self) -> int:
+        state = self._state
+        return len(state.lists.ids) - state.gone + len(state.fresh)
+
+    def ids(self) -> Ids:
+        """Return all ids, in no order."""
+        state = self._state
+        held = state.lists.ids
+        return np.concatenate([held[_bits(state.alive, held)], state.fresh.ids()])
+
+    def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
+        """Store vectors (n, d) under new ids (n,)."""
+        self._state.fresh.add(ids, padded(vectors))
+        self._changes += len(ids)
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Forget these ids; those not stored are passed over."""
+        if not ids:
+            return
+        state, before = self._state, len(self)
+        wanted = np.unique(np.fromiter(ids, np.int64, len(ids)))
+        wanted = wanted[np.isin(wanted, state.lists.ids, assume_unique=True)]
+        wanted = wanted[_bits(state.alive, wanted)]
+        taken = np.left_shift(1, wanted & 7).astype(np.uint8)
+        np.bitwise_and.at(state.alive, wanted >> 3, ~taken)
+        state.gone += len(wanted)
+        state.fresh.remove(ids)
+        self._changes += before - len(self)
+
+    def get(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of stored ids (n,), as exact as they are kept."""
+        state = self._state
+        rows, held = _rows(state, ids)
+        vectors = np.empty((len(ids), state.fresh.dim), np.float32)
+        vectors[held] = state.lists.index.sq.decode(state.lists.codes(rows))
+        vectors[~held] = state.fresh.get(ids[~held])
+        return vectors[:, : self.dim]
+
+    def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
+        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+        state = self._state
+        rows, held = _rows(state, ids)
+        given = padded(vectors)
+        expected = state.lists.index.sq.compute_codes(given[held])
+        different = int((state.lists.codes(rows) != expected).any(axis=1).sum())
+        return different + state.fresh.differing(ids[~held], given[~held])
+
+    def search(
+        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
+    ) -> Found:
+        """Return the k best ids and scores for a query (d,), only from `allowed` when given.
+
+        If k are stored and allowed, k come back.
+        """
+        state = self._state
+        chosen = None if allowed is None else Allowed.of(allowed)
+        k = min(k, len(self) if chosen is None else chosen.count)
+        if k <= 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        row = padded(query)
+        held = len(state.lists.ids)
+        share = 1.0 if chosen is None else min(1.0, chosen.count / max(held, 1))
+        wanted = max(self.effort * share**LENIENCY, SCORED_A_HIT * k)
+        looked_into = min(held, wanted / share)
+        if chosen is not None and (
+            chosen.count * LOOKED_UP <= looked_into * PASSED_OVER + wanted * SCORED
+        ):
+            found = _score_all(state, row, chosen.ids)
+        else:
+            found = _probe(state, row, k, chosen, looked_into)
+        return merge([found, state.fresh.search(row, k, chosen)], k)
+
+    @property
+    def beside(self) -> int:
+        """How many vectors lie beside the file, or went from it."""
+        return len(self._state.fresh) + self._state.gone
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another process has saved the file since it was read or written here."""
+        return written_ns(self._path) not in (0, self._written)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much has changed since the last save that another is worth its time."""
+        return self._changes >= max(1, SAVED_SHARE * len(self))
+
+    def save(self) -> None:
+        """Pack what is stored into a new file, put in place of the old. OSError."""
+        state, stamp = self._state, self.stamp
+        kept = np.flatnonzero(_bits(state.alive, state.lists.ids))
+        fresh = state.fresh.ids()
+        added = state.fresh.get(fresh)
+        index = state.lists.index
+        placed = Placed(
+            np.concatenate([state.lists.ids[kept], fresh]),
+            np.concatenate([state.lists.lists[kept], nearest_lists(index, added, state.scale)]),
+            _Gathered(state.lists, kept, index.sq.compute_codes(added)),
+        )
+        self._facts = {**self._facts, **asdict(stamp)}
+        size = write_lists(self._path, self._facts, index, placed)
+        self._written = written_ns(self._path)
+        self._state = _opened(self._path, size, self._facts.get("runs", ()))
+        self._changes = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """Codes by row: first those kept of a file, then those added."""
+
+    lists: Lists
+    kept: NDArray[np.int64]
+    added: Codes
+
+    def __call__(self, rows: NDArray[np.int64]) -> Codes:
+        is_kept = rows < len(self.kept)
+        codes = np.empty((len(rows), self.lists.index.code_size), np.uint8)
+        codes[is_kept] = self.lists.codes(self.kept[rows[is_kept]])
+        codes[~is_kept] = self.added[rows[~is_kept] - len(self.kept)]
+        return codes
+
+
+def _opened(path: Path, content_bytes: int, runs: Sequence[Sequence[float]]) -> _State:
+    lists = read_lists(path, content_bytes)
+    marks = np.zeros(int(lists.ids.max(initial=0)) // 8 * 8 + 8, np.bool_)
+    marks[lists.ids] = True
+    scale = scale_of(runs, lists.index.d)
+    # Of the vectors as they are: a query's inner product with a list's mean says how good it is.
+    centroids = lists.index.quantizer.reconstruct_n(0, lists.index.nlist) / scale
+    fresh = FaissIndex.half(lists.index.d)
+    return _State(lists, centroids, scale, np.packbits(marks, bitorder="little"), 0, fresh)
+
+
+def _bits(bitmap: NDArray[np.uint8], ids: Ids) -> NDArray[np.bool_]:
+    """Return whether each id's (n,) bit is set; the bitmap must reach so far."""
+    bits = bitmap[ids >> 3] >> (ids & 7).astype(np.uint8) & 1
+    return np.asarray(bits, np.bool_)
+
+
+def _rows(state: _State, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the rows in the file of those ids (n,) that are there, and which these are (n,)."""
+    stored = state.lists.ids
+    if not len(stored):
+        return np.zeros(0, np.int64), np.zeros(len(ids), np.bool_)
+    rows = np.minimum(np.searchsorted(stored, ids), len(stored) - 1)
+    held = stored[rows] == ids
+    held[held] = _bits(state.alive, ids[held])
+    return rows[held], held
+
+
+def _passing(state: _State, chosen: Allowed | None) -> NDArray[np.uint8] | None:
+    """Return the bitmap of what may be found in the file; None when all may."""
+    if chosen is None:
+        return state.alive if state.gone else None
+    if not state.gone:
+        return chosen.bitmap
+    size = min(len(chosen.bitmap), len(state.alive))
+    return np.bitwise_and(chosen.bitmap[:size], state.alive[:size])
+
+
+def _probe(
+    state: _State, row: NDArray[np.float32], k: int, chosen: Allowed | None, wanted: float
+) -> Found:
+    """Search the lists most like the query that hold so many; more while fewer than k come."""
+    held, nlist = len(state.lists.ids), len(state.centroids)
+    probes = min(nlist, math.ceil(wanted * nlist / max(held, 1)))
+    nearness = state.centroids @ row
+    bitmap = _passing(state, chosen)
+    while True:
+        some = np.argpartition(-nearness, probes - 1)[:probes]
+        found = _search_lists(state.lists.index, row, k, some, nearness[some], bitmap)
+        if len(found[0]) >= k or probes == nlist:  # or nothing more can come
+            return found
+        probes = min(nlist, probes * 8)
+
+
+def _score_all(state: _State, row: NDArray[np.float32], ids: Ids) -> Found:
+    """Score every one of these ids that is in the file."""
+    rows, held = _rows(state, ids)
+    if not len(rows):
+        return rows, np.zeros(0, np.float32)
+    vectors = state.lists.index.sq.decode(state.lists.codes(rows))
+    return ids[held], np.asarray(vectors @ row, np.float32)
+
+
+def _search_lists(
+    index: Any,
+    row: NDArray[np.float32],
+    k: int,
+    some: Sequence[int] | NDArray[np.int64],
+    nearness: NDArray[np.float32],
+    bitmap: NDArray[np.uint8] | None,
+) -> Found:
+    """Search some of the lists. Parameters are per call: a shared index is never changed."""
+    parameters = faiss.SearchParametersIVF(nprobe=len(some))
+    if bitmap is not None:
+        selector = faiss.IDSelectorBitmap(bitmap)
+        parameters.sel = selector
+    lists = np.ascontiguousarray(some, np.int64)
+    near = np.ascontiguousarray(nearness, np.float32)
+    ids, scores = np.empty(k, np.int64), np.empty(k, np.float32)
+    pointer = faiss.swig_ptr
+    index.search_preassigned_c(
+        1, pointer(row), k, pointer(lists), pointer(near), pointer(scores), pointer(ids),
+        False, parameters, None,
+    )  # fmt: skip
+    found = ids >= 0  # -1 where fewer than k came
+    return ids[found], scores[found]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from indexer.embedding import FADED, fade, fit_into_square
 from indexer.garments import Garments
+from search.street import recompressed
 from training.cut_outs import crop_of
 from training.encoder_bundle import MEAN, STD
 from training.encoder_photos import View
@@ -128,12 +129,6 @@ def _street(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
         noisy = crop + rng.normal(0, rng.uniform(2, 12), crop.shape)
         crop = np.clip(noisy, 0, 255).astype(np.uint8)
     return recompressed(crop, int(rng.integers(25, 85)))
-
-
-def recompressed(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """Return a picture (h, w, 3) as JPEG of this quality (0..100) leaves it."""
-    _, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
 
 
 def _occlude(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

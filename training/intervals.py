@@ -1,32 +1,12 @@
 """One value a query in, their mean with its 95 % bootstrap interval out, and tables of such."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-RESAMPLES = 2_000
+from search.intervals import RESAMPLES, interval, interval_of
 
-
-def interval_of(
-    statistic: Callable[[NDArray[np.int64]], float], n: int, resamples: int = RESAMPLES
-) -> tuple[float, float, float]:
-    """Return a statistic of n things and the ends of its interval.
-
-    It is given the numbers of the things that count, with some drawn twice (n,).
-    """
-    rng = np.random.default_rng(0)
-    drawn = [statistic(rng.integers(0, n, n)) for _ in range(resamples)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(statistic(np.arange(n))), float(low), float(high)
-
-
-def interval(values: ArrayLike) -> tuple[float, float, float]:
-    """Return the mean of values (n,) and the ends of its interval; nan without values."""
-    each = np.asarray(values, float)
-    if not len(each):
-        return float("nan"), float("nan"), float("nan")
-    return interval_of(lambda rows: float(each[rows].mean()), len(each))
+__all__ = ["RESAMPLES", "cell", "interval", "interval_of", "table", "written"]
 
 
 def written(measured: tuple[float, float, float], note: str = "") -> str:

@@ -3,7 +3,8 @@
     python -m benchmarks.quality [--only segmenter luma kagl text colours attributes] [--out FILE]
 
 With 95 % bootstrap intervals over photos or queries. Takes about ten minutes on two cores; the sets
-are those of `$LAPEL_SHARED`, else `../shared`. Nothing here is used to choose anything.
+are those of `$LAPEL_SHARED`, else `../shared`. Nothing here is used to choose anything. Models run
+as the settings say (`LAPEL_PRECISION`, `LAPEL_DEVICE`); the first line says how they really did.
 """
 
 import argparse
@@ -24,12 +25,12 @@ from indexer.garments import WORN_SLOTS, Slot
 from indexer.heads_report import measure, to_table
 from indexer.models import BUNDLED, Models, load_models
 from indexer.runtime import Runtime
+from indexer.segmenter import Segmenter
 from indexer.settings import Settings
 from training import attributes as attribute_training
 from training import colours_eval, segmenter_eval
 from training.attributes_labels import labelled_crops
 from training.colours_garments import shop_garments
-from training.cut_outs import bundled_segmenter
 from training.intervals import cell, interval_of, table, written
 from training.segmenter_matching import Match, average_precision, ious_where_worn, pooled_iou
 
@@ -43,7 +44,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--out", type=Path, help="write the tables to this file too")
     options = parser.parse_args()
-    written = []
+    written = [run_as()]
+    print(written[0], flush=True)
     for name in options.only:
         section = f"## {name}\n\n{SECTIONS[name]()}\n"
         print(section, flush=True)
@@ -52,9 +54,22 @@ def main() -> None:
         options.out.write_text("\n".join(written), encoding="utf-8")
 
 
+def run_as() -> str:
+    """Say where the bundled models really run, and how exactly."""
+    return f"detector: {_segmenter().place}; encoder: {_encoder().place}\n"
+
+
+def _segmenter() -> Segmenter:
+    return Segmenter.load(BUNDLED["segmenter"].folder, Runtime.of(Settings()))
+
+
+def _encoder() -> ClipEncoder:
+    return ClipEncoder.load(f"local-dir:{BUNDLED['encoder'].folder}", Runtime.of(Settings()))
+
+
 def segmenter() -> str:
     """Masks on held-out street photos, by occlusion, and whether flat and shop photos are found."""
-    model = bundled_segmenter()
+    model = _segmenter()
     parts = []
     for title, corrected in (("labels as published", False), ("skirts corrected", True)):
         scores = segmenter_eval.ccp_scores(model, corrected=corrected)
@@ -124,7 +139,7 @@ def colours() -> str:
 def attributes() -> str:
     """The bundled heads on what was held out, and the simple baseline on whole photos."""
     heads = AttributeHeads.load(BUNDLED["attributes"].folder)
-    encoder = ClipEncoder.load(f"local-dir:{BUNDLED['encoder'].folder}", Runtime.choose())
+    encoder = _encoder()
     embedded = attribute_training.embed(labelled_crops(encoder.fill), encoder)
     data = attribute_training.label(embedded)
     kept = {head.name for head in heads.heads}

@@ -19,7 +19,7 @@ RUN grep -E '^(torch|torchvision)==' constraints.txt > torch.txt \
 
 # What Lapel needs, before Lapel itself: a changed line of it does not fetch all this again.
 # opencv-python needs libGL, which this image has not; the headless build is the same cv2.
-RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['postgres'], sep='\n')" > needed.txt \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['postgres'], *p['optional-dependencies']['milvus'], sep='\n')" > needed.txt \
     && pip install --constraint constraints.txt --requirement needed.txt \
     && pip uninstall --yes opencv-python \
     && pip install --no-deps "opencv-python-headless==$(sed -n 's/^opencv-python==//p' constraints.txt)" \

@@ -76,6 +76,14 @@ class Result(Answered):
     item_id: str
     group_id: str
     score: float = Field(ge=0, le=1)
+    confidence: float | None = Field(
+        None,
+        description="How surely it is the same product, 0 to 1; null unless the catalogue was "
+        "calibrated (`lapel evaluate --calibrate`) and a photo is asked with, by default weights.",
+    )
+    match: str | None = Field(
+        None, description="same product, similar or no good match; null as `confidence` is."
+    )
     parts: dict[str, float]
     matched_photo: str
     picture: str | None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
@@ -70,7 +71,7 @@ def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
 def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
     """Return what was detected: as an answer, with masks (COCO compressed RLE) for results."""
     garments = [
-        garment_json(each.id, each.garment) | {"mask": encode_mask(_full_mask(each.garment))}
+        garment_json(each.id, each.garment) | {"mask": encode_mask(photo_mask(each.garment))}
         for each in answer.garments
     ]
     return _head(photo, answer) | {"garments": garments}
@@ -82,12 +83,23 @@ def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
+def photo_mask(garment: DescribedGarment) -> NDArray[np.bool_]:
+    """Return a garment's mask (h, w) in the size that its photo's file has."""
+    mask = place_mask(garment.mask, garment.xyxy, garment.image_hw)
+    if garment.photo_hw == garment.image_hw:
+        return mask
+    size = garment.photo_hw[::-1]
+    return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+
+
 def hit_json(hit: Hit) -> dict[str, Any]:
     """Return one hit with what a shop needs to show it."""
     return {
         "item_id": hit.item.item_id,
         "group_id": hit.item.group_id,
         "score": hit.score,
+        "confidence": hit.confidence,
+        "match": hit.match,
         "parts": dict(hit.parts),
         "matched_photo": hit.matched_photo,
         **_item_fields(hit.item),
@@ -109,7 +121,3 @@ def _head(photo: str, answer: Answer) -> dict[str, Any]:
 
 def _facts(answer: Answer | TextAnswer) -> dict[str, Any]:
     return facts_json(answer.query_id, answer.took_ms, answer.fingerprint, answer.warnings)
-
-
-def _full_mask(garment: DescribedGarment) -> NDArray[np.bool_]:
-    return place_mask(garment.mask, garment.xyxy, garment.image_hw)

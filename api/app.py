@@ -12,7 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from api import routes, routes_catalogue, routes_items, routes_service
 from api.answer_schemas import Problem
-from api.inference import Inference, SharedDescriber
+from api.following import Following
+from api.inference import Inference
+from api.job_rows import JobRows
 from api.jobs import Jobs
 from api.keys import Keys
 from api.limits import Limits
@@ -70,9 +72,10 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         use_words_of(settings.home)
         loaded = await run_in_threadpool(load, settings)
-        state = _build(settings, accepted, loaded, fetcher or Fetcher())
+        state = _build(settings, accepted, loaded, fetcher or Fetcher(), load)
         app.state.lapel = state
         state.inference.start()
+        state.following.start()
         try:
             yield
         finally:
@@ -95,6 +98,11 @@ def create_app(
     return app
 
 
+def create_worker() -> FastAPI:
+    """Return the application of one worker of several, whose settings are all in variables."""
+    return create_app(Settings())
+
+
 def _add_layers(app: FastAPI, limits: Limits) -> None:
     if limits.allow_origins:
         app.add_middleware(
@@ -106,7 +114,13 @@ def _add_layers(app: FastAPI, limits: Limits) -> None:
     app.add_middleware(Watching)  # the outermost: it sees what the others refuse, too
 
 
-def _build(settings: Settings, limits: Limits, models: Models, fetcher: Fetcher) -> State:
+def _build(
+    settings: Settings,
+    limits: Limits,
+    models: Models,
+    fetcher: Fetcher,
+    load: Callable[[Settings], Models],
+) -> State:
     metrics = Metrics()
     inference = Inference(models, limits.queue, metrics.batch)
     catalogues = Catalogues(settings)
@@ -114,22 +128,24 @@ def _build(settings: Settings, limits: Limits, models: Models, fetcher: Fetcher)
         settings=settings,
         limits=limits,
         inference=inference,
-        describer=SharedDescriber(inference),
         catalogues=catalogues,
         photos=PhotoMemory(limits.photo_minutes * 60),
         fetcher=fetcher,
         keys=Keys(catalogues.engine),
-        jobs=Jobs(settings.home / "jobs"),
+        jobs=Jobs(settings.home / "jobs", JobRows(catalogues.for_writing.engine)),
         metrics=metrics,
         in_work=BoundedSemaphore(limits.photos_in_work),
+        following=Following(settings, inference, catalogues, load),
     )
 
 
 def _stop(state: State) -> None:
+    state.following.stop()
     state.jobs.stop()
     state.inference.stop()  # an import that waits for it ends, and saves what it has done
     state.jobs.join()
     state.photos.clear()
+    state.metrics.close()
     state.catalogues.close()
 
 

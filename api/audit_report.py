@@ -72,7 +72,7 @@ def write_page(path: Path, home: Path, catalogue: str, findings: Sequence[Findin
 
 def _kind_view(kind: str, found: Sequence[Finding], home: Path) -> dict[str, Any]:
     shown = [
-        finding_row(each) | {"picture": _thumbnail(home, each.sha256)}
+        finding_row(each) | {"picture": thumbnail_uri(home, each.sha256)}
         for each in found[:SHOWN_OF_A_KIND]
     ]
     return {
@@ -84,7 +84,7 @@ def _kind_view(kind: str, found: Sequence[Finding], home: Path) -> dict[str, Any
     }
 
 
-def _thumbnail(home: Path, sha256: str) -> str:
+def thumbnail_uri(home: Path, sha256: str) -> str:
     """Return a photo's thumbnail smaller still, as a data address; empty where there is none."""
     if not sha256:
         return ""

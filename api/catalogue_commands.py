@@ -9,7 +9,7 @@ import typer
 from tqdm import tqdm
 
 from api.feed_source import ColumnNames, FeedSource, Format, Images, Source
-from api.terminal import FAILED, Json, emit, load_describer, say
+from api.terminal import FAILED, Json, Profile, emit, load_describer, say, show_profile
 from indexer.errors import FeedError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def index(
     format_name: Format = "auto",
     images: Images = None,
     mapping: ColumnNames = None,
+    profile: Profile = False,
 ) -> None:
     """Index a catalogue; run again, it embeds only what changed."""
     from indexer.catalogue import Catalogue
@@ -41,10 +42,12 @@ def index(
     if not total:
         raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
     catalogue = Catalogue.open(context.obj, create=True)
-    describer = load_describer(context.obj)
+    describer = load_describer(context.obj, is_for_many=True)
     importer = Importer(catalogue, describer, folder, under, say)
     report = importer.run(tqdm(records, total=total, desc="index", unit="item", file=sys.stderr))
     _say_outcome(report, describer.seconds)
+    if profile:
+        show_profile(importer)
     if report.errors:
         say(f"{report.errors} errors are listed in {catalogue.settings.home / 'errors.csv'}")
         raise typer.Exit(FAILED)

@@ -15,11 +15,13 @@ from tqdm import tqdm
 from api import (
     audit_commands,
     doctor_commands,
+    evaluate_commands,
     key_commands,
     model_commands,
     serve_commands,
     sync_commands,
     train_commands,
+    tune_commands,
 )
 from api.catalogue_commands import commands
 from api.terminal import FAILED, MISUSE, Commands, Json, emit, load_describer, say
@@ -117,14 +119,15 @@ def _search_all(
     from indexer.catalogue import Catalogue
     from search.query import Searcher
 
-    searcher = Searcher(Catalogue.open(settings), load_describer(settings))
+    catalogue = Catalogue.open(settings.for_reading)
+    searcher = Searcher(catalogue, load_describer(settings, lazy=not photos))
     answered = [
         _search_one(searcher, path, options, as_json, keep_photo=html is not None)
         for path in _progress(photos, "search")
     ]
     unread = [text for text in texts if not _search_text(searcher, text, options, as_json)]
     if html:
-        write_report(html, answered)
+        write_report(html, answered, catalogue)
         say(f"wrote {html}")
     return not unread and not any(each.error for each in answered)
 
@@ -266,3 +269,5 @@ app.add_typer(train_commands.commands)
 app.add_typer(doctor_commands.commands)
 app.add_typer(sync_commands.commands)
 app.add_typer(audit_commands.commands)
+app.add_typer(tune_commands.commands)
+app.add_typer(evaluate_commands.commands)

@@ -10,7 +10,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from api.problems import QueueFull, ServerStopping
 from indexer.describe import DescribedGarment, Describer
@@ -18,6 +22,8 @@ from indexer.found_photos import PIXELS_A_BATCH
 from indexer.garments import Slot
 from indexer.models import Models
 from indexer.photo import Photo
+from indexer.places import Wanted
+from indexer.stopwatch import Stopwatch
 from search.facts import to_ms
 
 T = TypeVar("T")
@@ -57,7 +63,6 @@ class Inference:
         self, models: Models, most_waiting: int, on_batch: Callable[[int], None] = lambda n: None
     ) -> None:
         self.models = models
-        self._describer = Describer(models)
         self._most_waiting = most_waiting
         self._on_batch = on_batch
         self._queries: deque[_PhotoJob | _CallJob] = deque()
@@ -109,22 +114,28 @@ class Inference:
     def import_photos(
         self,
         photos: Sequence[Photo],
-        wanted: Sequence[Slot | None] | None,
-        seconds: dict[str, float],
+        wanted: Sequence[Wanted] | None,
+        watch: Stopwatch,
+        models: Models,
     ) -> list[list[DescribedGarment]]:
-        """Describe an import's photos whenever no query waits; adds to `seconds` by stage."""
+        """Describe an import's photos whenever no query waits; `watch` counts the stages."""
         found: list[list[DescribedGarment]] = []
         slots = list(wanted or [None] * len(photos))
         for start in range(0, len(photos), IMPORT_PORTION):
             some = slice(start, start + IMPORT_PORTION)
-            job = _CallJob(_describing(self.models, photos[some], slots[some], seconds))
-            with self._changed:
-                if self._is_stopping:
-                    raise _stopping()
-                self._imports.append(job)
-                self._changed.notify()
-            found += job.done.result()
+            found += self.import_call(_describing(models, photos[some], slots[some], watch))
         return found
+
+    def import_call(self, work: Callable[[], T]) -> T:
+        """Run something short of an import's whenever no query waits; blocks."""
+        job = _CallJob(work)
+        with self._changed:
+            if self._is_stopping:
+                raise _stopping()
+            self._imports.append(job)
+            self._changed.notify()
+        result: T = job.done.result()
+        return result
 
     def _let_in(self, job: _PhotoJob | _CallJob) -> None:
         with self._changed:
@@ -174,11 +185,11 @@ class Inference:
                 self._describe_together([job])
 
     def _describe_batch(self, jobs: Sequence[_PhotoJob]) -> None:
-        self._describer.seconds.clear()
+        describer = Describer(self.models)
         start = time.perf_counter()
-        found = self._describer.describe([j.photo for j in jobs], [j.wanted for j in jobs])
+        found = describer.describe([j.photo for j in jobs], [j.wanted for j in jobs])
         self._on_batch(len(jobs))
-        stages = {stage: to_ms(seconds) for stage, seconds in self._describer.seconds.items()}
+        stages = {stage: to_ms(seconds) for stage, seconds in describer.seconds.items()}
         total = to_ms(time.perf_counter() - start)
         for job, garments in zip(jobs, found, strict=True):
             took = {"queue": to_ms(start - job.since), **stages, "total": total}
@@ -193,19 +204,23 @@ class SharedDescriber(Describer):
         self._inference = inference
 
     def describe(
-        self, photos: Sequence[Photo], wanted: Sequence[Slot | None] | None = None
+        self, photos: Sequence[Photo], wanted: Sequence[Wanted] | None = None
     ) -> list[list[DescribedGarment]]:
         """Return each photo's garments, as `Describer.describe`."""
-        return self._inference.import_photos(photos, wanted, self.seconds)
+        return self._inference.import_photos(photos, wanted, self.watch, self.models)
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the text tower's rows, as `Describer.embed_text`."""
+        return self._inference.import_call(partial(super().embed_text, texts))
 
 
 def _describing(
     models: Models,
     photos: Sequence[Photo],
-    wanted: Sequence[Slot | None],
-    seconds: dict[str, float],
+    wanted: Sequence[Wanted],
+    watch: Stopwatch,
 ) -> Callable[[], list[list[DescribedGarment]]]:
-    return lambda: Describer(models, seconds).describe(photos, wanted)
+    return lambda: Describer(models, watch).describe(photos, wanted)
 
 
 def _settle(done: "Future[Any]", call: Callable[[], Any]) -> None:

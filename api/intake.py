@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from api.answers import encode_mask, garment_json
+from api.answers import encode_mask, garment_json, photo_mask
 from api.overlay import outlines
 from api.photos import RememberedPhoto
 from api.schemas import PhotoSource
 from api.state import State
 from indexer.describe import DescribedGarment
 from indexer.errors import PhotoUnreadable, QueryError
-from indexer.garments import Slot, place_mask
+from indexer.garments import Slot
 from indexer.photo import Photo, read_photo
+from indexer.scaling import divisor, shrunk
 from search.facts import NOTHING_FOUND, facts_json, new_id
 
 SMALLEST_BOX_PX = 16  # a side; less shows no cloth
@@ -60,27 +61,15 @@ class TakenIn:
 def take_in(state: State, source: PhotoSource, upload: Upload | None) -> TakenIn | None:
     """Describe and remember the photo of a request, or recall it; None when it names none."""
     if upload is None and source.photo_id is not None:
-        return TakenIn(source.photo_id, state.photos.recall(source.photo_id), {})
+        recalled = state.photos.recall(source.photo_id)
+        if recalled.fingerprint == state.inference.models.fingerprint:
+            return TakenIn(source.photo_id, recalled, {})
+        # The models were switched since: its garments are described by the others now.
+        return _describe(state, Upload(recalled.name, recalled.content), source.photo_id)
     sent = upload or _sent(state, source)
     if sent is None:
         return None
-    photo = read_photo(sent.content, sent.name)
-    described = state.inference.describe(photo)
-    state.metrics.stages(described.took_ms)
-    warnings = (NOTHING_FOUND,) if described.garments[0].is_fallback else ()
-    remembered = RememberedPhoto(
-        sent.name,
-        sent.content,
-        photo.image_hw,
-        tuple(_without_mask(garment) for garment in described.garments),
-        tuple(outlines(garment) for garment in described.garments),
-        tuple(
-            encode_mask(place_mask(garment.mask, garment.xyxy, garment.image_hw))
-            for garment in described.garments
-        ),
-        warnings,
-    )
-    return TakenIn(state.photos.keep(remembered), remembered, described.took_ms)
+    return _describe(state, sent)
 
 
 def look_into_box(
@@ -98,14 +87,22 @@ def look_into_box(
             f"the box is {x2 - x1}x{y2 - y1} pixels of the photo; each side needs "
             f"{SMALLEST_BOX_PX} at least: draw it larger"
         )
-    pixels = read_photo(taken.photo.content, taken.photo.name).pixels
-    crop = Photo(np.ascontiguousarray(pixels[y1:y2, x1:x2]), "")
+    pixels = read_photo(taken.photo.content, taken.photo.name, in_full=True).pixels
+    # A part of a large photo is a photo of its own: who looks closer sees more of it.
+    by = divisor((x2 - x1, y2 - y1))
+    crop = Photo(shrunk(np.ascontiguousarray(pixels[y1:y2, x1:x2]), by), "")
     described = state.inference.describe(crop, wanted)
     state.metrics.stages(described.took_ms)
     # Whatever else reaches into the box, its largest garment is what was meant.
     meant = max(described.garments, key=lambda garment: int(garment.mask.sum()))
     a, b, c, d = meant.xyxy
-    placed = replace(meant, image_hw=taken.photo.image_hw, xyxy=(a + x1, b + y1, c + x1, d + y1))
+    left, above = x1 // by, y1 // by
+    placed = replace(
+        meant,
+        photo_hw=(height, width),
+        image_hw=(-(-height // by), -(-width // by)),
+        xyxy=(a + left, b + above, c + left, d + above),
+    )
     return _without_mask(placed), outlines(placed), described.took_ms
 
 
@@ -124,6 +121,26 @@ def _sent(state: State, source: PhotoSource) -> Upload | None:
     if source.photo_url is not None:
         return Upload(source.photo_url, state.fetcher.fetch(source.photo_url))
     return None
+
+
+def _describe(state: State, sent: Upload, photo_id: str | None = None) -> TakenIn:
+    """Describe a photo and remember it, under the id that it has or a new one."""
+    photo = read_photo(sent.content, sent.name)
+    fingerprint = state.inference.models.fingerprint
+    described = state.inference.describe(photo)
+    state.metrics.stages(described.took_ms)
+    warnings = (NOTHING_FOUND,) if described.garments[0].is_fallback else ()
+    remembered = RememberedPhoto(
+        sent.name,
+        sent.content,
+        photo.photo_hw,
+        tuple(_without_mask(garment) for garment in described.garments),
+        tuple(outlines(garment) for garment in described.garments),
+        tuple(encode_mask(photo_mask(garment)) for garment in described.garments),
+        warnings,
+        fingerprint,
+    )
+    return TakenIn(state.photos.keep(remembered, photo_id), remembered, described.took_ms)
 
 
 def _without_mask(garment: DescribedGarment) -> DescribedGarment:

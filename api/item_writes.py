@@ -20,7 +20,7 @@ from indexer.categories import find_category, find_category_in_path, slot_of
 from indexer.errors import LapelError
 from indexer.feeds.record import ItemRecord
 from indexer.files import write_whole
-from indexer.importing import ImportReport
+from indexer.importing import Outcome
 from indexer.photo import hash_bytes, read_photo
 from indexer.rows import COLUMNS, ItemWrite, PhotoWrite
 from indexer.tables import ItemPhotoRow, ItemRow, PhotoRow
@@ -86,7 +86,7 @@ def change_items(
     if plain:
         with catalogue.writing():
             catalogue.write(plain)
-            catalogue.vectors.save()
+            catalogue.save_vectors()
         for write in plain:
             by_id[write.record.item_id].status = "changed"
     if anew:
@@ -131,22 +131,14 @@ class _StatusImporter(NamedErrorsImporter):
     """An Importer that says what became of each item."""
 
     statuses: Mapping[str, Status]
+    items_a_batch = 1
 
-    def _import_batch(self, batch: Sequence[Any]) -> None:
-        for record in batch:
-            before = _counts(self.report)
-            super()._import_batch([record])
-            after = _counts(self.report)
-            outcome = next(name for name in before if after[name] > before[name])
-            status = self.statuses[record.item_id]
-            status.status = outcome
-            if outcome == "failed":
-                status.details.append("none of its photos can be read")
-
-
-def _counts(report: ImportReport) -> dict[str, int]:
-    names = ("added", "changed", "unchanged", "failed")
-    return {name: int(getattr(report, name)) for name in names}
+    def _count(self, item_id: str, outcome: Outcome) -> None:
+        super()._count(item_id, outcome)
+        status = self.statuses[item_id]
+        status.status = outcome
+        if outcome == "failed":
+            status.details.append("none of its photos can be read")
 
 
 def _photos(
@@ -179,12 +171,18 @@ def _keep(catalogue: ServedCatalogue, content: bytes) -> str:
 
 def _stored_photos(session: Session, item: ItemRow) -> list[PhotoWrite]:
     rows = session.execute(
-        select(ItemPhotoRow.address, PhotoRow)
+        select(ItemPhotoRow, PhotoRow)
         .join(PhotoRow, PhotoRow.id == ItemPhotoRow.photo_id)
         .where(ItemPhotoRow.item_id == item.id)
         .order_by(ItemPhotoRow.position)
     )
-    return [PhotoWrite(a, photo.sha256, (photo.height, photo.width), None) for a, photo in rows]
+    return [
+        PhotoWrite(
+            shown.address, photo.sha256, (photo.height, photo.width), None, shown.wanted,
+            shown.place,
+        )
+        for shown, photo in rows
+    ]  # fmt: skip
 
 
 def _record(item: ItemIn, photos: tuple[str, ...]) -> ItemRecord:

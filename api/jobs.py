@@ -1,8 +1,12 @@
-"""Feeds in, imports that run beside the searches out: progress, counts, errors as CSV."""
+"""Feeds in, imports that run beside the searches out: progress, counts, errors as CSV.
 
+An import runs in the worker that was asked for it; all workers can tell of it (`job_rows.py`).
+"""
+
+import logging
 import secrets
 import threading
-from collections import OrderedDict
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -10,15 +14,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from api.feed_source import FeedSource
+from api.job_rows import KEPT, OPEN, JobRows
 from api.problems import ImportRunning, JobUnknown, ServerStopping
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
 from indexer.errors import FeedError, LapelError
 from indexer.feeds.record import ItemRecord, RowError
 from indexer.importing import ErrorFile, Importer, ImportReport
+from indexer.tables import JobRow
 
-KEPT = 50  # jobs that can still be asked for
+log = logging.getLogger("lapel")
+
+TELL_S = 5.0  # between two signs of life: a person who looks sees progress, a disk hardly a write
+TURN_S = 0.5  # between two looks whether another worker's import has ended
 WAITING = 4  # imports; a shop has one nightly feed, and now and then another
 
 
@@ -54,6 +65,32 @@ class Job:
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended_at: datetime | None = None
 
+    def row(self) -> JobRow:
+        """Return the job as it is stored."""
+        return JobRow(
+            job_id=self.id,
+            catalogue=self.catalogue,
+            source=self.source,
+            status=self.status,
+            detail=self.detail,
+            read=self.read,
+            total=self.total,
+            counts=asdict(self.report),
+            created_at=self.created_at,
+            seen_at=datetime.now(UTC),
+            ended_at=self.ended_at,
+        )
+
+    @classmethod
+    def of(cls, row: JobRow, errors: Path) -> "Job":
+        """Return a job of another worker, as that one last told of it."""
+        report = ImportReport(**{name: row.counts.get(name, 0) for name in asdict(ImportReport())})
+        status: Any = row.status
+        return cls(
+            row.job_id, row.catalogue, row.source, errors, status, row.detail, row.read, row.total,
+            report, _utc(row.created_at), row.ended_at and _utc(row.ended_at),
+        )  # fmt: skip
+
     def shown(self) -> dict[str, Any]:
         """Return the job as an answer."""
         has_errors = self.status in ("done", "failed") and self.errors.is_file()
@@ -74,12 +111,14 @@ class Job:
 class Jobs:
     """Runs imports one after the other. `folder` keeps the files of their errors."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rows: JobRows) -> None:
         self._folder = folder
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._rows = rows
+        self._jobs: dict[str, Job] = {}  # this worker's own
         self._lock = threading.Lock()
         self._runner = ThreadPoolExecutor(1, "import")
         self._is_stopping = threading.Event()
+        self._teller = threading.Thread(target=self._keep_telling, name="jobs", daemon=True)
 
     def start(
         self, catalogue: Catalogue, describer: Describer, feed: FeedSource, shown_as: str
@@ -88,27 +127,32 @@ class Jobs:
         records = feed.read()  # says at once what is no feed
         id_ = secrets.token_hex(8)
         name = catalogue.settings.catalogue
-        job = Job(id_, name, shown_as, self._folder / f"{id_}.csv")
+        job = Job(id_, name, shown_as, self._errors_of(id_))
         with self._lock:
-            if sum(each.status == "waiting" for each in self._jobs.values()) >= WAITING:
+            if self._rows.waiting() >= WAITING:
                 raise ImportRunning(f"{WAITING} imports wait already; wait for one to end")
+            for old in self._rows.add(job.row()):
+                self._jobs.pop(old, None)
+                self._errors_of(old).unlink(missing_ok=True)
             self._jobs[id_] = job
-            self._forget_old()
+            if self._teller.ident is None:
+                self._teller.start()
         self._runner.submit(self._run, job, catalogue, describer, feed, records)
         return job
 
     def get(self, id_: str) -> Job:
-        """Return a job. Raises JobUnknown."""
-        job = self._jobs.get(id_)
-        if job is None:
-            raise JobUnknown(f"no import {id_!r}; the last {KEPT} since the start are known")
-        return job
+        """Return a job, whichever worker runs it. Raises JobUnknown."""
+        if own := self._jobs.get(id_):
+            return own
+        row = self._rows.find(id_)
+        if row is None:
+            raise JobUnknown(f"no import {id_!r}; the last {KEPT} are known")
+        return Job.of(row, self._errors_of(id_))
 
     def check_free(self, catalogue: str) -> None:
         """Raise ImportRunning while an import writes to a catalogue."""
-        for job in list(self._jobs.values()):
-            if job.catalogue == catalogue and job.status == "running":
-                raise ImportRunning(f"import {job.id} writes to {catalogue}; wait for it to end")
+        if job_id := self._rows.running(catalogue):
+            raise ImportRunning(f"import {job_id} writes to {catalogue}; wait for it to end")
 
     def stop(self) -> None:
         """Let the running import end after its batch, and drop those that wait."""
@@ -118,6 +162,35 @@ class Jobs:
     def join(self) -> None:
         """Wait for the running import to end."""
         self._runner.shutdown(wait=True)
+        for job in list(self._jobs.values()):
+            if job.status == "waiting":  # it was dropped
+                self._end(job, "failed", "the server was stopped before it began; import again")
+
+    def _errors_of(self, id_: str) -> Path:
+        return self._folder / f"{id_}.csv"
+
+    def _end(self, job: Job, status: Literal["done", "failed"], detail: str = "") -> None:
+        job.ended_at = datetime.now(UTC)
+        job.status, job.detail = status, detail
+        self._tell([job])
+
+    def _tell(self, jobs: list[Job]) -> None:
+        try:
+            self._rows.tell([job.row() for job in jobs])
+        except (SQLAlchemyError, LapelError) as error:  # it is not the import that fails
+            log.warning("the progress of %d imports cannot be stored: %s", len(jobs), error)
+
+    def _keep_telling(self) -> None:
+        while not self._is_stopping.wait(TELL_S):
+            if running := [job for job in list(self._jobs.values()) if job.status in OPEN]:
+                self._tell(running)
+
+    def _wait_turn(self, job: Job) -> None:
+        """Wait for imports into the same catalogue that other workers were asked for before."""
+        while not self._rows.is_next(job.id, job.catalogue):
+            if self._is_stopping.is_set():
+                raise ServerStopping("the server was stopped before it began; import again")
+            time.sleep(TURN_S)
 
     def _run(
         self,
@@ -127,22 +200,21 @@ class Jobs:
         feed: FeedSource,
         records: Iterable[ItemRecord | RowError],
     ) -> None:
-        job.status = "running"
         try:
+            self._wait_turn(job)
+            job.status = "running"
+            self._tell([job])
             job.total = sum(1 for _ in feed.read())
             if not job.total:
                 raise FeedError(f"{job.source} holds no items; expected rows, or photos")
-            folder = feed.source if feed.source.is_dir() else feed.source.parent
-            importer = NamedErrorsImporter(catalogue, describer, folder, feed.images, job.errors)
+            importer = NamedErrorsImporter(catalogue, describer, *feed.folders(), job.errors)
             job.report = importer.report
             importer.run(self._counted(job, records))
-            job.status = "done"
+            self._end(job, "done")
         except LapelError as error:
-            job.status, job.detail = "failed", str(error)
+            self._end(job, "failed", str(error))
         except Exception as error:  # whatever a feed or a disk does, the job says it ended
-            job.status, job.detail = "failed", f"{type(error).__name__}: {error}"
-        finally:
-            job.ended_at = datetime.now(UTC)
+            self._end(job, "failed", f"{type(error).__name__}: {error}")
 
     def _counted(
         self, job: Job, records: Iterable[ItemRecord | RowError]
@@ -153,7 +225,7 @@ class Jobs:
             job.read += 1
             yield record
 
-    def _forget_old(self) -> None:
-        while len(self._jobs) > KEPT:
-            _, oldest = self._jobs.popitem(last=False)
-            oldest.errors.unlink(missing_ok=True)
+
+def _utc(time_: datetime) -> datetime:
+    # SQLite keeps no time zone; what is written is UTC.
+    return time_ if time_.tzinfo else time_.replace(tzinfo=UTC)

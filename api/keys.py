@@ -18,6 +18,7 @@ from indexer.tables import KeyRow
 Kind = Literal["publishable", "admin"]
 KINDS: tuple[Kind, ...] = ("publishable", "admin")
 _STARTS: dict[Kind, str] = {"publishable": "lapel_pub_", "admin": "lapel_adm_"}
+_ANY = select(KeyRow.id).limit(1)
 SHOWN = 16  # letters of a key that lists show: its start and six random ones
 MAX_NAME = 100
 
@@ -35,6 +36,7 @@ class Keys:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._was_made = False
 
     def make(self, kind: str, name: str) -> str:
         """Store a new key and return it: it cannot be read again. Raises SettingsError."""
@@ -66,8 +68,10 @@ class Keys:
 
     def any_made(self) -> bool:
         """Tell whether a key was ever made: revoking the last one opens nothing."""
-        with Session(self._engine) as session:
-            return session.scalar(select(KeyRow.id).limit(1)) is not None
+        if not self._was_made:  # what was once made stays so, and need not be asked again
+            with Session(self._engine) as session:
+                self._was_made = session.scalar(_ANY) is not None
+        return self._was_made
 
     def find(self, key: str) -> Key | None:
         """Return the key that a request shows, None when it is not known or revoked."""

@@ -1,5 +1,10 @@
-"""What happens in the server in, Prometheus metrics out; their names begin with `lapel_`."""
+"""What happens in the server in, Prometheus metrics out; their names begin with `lapel_`.
 
+Of several workers each counts in files of the folder PROMETHEUS_MULTIPROC_DIR, and whichever is
+asked adds them up: https://prometheus.github.io/client_python/multiprocess/.
+"""
+
+import os
 from collections.abc import Mapping
 
 from prometheus_client import (
@@ -9,10 +14,13 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     generate_latest,
+    multiprocess,
 )
 
 # Seconds; a search is a few hundredths, a photo on a busy CPU a few seconds.
 LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Metrics:
@@ -39,13 +47,23 @@ class Metrics:
             registry=self.registry,
         )
         self.queue = Gauge(
-            "lapel_queue_length", "Queries waiting for the models.", registry=self.registry
+            "lapel_queue_length",
+            "Queries waiting for the models.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.photos = Gauge(
-            "lapel_photos_remembered", "Photos kept for a next click.", registry=self.registry
+            "lapel_photos_remembered",
+            "Photos kept for a next click.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self._vectors = Gauge(
-            "lapel_index_vectors", "Vectors searched.", ("catalogue",), registry=self.registry
+            "lapel_index_vectors",
+            "Vectors searched.",
+            ("catalogue",),
+            registry=self.registry,
+            multiprocess_mode="livemostrecent",
         )
 
     def _seconds(self, name: str, words: str, label: str) -> Histogram:
@@ -76,4 +94,13 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all of them as Prometheus reads them."""
-        return generate_latest(self.registry)
+        if FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+    def close(self) -> None:
+        """Count no more: what this worker's queue held is gone."""
+        if FOLDER in os.environ:
+            multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

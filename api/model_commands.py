@@ -159,7 +159,7 @@ def reembed(
     from indexer.reembed import Reembedder
 
     catalogue = Catalogue.open(context.obj)
-    describer = load_describer(context.obj)
+    describer = load_describer(context.obj, is_for_many=True)
     with tqdm(desc="reembed", unit="photo", file=sys.stderr, disable=dry_run) as bar:
 
         def advance(count: int) -> None:

@@ -23,7 +23,7 @@ GARMENT_BYTES = 4_000  # its palette and attributes
 class RememberedPhoto:
     """A photo as it was sent (`content`), with what was found in it; masks only as outlines.
 
-    `masks` and `outlines` are as in answers, one of each a garment.
+    `masks` and `outlines` are as in answers, one of each a garment; `fingerprint` is of the models.
     """
 
     name: str
@@ -33,6 +33,7 @@ class RememberedPhoto:
     outlines: tuple[Any, ...]
     masks: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -62,10 +63,15 @@ class PhotoMemory:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, photo: RememberedPhoto) -> str:
-        """Remember a photo; returns its id, which nobody can guess."""
-        photo_id = f"p_{secrets.token_urlsafe(16)}"
+    def keep(self, photo: RememberedPhoto, photo_id: str | None = None) -> str:
+        """Remember a photo, in the place of another if an id is given; returns its id.
+
+        Nobody can guess it.
+        """
+        photo_id = photo_id or f"p_{secrets.token_urlsafe(16)}"
         with self._lock:
+            if before := self._kept.pop(photo_id, None):
+                self._bytes -= before[1].size_bytes
             self._kept[photo_id] = (self._clock() + self._seconds, photo)
             self._bytes += photo.size_bytes
             self._forget_old()

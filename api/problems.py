@@ -120,6 +120,7 @@ STATUSES: Mapping[type[LapelError], int] = {
     errors.DiskFull: 507,
     errors.FingerprintMismatch: 503,
     errors.SchemaOutdated: 503,
+    errors.VectorsUnreachable: 503,
     errors.SettingsError: 422,
 }
 LOCKED_RETRY_S = 10

@@ -1,7 +1,7 @@
 """Answers in, one self-contained HTML page out: photos with outlined garments, hits as pictures."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from sqlalchemy.orm import Session
 
 from api.answers import hit_json
 from api.overlay import colour_of, label_of, outlines
+from indexer.catalogue import Catalogue
 from indexer.errors import PhotoError
 from indexer.photo import Photo, read_photo
+from indexer.thumbnails import hash_by_garment, thumbnail_path
 from search.query import Answer, GarmentAnswer
+from search.ranking import Hit
 
 PHOTO_SIDE_PX = 900
 HIT_SIDE_PX = 260
@@ -31,21 +35,35 @@ class Answered:
     error: str = ""
 
 
-def write_report(path: Path, answered: Sequence[Answered]) -> None:
-    """Write the page; pictures are embedded, so the file can be sent to anyone."""
+def write_report(path: Path, answered: Sequence[Answered], catalogue: Catalogue) -> None:
+    """Write the page; pictures are embedded, so the file can be sent to anyone.
+
+    A hit's picture is the thumbnail that `catalogue` keeps, else made from the photo's file.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined
     )
+    kept = _thumbnails(catalogue, answered)
     page = environment.get_template("result.html.j2").render(
-        photos=[_photo_view(each) for each in answered]
+        photos=[_photo_view(each, kept) for each in answered]
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
 
 
-def _photo_view(each: Answered) -> dict[str, Any]:
+def _thumbnails(catalogue: Catalogue, answered: Sequence[Answered]) -> dict[int, Path]:
+    """Return where the hits' photos are kept small, by garment id."""
+    garments = [garment for each in answered if each.answer for garment in each.answer.garments]
+    ids = {hit.garment_id for garment in garments for hit in garment.hits}
+    with Session(catalogue.engine) as session:
+        hashes = hash_by_garment(session, ids)
+    home = catalogue.settings.home
+    return {garment_id: thumbnail_path(home, sha256) for garment_id, sha256 in hashes.items()}
+
+
+def _photo_view(each: Answered, kept: Mapping[int, Path]) -> dict[str, Any]:
     if each.photo is None or each.answer is None:
         return {"name": each.name, "error": each.error}
     height, width = each.photo.image_hw
@@ -57,11 +75,11 @@ def _photo_view(each: Answered) -> dict[str, Any]:
         "height": height,
         "warnings": each.answer.warnings,
         "took_ms": each.answer.took_ms,
-        "garments": [_garment_view(garment) for garment in each.answer.garments],
+        "garments": [_garment_view(garment, kept) for garment in each.answer.garments],
     }
 
 
-def _garment_view(answer: GarmentAnswer) -> dict[str, Any]:
+def _garment_view(answer: GarmentAnswer, kept: Mapping[int, Path]) -> dict[str, Any]:
     garment = answer.garment
     height, width = garment.image_hw
     return {
@@ -73,16 +91,18 @@ def _garment_view(answer: GarmentAnswer) -> dict[str, Any]:
             for line in outlines(garment)
         ],
         "palette": garment.palette,
-        "hits": [
-            hit_json(hit) | {"picture": _hit_picture(hit.matched_photo)} for hit in answer.hits
-        ],
+        "hits": [hit_json(hit) | {"picture": _hit_picture(hit, kept)} for hit in answer.hits],
     }
 
 
-def _hit_picture(address: str) -> str:
+def _hit_picture(hit: Hit, kept: Mapping[int, Path]) -> str:
     """Return the catalogue photo small; empty when it is not there any more."""
     try:
-        return data_uri(read_photo(Path(address)).pixels, HIT_SIDE_PX)
+        return _embedded(kept[hit.garment_id].read_bytes())
+    except (OSError, KeyError):  # indexed by a version that kept none, or deleted meanwhile
+        pass
+    try:
+        return data_uri(read_photo(Path(hit.matched_photo)).pixels, HIT_SIDE_PX)
     except PhotoError:
         return ""
 
@@ -93,4 +113,8 @@ def data_uri(pixels: NDArray[np.uint8], side_px: int) -> str:
     image.thumbnail((side_px, side_px))
     encoded = BytesIO()
     image.save(encoded, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode('ascii')}"
+    return _embedded(encoded.getvalue())
+
+
+def _embedded(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

@@ -79,7 +79,8 @@ def _query_bytes(state: State) -> int:
 def _search(
     state: State, catalogue: str, query: SearchRequest, upload: Upload | None
 ) -> dict[str, Any]:
-    return Search(state, state.catalogues.get(catalogue), query).answer(upload)
+    served = state.catalogues.get(catalogue)
+    return state.following.answered(served, lambda: Search(state, served, query).answer(upload))
 
 
 def _detect(state: State, query: DetectRequest, upload: Upload | None) -> dict[str, Any]:

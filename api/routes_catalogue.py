@@ -18,7 +18,6 @@ from api.thumbnails import thumbnail
 from indexer.features import DEFAULT_WEIGHTS
 from indexer.rows import COLUMNS
 from indexer.tables import ItemPhotoRow, ItemRow, PhotoRow
-from search.facets import find_facets
 
 routes = APIRouter(prefix="/v1/catalogues", tags=["catalogue"])
 FOR_EVER = "public, max-age=31536000, immutable"  # the address is the content's hash
@@ -60,9 +59,7 @@ def facets(
     """List the values to filter by, with how many items have them."""
     served = state.catalogues.get(catalogue)
     names = [name.strip() for name in fields.split(",")] if fields else None
-    with Session(served.engine) as session:
-        found = find_facets(session, served.id, names)
-    return JSONResponse({"catalogue": catalogue, "facets": found})
+    return JSONResponse({"catalogue": catalogue, "facets": served.facets(names)})
 
 
 @routes.get(

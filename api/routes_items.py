@@ -151,7 +151,9 @@ async def _batch(
 def _free(state: State, name: str, create: bool) -> ServedCatalogue:
     """Return a catalogue that no import of this server writes to now."""
     state.jobs.check_free(name)
-    return state.catalogues.get(name, create)
+    served = state.catalogues.for_writing.get(name, create)
+    state.following.follow_for(name)
+    return served
 
 
 def _one(status: Status) -> JSONResponse:
@@ -171,11 +173,11 @@ def _start(state: State, name: str, query: ImportRequest, upload: Upload | None)
         source = _within(root, query.source)
     else:
         raise FeedError("no feed; send one as `feed`, or name a `source` in the import folder")
-    catalogue = state.catalogues.get(name, create=True)
+    catalogue = state.catalogues.for_writing.get(name, create=True)
+    state.following.follow_for(name)
     shown_as = upload.name if upload else str(query.source)
-    return state.jobs.start(
-        catalogue, state.describer, FeedSource(source, images, query.format), shown_as
-    )
+    feed = FeedSource(source, images, query.format, query.mapping)
+    return state.jobs.start(catalogue, state.describer, feed, shown_as)
 
 
 def _within(root: Path, name: str) -> Path:

@@ -1,5 +1,6 @@
 """The server itself over HTTP: is it alive, is it ready, its metrics, and the page."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -11,6 +12,7 @@ from api.answer_schemas import problems
 from api.problems import NotThere, ServerStopping
 from api.security import CanWrite
 from api.state import Served
+from indexer.errors import VectorsUnreachable
 
 WEB = (Path(__file__).parent / "web").resolve()
 # Only what the page needs: its own files, pictures it draws, its own server.
@@ -66,8 +68,9 @@ def metrics(state: Served) -> Response:
     state.metrics.queue.set(state.inference.waiting)
     state.metrics.photos.set(len(state.photos))
     for name, catalogue in state.catalogues.opened().items():
-        if catalogue.row().layout is not None:
-            state.metrics.vectors(name, len(catalogue.vectors))
+        with suppress(VectorsUnreachable):  # the other numbers are wanted all the more
+            if catalogue.row().layout is not None:
+                state.metrics.vectors(name, len(catalogue.vectors))
     return Response(state.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -260,5 +260,13 @@ class ImportRequest(Strict):
         max_length=500,
         description="A feed file or a folder of photos, within that folder.",
     )
-    images: str | None = Field(None, max_length=500, description="Folder of its pictures, too.")
+    images: str | None = Field(
+        None, max_length=500, description="Folder of its pictures, too; not for a folder of photos."
+    )
     format: str = Field("auto", max_length=50)
+    mapping: list[Annotated[str, Field(max_length=500)]] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Columns of a CSV, JSON or Parquet feed, our word first.",
+        examples=[["id=ref", "photos=front,back"]],
+    )

@@ -20,6 +20,7 @@ from indexer.describe import DescribedGarment
 from indexer.errors import QueryError
 from indexer.features import normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
+from search.calibration import no_good_match, search_judged
 from search.facts import UNHEARD, facts_json, new_id, not_in_photo, to_ms
 from search.filter_json import not_these, read_filter
 from search.filters import Condition
@@ -98,6 +99,8 @@ class Search:
         named = [*request.like, *request.dislike]
         if request.item_id is not None:
             named.append(request.item_id)
+        if not named:
+            return
         with Session(self._catalogue.engine) as session:
             self._stored = find_stored(session, self._catalogue.id, self._searcher.layout, named)
             session.expunge_all()
@@ -171,8 +174,10 @@ class Search:
             group=request.group_by == "group_id",
         )
         vector = mix(self._searcher.layout, start.vector, given)
-        hits = self._hits(start, vector, options)[request.offset :]
-        kept = [hit for hit in hits if hit.score >= request.min_score]
+        hits = self._hits(start, vector, options)
+        if poor := no_good_match(hits, start.slot):
+            self._warnings.append(poor)
+        kept = [hit for hit in hits[request.offset :] if hit.score >= request.min_score]
         shares = normalise_weights(weights)
         shown = dict(start.shown)
         if request.explain:
@@ -180,6 +185,8 @@ class Search:
         return shown | {"results": hits_json(self._catalogue, kept, request, shares)}
 
     def _hits(self, start: Start, vector: NDArray[np.float32], options: Options) -> list[Hit]:
+        if start.garment is not None and self._sources(start) == ["photo"]:
+            return search_judged(self._searcher, self._catalogue, start.garment, options)
         said = self._text.slot if self._text is not None else "unknown"
         if start.garment is not None and said in ("unknown", start.slot):
             return self._searcher.search_garment(replace(start.garment, vector=vector), options)

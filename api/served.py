@@ -5,24 +5,30 @@ when another process has written to the same catalogue.
 """
 
 import threading
-from collections.abc import Callable, Collection
-from typing import TypeVar
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import Engine, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from api.problems import CatalogueUnknown
+from indexer.allowed import Allowed
 from indexer.catalogue import Catalogue
 from indexer.database import open_engine
+from indexer.milvus_vectors import MilvusIndex
+from indexer.replica import open_replica
 from indexer.rows import add_catalogue
 from indexer.settings import Settings
 from indexer.tables import CatalogueRow, ItemRow
 from indexer.vectors import Ids, Stamp, VectorIndex
+from search.facets import find_facets
 
 T = TypeVar("T")
+MOST_FACETS = 16  # answers kept; a page asks one, and counting a million items takes seconds
+_NAMED = select(CatalogueRow).where(CatalogueRow.name == bindparam("name"))
 
 
 class LockedIndex:
@@ -65,11 +71,20 @@ class LockedIndex:
         """Return the vectors (n, d) of stored ids (n,)."""
         return self._locked(lambda: self._index.get(ids))
 
+    def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
+        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+        return self._locked(lambda: self._index.differing(ids, vectors))
+
     def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | None = None
+        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
     ) -> tuple[Ids, NDArray[np.float32]]:
         """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
         return self._locked(lambda: self._index.search(query, k, allowed))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much has changed since the last save that another is worth its time."""
+        return self._locked(lambda: self._index.is_due)
 
     def save(self) -> None:
         """Make the present state survive the process."""
@@ -83,26 +98,54 @@ class LockedIndex:
 class ServedCatalogue(Catalogue):
     """A catalogue of a server: used by many threads, and written to by other processes too."""
 
+    def __init__(self, engine: Engine, settings: Settings, catalogue_id: int) -> None:
+        super().__init__(engine, settings, catalogue_id)
+        self._facets: dict[tuple[Hashable, Hashable], list[dict[str, Any]]] = {}
+
+    def facets(self, names: Sequence[str] | None) -> list[dict[str, Any]]:
+        """Return what its items can be filtered by, counted once a revision. Raises QueryError."""
+        row = self.row()
+        revision = row.uid, row.revision
+        asked = revision, None if names is None else tuple(names)
+        found = self._facets.get(asked)
+        if found is None:
+            with Session(self.engine) as session:
+                found = find_facets(session, self.id, names)
+            kept = {key: each for key, each in self._facets.items() if key[0] == revision}
+            self._facets = dict([*kept.items(), (asked, found)][-MOST_FACETS:])
+        return found
+
     @property
     def vectors(self) -> VectorIndex:
         """The vector index, caught up with SQL, which threads may share."""
-        return LockedIndex(super().vectors, self._lock)
+        vectors = super().vectors
+        # Milvus answers many at once by itself.
+        return vectors if isinstance(vectors, MilvusIndex) else LockedIndex(vectors, self._lock)
 
 
 class Catalogues:
-    """The home's catalogues, each opened once."""
+    """The home's catalogues, each opened once.
+
+    Where the settings name a read replica these are the replica's, and those `for_writing` others.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.engine = open_engine(settings.resolved_database_url, create=True)
+        self.for_writing = self
+        self.settings = settings.for_reading
         self._opened: dict[str, ServedCatalogue] = {}
         self._lock = threading.Lock()
-        self.get(settings.catalogue, create=True)
+        if settings.read_database_url:
+            plain = settings.model_copy(update={"read_database_url": ""})
+            self.for_writing = Catalogues(plain)  # first: the replica brings its tables
+            self.engine = open_replica(self.settings.resolved_database_url)
+        else:
+            self.engine = open_engine(settings.resolved_database_url, create=True)
+            self.get(settings.catalogue, create=True)
 
     def get(self, name: str, create: bool = False) -> ServedCatalogue:
         """Return a catalogue; `create` makes it where there is none. Raises CatalogueUnknown."""
         with self._lock, Session(self.engine) as session:
-            row = session.scalar(select(CatalogueRow).where(CatalogueRow.name == name))
+            row = session.scalar(_NAMED, {"name": name})
             if row is None and not (create and self._may_be_made(name)):
                 raise CatalogueUnknown(f"there is no catalogue {name!r}")
             row = row or add_catalogue(session, name)
@@ -133,6 +176,8 @@ class Catalogues:
     def close(self) -> None:
         """Close the database."""
         self.engine.dispose()
+        if self.for_writing is not self:
+            self.for_writing.close()
 
     def _may_be_made(self, name: str) -> bool:
         try:

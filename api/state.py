@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.following import Following
 from api.inference import Inference, SharedDescriber
 from api.jobs import Jobs
 from api.keys import Keys
@@ -27,7 +28,6 @@ class State:
     settings: Settings
     limits: Limits
     inference: Inference
-    describer: SharedDescriber
     catalogues: Catalogues
     photos: PhotoMemory
     fetcher: Fetcher
@@ -35,6 +35,12 @@ class State:
     jobs: Jobs
     metrics: Metrics
     in_work: BoundedSemaphore
+    following: Following
+
+    @property
+    def describer(self) -> SharedDescriber:
+        """A describer with the models as they are now: they may be others later."""
+        return SharedDescriber(self.inference)
 
     @contextmanager
     def let_in(self) -> Iterator[None]:

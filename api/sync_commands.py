@@ -12,7 +12,7 @@ import typer
 from tqdm import tqdm
 
 from api.feed_source import ColumnNames, FeedSource, Format, Images, Source
-from api.terminal import FAILED, Json, emit, load_describer, say
+from api.terminal import FAILED, Json, Profile, emit, load_describer, say, show_profile
 from indexer.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def sync(
     format_name: Format = "auto",
     images: Images = None,
     mapping: ColumnNames = None,
+    profile: Profile = False,
 ) -> None:
     """Bring the catalogue to what a feed says; interrupted, run it again: it goes on."""
-    asked = _Asked(mode, parse_share(max_removed), dry_run, yes, as_json)
+    asked = _Asked(mode, parse_share(max_removed), dry_run, yes, as_json, profile)
     feed = FeedSource(source, images, format_name, mapping or ())
     _sync(context.obj, feed, asked)
 
@@ -54,6 +55,7 @@ class _Asked:
     is_dry: bool
     yes: bool
     as_json: bool
+    is_profiled: bool
 
 
 def _sync(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
@@ -83,9 +85,13 @@ def _sync(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
             return
         if not asked.yes and sys.stdin.isatty():
             typer.confirm("do this?", abort=True, err=True)
-        importer = Importer(catalogue, load_describer(settings), folder, under, say, pictures)
+        importer = Importer(
+            catalogue, load_describer(settings, is_for_many=True), folder, under, say, pictures
+        )
         with counting("sync", "row", plan.rows) as tick:
             done = work.apply(plan, importer, asked.max_removed, tick)
+    if asked.is_profiled:
+        show_profile(importer)
     _show_done(done, settings.home, asked.as_json)
 
 

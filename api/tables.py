@@ -8,6 +8,7 @@ from rich.table import Table
 from api.overlay import label_of
 from api.terminal import showable
 from indexer.describe import DescribedGarment
+from indexer.features import PARTS
 from search.query import Answer, TextAnswer
 from search.ranking import Hit
 
@@ -36,7 +37,8 @@ def print_text_answer(answer: TextAnswer) -> None:
 
 def _hit_table(title: str, hits: Sequence[Hit]) -> Table:
     table = Table(title=title, title_justify="left")
-    for name in ("", "score", "visual", "colour", "attributes"):
+    is_judged = any(hit.match for hit in hits)
+    for name in ("", "score", *(("match",) if is_judged else ()), *PARTS):
         table.add_column(name, justify="right")
     for name in ("item", "title", "price"):
         table.add_column(name, overflow="fold")
@@ -45,7 +47,8 @@ def _hit_table(title: str, hits: Sequence[Hit]) -> Table:
         table.add_row(
             str(place),
             f"{hit.score:.3f}",
-            *(f"{hit.parts[part]:.2f}" for part in ("visual", "colour", "attributes")),
+            *((f"{hit.match}\n{hit.confidence:.2f}",) if is_judged else ()),
+            *(f"{hit.parts[part]:.2f}" for part in PARTS),
             showable(hit.item.item_id),
             showable(hit.item.title),
             price,

@@ -13,6 +13,7 @@ from indexer.errors import LapelError
 
 if TYPE_CHECKING:
     from indexer.describe import Describer
+    from indexer.importing import Importer
     from indexer.settings import Settings
 
 FAILED, MISUSE = 1, 2
@@ -40,6 +41,8 @@ def _is_of_a_database(error: Exception) -> bool:
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
+Profile = Annotated[bool, typer.Option("--profile", help="Say how long each stage took.")]
+
 
 # What would command the terminal, or write backwards: a feed's words and files' names hold it.
 _UNSHOWABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -63,12 +66,29 @@ def emit(value: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def load_describer(settings: "Settings") -> "Describer":
-    """Load the models, saying so: it takes seconds."""
+def load_describer(
+    settings: "Settings", is_for_many: bool = False, lazy: bool = False
+) -> "Describer":
+    """Load the models, saying so: it takes seconds. Of many photos, some are described at once.
+
+    `lazy` is for who may ask only some of the models.
+    """
     from indexer.categories import use_words_of
     from indexer.describe import Describer
     from indexer.models import load_models
+    from indexer.runtime import usual_threads
 
     use_words_of(settings.home)
     say("loading models")
-    return Describer(load_models(settings))
+    at_once = (settings.threads or usual_threads()) if is_for_many else 1
+    return Describer(load_models(settings, at_once, lazy), at_once=at_once)
+
+
+def show_profile(importer: "Importer") -> None:
+    """Write to stderr where an import's time went."""
+    from api.profile import profile_lines
+
+    stages = importer.stages
+    photos = importer.report.embedded_photos
+    for line in profile_lines(stages.watch, photos, importer.took_s, stages.workers, stages.idle_s):
+        say(line)

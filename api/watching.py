@@ -42,4 +42,8 @@ class Watching:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             seconds = time.perf_counter() - start
-            scope["app"].state.lapel.metrics.request(scope["method"], route, status, seconds)
+            state = scope["app"].state.lapel
+            state.metrics.request(scope["method"], route, status, seconds)
+            # Here too, not only when asked: of several workers, one is.
+            state.metrics.queue.set(state.inference.waiting)
+            state.metrics.photos.set(len(state.photos))

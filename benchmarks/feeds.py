@@ -191,18 +191,21 @@ def _read(feed: Path) -> None:
     from indexer.feeds import read_feed
     from indexer.feeds.record import ItemRecord
 
-    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before_mb = _peak_mb()
     begin = time.perf_counter()
     read = sum(isinstance(each, ItemRecord) for each in read_feed(feed))
     took_s = time.perf_counter() - begin
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    said = {
-        "rows": read,
-        "took_s": took_s,
-        "peak_mb": peak_kib / 1024,
-        "before_mb": before_kib / 1024,
-    }
+    said = {"rows": read, "took_s": took_s, "peak_mb": _peak_mb(), "before_mb": before_mb}
     print(json.dumps(said))
+
+
+def _peak_mb() -> float:
+    """Return the most memory that this process had; `ru_maxrss` counts its parent's at the fork."""
+    status = Path("/proc/self/status")
+    if not status.exists():  # no Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+    return int(lines["VmHWM"].split()[0]) / 1024
 
 
 def main() -> None:

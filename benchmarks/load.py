@@ -1,6 +1,7 @@
 """A running server's address and a photo in; latency, errors and memory by clients out.
 
-Run: python -m benchmarks.load --seconds 30 PHOTO; --minutes 10 for one long run of memory.
+Run: python -m benchmarks.load --seconds 30 PHOTO; --minutes 10 for one long run of memory;
+--minutes 1 --clients 4 --switch HOME PHOTO for one in which the server's models are switched.
 """
 
 import argparse
@@ -14,6 +15,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import psutil
+
+from benchmarks.switching import switching
 
 CLIENTS = (1, 4, 16)
 TIMEOUT_S = 120.0
@@ -133,6 +136,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="for each number of clients")
     parser.add_argument("--minutes", type=float, default=0.0, help="in place of --seconds")
     parser.add_argument("--pid", type=int, help="the server's process, to read its memory")
+    parser.add_argument(
+        "--switch",
+        type=Path,
+        metavar="HOME",
+        help="make that server's catalogue anew meanwhile, by other models and back",
+    )
     given = parser.parse_args(words)
     send = search_request(given.url, given.photo.read_bytes(), given.key, given.catalogue)
     with httpx.Client(timeout=TIMEOUT_S) as client:
@@ -141,10 +150,13 @@ def main(words: Sequence[str] | None = None) -> None:
     read_rss = (lambda: int(process.memory_info().rss)) if process else None
     print(HEADER)
     for clients in given.clients:
-        load = measure(send, clients, given.minutes * 60 or given.seconds, read_rss)
+        with switching(given.switch, given.catalogue) as switched:
+            load = measure(send, clients, given.minutes * 60 or given.seconds, read_rss)
         print(load.row(), flush=True)
         for error, count in load.errors.most_common(5):
             print(f"{count} times: {error}")
+        for line in switched:
+            print(line)
 
 
 if __name__ == "__main__":

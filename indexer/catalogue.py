@@ -14,12 +14,14 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from indexer.batches import batches
-from indexer.changes import catch_up, catch_up_opened, clear, compare, touch
+from indexer.binding import layout_of, mismatch, unknown_name
+from indexer.changes import bring_up, compare, touch
 from indexer.database import open_engine
 from indexer.disk import explained
-from indexer.errors import CatalogueEmpty, FingerprintMismatch
 from indexer.features import Layout
 from indexer.locks import CatalogueLock
+from indexer.repacking import repack, save
+from indexer.replica import Replica
 from indexer.rows import (
     ItemWrite,
     add_catalogue,
@@ -30,10 +32,12 @@ from indexer.rows import (
     write_item,
 )
 from indexer.settings import Settings
+from indexer.shared_vectors import shared_vectors
 from indexer.staging import Switched, add_staged, drop_staged, find_staged, switch_to_staged
 from indexer.tables import CatalogueRow, GarmentRow
 from indexer.thumbnails import photo_hashes, remove_unstored
-from indexer.vectors import FaissIndex, VectorIndex
+from indexer.vector_files import forget_file, move_choice
+from indexer.vectors import VectorIndex
 
 LOCK_WAIT_S = 10  # a second writer waits so long for the first before it says so
 CHUNK = 2_000  # items deleted in one transaction
@@ -49,6 +53,8 @@ class Catalogue:
         self._vectors: VectorIndex | None = None
         self._opened: tuple[str, str | None] = ("", None)  # whose vectors these are, made by whom
         self._lock = threading.RLock()  # around each change of the vectors
+        self._replica = Replica() if settings.is_of_replica else None
+        self._shared = shared_vectors(engine, settings, catalogue_id)
         self._models: str | None = None  # the fingerprint of who reads and writes here, once said
 
     @classmethod
@@ -63,12 +69,7 @@ class Catalogue:
                 select(CatalogueRow).where(CatalogueRow.name == settings.catalogue)
             )
             if row is None and not create:
-                every = session.scalars(select(CatalogueRow.name)).all()
-                names = [name for name in every if not name.startswith("~")]
-                raise CatalogueEmpty(
-                    f"no catalogue {settings.catalogue!r} in {settings.home}; "
-                    f"there is {', '.join(names) or 'none yet'}; make one with `lapel index`"
-                )
+                raise unknown_name(session, settings)
             row = row or add_catalogue(session, settings.catalogue)
             return cls(engine, settings, row.id)
 
@@ -80,7 +81,7 @@ class Catalogue:
     @property
     def layout(self) -> Layout:
         """How long each part of the stored vectors is. Raises CatalogueEmpty."""
-        return _layout(self.row())
+        return layout_of(self.row())
 
     @property
     def vectors(self) -> VectorIndex:
@@ -93,25 +94,42 @@ class Catalogue:
 
     def _current_vectors(self, models: str | None) -> VectorIndex:
         seen = self.row()
+        if self._shared is not None:
+            if models not in (None, seen.fingerprint):
+                raise mismatch(seen.fingerprint, models)
+            return self._shared.current(seen, layout_of(seen).dim)
         with self._lock, Session(self.engine) as session:
             held = self._vectors if self._opened == _key(seen) else None
             is_current = held is not None and held.stamp.revision == seen.revision
             # Read again: while this thread waited, another may have caught up with more.
             row = seen if is_current else session.get_one(CatalogueRow, self.id)
             if models not in (None, row.fingerprint):
-                raise _mismatch(row.fingerprint, models)
-            if self._vectors is None or self._opened != _key(row):
-                opened = FaissIndex(_layout(row).dim, self.vector_file(row.uid))
-                catch_up_opened(session, row, opened)
-                self._vectors, self._opened = opened, _key(row)
-            elif not is_current:
-                catch_up(session, row, self._vectors)
-            return self._vectors
+                raise mismatch(row.fingerprint, models)
+            held = self._vectors if self._opened == _key(row) else None
+            if held is None or not is_current:
+                path = self.vector_file(row.uid)
+                held = bring_up(session, row, held, layout_of(row).dim, path, self._replica)
+                self._vectors, self._opened = held, _key(row)
+            return held
 
     def _follow(self) -> None:
         """Bring this process's vectors to what it has just committed, whoever made them."""
-        if self.row().layout is not None:
-            self._current_vectors(None)
+        self.save_vectors(is_sparing=True)  # which brings them up first
+
+    def save_vectors(self, is_sparing: bool = False) -> None:
+        """Save them if enough has changed (or searches gain), for who holds the writer's lock."""
+        row = self.row()
+        if row.layout is not None and self._shared is not None:
+            self._shared.follow(row, layout_of(row).dim)
+        elif row.layout is not None:
+            path = self.vector_file(row.uid)
+            if save(self.engine, row, self._current_vectors(None), path, is_sparing):
+                self._vectors = None
+
+    def _forget_vectors(self, uid: str) -> None:
+        forget_file(self.vector_file(uid))
+        if self._shared is not None:
+            self._shared.forget(uid)
 
     def vector_file(self, uid: str) -> Path:
         """Return where the vectors of a catalogue's row are saved."""
@@ -142,24 +160,21 @@ class Catalogue:
             if row.fingerprint != fingerprint and not self._has_garments(session):
                 row.fingerprint = fingerprint
                 row.layout = {part: getattr(layout, part) for part in layout.__slots__}
-                self.vector_file(row.uid).unlink(missing_ok=True)  # of other dimensions, and empty
+                self._forget_vectors(row.uid)  # of other dimensions, and empty
                 session.commit()
         self.check_models(fingerprint)
 
-    def check_models(self, fingerprint: str) -> None:
-        """Check that the catalogue was made by these models; writes nothing.
+    def check_models(self, fingerprint: str) -> Layout:
+        """Check that the catalogue was made by these models; returns its vectors' layout.
 
         Later uses of the vectors check it again. Raises FingerprintMismatch, CatalogueEmpty.
         """
         with Session(self.engine) as session:
             row = session.get_one(CatalogueRow, self.id)
-            if row.fingerprint != fingerprint and not self._has_garments(session):
-                raise CatalogueEmpty(
-                    "nothing is indexed yet; fill the catalogue with `lapel index`"
-                )
             if row.fingerprint != fingerprint:
-                raise _mismatch(row.fingerprint, fingerprint)
+                raise mismatch(row.fingerprint, fingerprint, self._has_garments(session))
         self._models = fingerprint
+        return layout_of(row)
 
     def _has_garments(self, session: Session) -> bool:
         first = select(GarmentRow.id).where(GarmentRow.catalogue_id == self.id).limit(1)
@@ -172,7 +187,7 @@ class Catalogue:
         """
         row = self.row()
         if self._models not in (None, row.fingerprint):
-            raise _mismatch(row.fingerprint, self._models)
+            raise mismatch(row.fingerprint, self._models)
         with self._changing([item.record.item_id for item in items]) as session:
             for item in items:
                 write_item(session, self.id, item, row.fingerprint or "")
@@ -184,7 +199,7 @@ class Catalogue:
             linked_before = garment_ids_of(session, self.id, item_ids)
             hashes = photo_hashes(session, linked_before)
             yield session
-            touch(session, self.id, delete_orphans(session, self.id, linked_before))
+            touch(session, self.id, delete_orphans(session, self.id, linked_before), item_ids)
             session.commit()
             remove_unstored(session, self.settings.home, hashes)
         self._follow()
@@ -199,23 +214,22 @@ class Catalogue:
             for some in batches(dict.fromkeys(item_ids), CHUNK):
                 with self._changing(some) as session:
                     count += delete_items(session, self.id, some)
-            if count and self._vectors is not None:
-                with self._lock:
-                    self._vectors.save()
+            self.save_vectors()
         return count
 
     def rebuild(self) -> int:
         """Build the vectors anew from SQL, without one model call; returns how many there are."""
         with self.writing():
-            vectors = self.vectors
-            with self._lock, Session(self.engine) as session:
-                clear(vectors)
-                compare(session, self.row(), vectors)
-                vectors.save()
-            return len(vectors)
+            if self._shared is not None:
+                return self._shared.rebuild(self.row(), self.layout.dim)
+            count = repack(self.engine, self.row(), self.layout, self.vector_file(self.row().uid))
+            self._vectors = None
+            return count
 
     def catch_up(self) -> tuple[int, int]:
         """Make the vectors equal to SQL by comparing all; returns how many came and went."""
+        if self._shared is not None:
+            return self._shared.compare(self.row(), self.layout.dim)
         vectors = self.vectors
         with self._lock, Session(self.engine) as session:
             return compare(session, self.row(), vectors)
@@ -232,7 +246,7 @@ class Catalogue:
             hidden = None
         if hidden is None:
             with Session(self.engine, expire_on_commit=False) as session:
-                hidden = add_staged(session, self.id, fingerprint, layout)
+                hidden = add_staged(session, self.id, fingerprint, layout, self.settings.models)
                 session.commit()
         return Catalogue(self.engine, self.settings, hidden.id)
 
@@ -242,10 +256,10 @@ class Catalogue:
             hidden = find_staged(session, self.id)
             if hidden is None:
                 return
-            file = self.vector_file(hidden.uid)
+            uid = hidden.uid
             drop_staged(session, hidden.id)
             session.commit()
-        file.unlink(missing_ok=True)
+        self._forget_vectors(uid)
 
     def take_over(self, staged: "Catalogue") -> Switched:
         """Replace this catalogue's garments by the staged ones: one transaction, then the vectors.
@@ -260,8 +274,9 @@ class Catalogue:
             switched = switch_to_staged(session, self.id, staged.id)
             session.commit()
         self._models = self._vectors = None
-        self.vectors.save()
-        self.vector_file(old).unlink(missing_ok=True)
+        move_choice(self.vector_file(old), self.vector_file(self.row().uid))
+        self.save_vectors()
+        self._forget_vectors(old)
         return switched
 
     def stats(self) -> dict[str, Any]:
@@ -280,19 +295,5 @@ class Catalogue:
         }
 
 
-def _layout(row: CatalogueRow) -> Layout:
-    if row.layout is None:
-        raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
-    return Layout(**row.layout)
-
-
 def _key(row: CatalogueRow) -> tuple[str, str | None]:
     return row.uid, row.fingerprint
-
-
-def _mismatch(made_by: str | None, loaded: str | None) -> FingerprintMismatch:
-    return FingerprintMismatch(
-        f"this catalogue's vectors were made by models {made_by}, the models loaded now are "
-        f"{loaded}; describe its photos with these by `lapel reembed`, or set LAPEL_DETECTOR, "
-        "LAPEL_ENCODER and LAPEL_ATTRIBUTES as they were"
-    )

@@ -7,29 +7,48 @@ become visible in their order.
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from indexer.batches import batches
-from indexer.tables import CatalogueRow, GarmentRow, RemovedGarmentRow
+from indexer.replica import Replica
+from indexer.tables import CatalogueRow, GarmentRow, ItemRow, RemovedGarmentRow
+from indexer.vector_files import is_superseded, open_vectors
 from indexer.vectors import Ids, Stamp, VectorIndex, from_bytes
 
 CHUNK = 2_000  # vectors read at a time: a few MB
 LOGGED = 100_000  # removed garments remembered; who missed more compares all ids
 
 
-def touch(session: Session, catalogue_id: int, removed: Collection[int] = ()) -> None:
-    """Raise the catalogue's revision, and log the garments that the transaction removed."""
+def touch(
+    session: Session,
+    catalogue_id: int,
+    removed: Collection[int] = (),
+    item_ids: Collection[str] = (),
+) -> None:
+    """Raise the catalogue's revision; log what the transaction removed and changed.
+
+    `removed` are garments' ids, `item_ids` the shop's own.
+    """
     session.execute(
         update(CatalogueRow)
         .where(CatalogueRow.id == catalogue_id)
         .values(revision=CatalogueRow.revision + 1)
     )
+    revision = session.scalar(select(CatalogueRow.revision).where(CatalogueRow.id == catalogue_id))
+    for some in batches(item_ids, CHUNK):
+        session.execute(
+            update(ItemRow)
+            .where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(some))
+            # Nothing that a shop sees of the item is changed by this.
+            .values(revision=revision, updated_at=ItemRow.updated_at)
+            .execution_options(synchronize_session=False)
+        )
     if not removed:
         return
-    revision = session.scalar(select(CatalogueRow.revision).where(CatalogueRow.id == catalogue_id))
     session.execute(
         insert(RemovedGarmentRow),
         [
@@ -40,11 +59,16 @@ def touch(session: Session, catalogue_id: int, removed: Collection[int] = ()) ->
     _shorten(session, catalogue_id)
 
 
-def catch_up(session: Session, row: CatalogueRow, index: VectorIndex) -> tuple[int, int]:
+def catch_up(
+    session: Session, row: CatalogueRow, index: VectorIndex, replica: Replica | None = None
+) -> tuple[int, int]:
     """Make the index equal to SQL; returns how many vectors were added and removed.
 
     `row` is read before: what another process commits meanwhile is seen now or the next time.
+    `replica` is given where the rows may lag behind the index, which then stays as it is.
     """
+    if replica is not None and replica.is_behind(session, row, index):
+        return 0, 0
     seen = index.stamp
     if seen.revision == row.revision:
         return 0, 0
@@ -67,11 +91,32 @@ def catch_up(session: Session, row: CatalogueRow, index: VectorIndex) -> tuple[i
     return added, before - len(index)
 
 
-def catch_up_opened(session: Session, row: CatalogueRow, index: VectorIndex) -> None:
+def catch_up_opened(
+    session: Session, row: CatalogueRow, index: VectorIndex, replica: Replica | None = None
+) -> None:
     """Make an index just read from its file equal to SQL, even if who saved it knew less."""
-    catch_up(session, row, index)
+    catch_up(session, row, index, replica)
+    if index.stamp.revision > row.revision:
+        return
     if len(index) != count_stored(session, row.id):
         compare(session, row, index)
+
+
+def bring_up(
+    session: Session,
+    row: CatalogueRow,
+    held: VectorIndex | None,
+    dim: int,
+    path: Path,
+    replica: Replica | None = None,
+) -> VectorIndex:
+    """Return the index equal to SQL: the one held, or the file's where that is better or alone."""
+    if held is not None:
+        catch_up(session, row, held, replica)
+    if held is None or is_superseded(held, path):
+        held = open_vectors(dim, path)
+        catch_up_opened(session, row, held, replica)
+    return held
 
 
 def compare(session: Session, row: CatalogueRow, index: VectorIndex) -> tuple[int, int]:

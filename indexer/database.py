@@ -3,20 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from indexer.disk import explain_sql, explained, is_writable
 from indexer.errors import CatalogueEmpty, CatalogueError, CatalogueReadOnly, SchemaOutdated
+
+if TYPE_CHECKING:  # else imported only to change tables: it takes as long as half a search
+    from alembic.config import Config
 
 MIGRATION_KEY = 0x4C504C00  # any number that no other program in the same database takes
 NUL_SHOWN = "\ufffd"
@@ -128,12 +127,16 @@ def _without_password(url: str) -> str:
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the tables up to a version, by default the newest."""
+    from alembic import command
+
     with _alone(engine) as connection:
         command.upgrade(_alembic(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Bring the tables down to an older version; `base` leaves none. What is newer is lost."""
+    from alembic import command
+
     with _alone(engine) as connection:
         command.downgrade(_alembic(connection), revision)
 
@@ -165,24 +168,33 @@ def upgrade_url(url: str) -> tuple[str | None, str | None]:
 def revisions(engine: Engine) -> tuple[str | None, str | None]:
     """Return the version the tables are at (None: no tables) and the newest."""
     with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        there = inspect(connection).has_table("alembic_version")
+        query = text("SELECT version_num FROM alembic_version")
+        current = connection.scalar(query) if there else None
     return current, newest_revision()
 
 
 def newest_revision() -> str | None:
     """Return the version of the tables that this Lapel needs."""
-    return ScriptDirectory.from_config(_alembic()).get_current_head()
+    return max(_known_revisions(), default=None)
 
 
 def _known_revisions() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+    """Return all versions, which their files' names begin with."""
+    return {path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*_*.py")}
 
 
-def _alembic(connection: Connection | None = None) -> Config:
+def _alembic(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.attributes["connection"] = connection
-    config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))))
+    config.set_main_option("script_location", str(_scripts()))
     return config
+
+
+def _scripts() -> Path:
+    return Path(next(iter(migrations.__path__)))
 
 
 def _lower(value: Any) -> Any:

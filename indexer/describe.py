@@ -3,9 +3,7 @@
 detect -> choose -> cut out -> embed -> attributes -> colours -> fuse
 """
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,12 +12,15 @@ from numpy.typing import NDArray
 from indexer.categories import is_general, slot_of
 from indexer.colour import PaletteColour, colour_histogram, palette, pixels_in_mask
 from indexer.embedding import cut_out
-from indexer.features import Layout
+from indexer.errors import TextTowerUntrained
+from indexer.features import Layout, check_finite
 from indexer.foreground import foreground_mask
 from indexer.garments import Garments, Slot
 from indexer.light import estimate_light
 from indexer.models import Models
 from indexer.photo import Photo
+from indexer.places import Place, Wanted, garment_at
+from indexer.stopwatch import Stopwatch
 
 # Where to look next when the detector names a feed's garment otherwise: a zipped jacket is often
 # seen as a top, a long shirt as a dress. A bottom is never mistaken for anything but a dress.
@@ -40,9 +41,11 @@ SLIVER_SHARE = 0.08
 class DescribedGarment:
     """One garment with all that is known of it.
 
-    `vector` is the fused vector (dim,) of unit parts.
+    `vector` is the fused vector (dim,) of unit parts. `xyxy` and `mask` are in the pixels that were
+    looked at, `image_hw` of them; the photo itself may be larger, `photo_hw`.
     """
 
+    photo_hw: tuple[int, int]
     image_hw: tuple[int, int]
     xyxy: tuple[int, int, int, int]
     mask: NDArray[np.bool_]
@@ -57,10 +60,19 @@ class DescribedGarment:
 
 @dataclass(slots=True)
 class Describer:
-    """Describes photos with one set of models, and counts the seconds each stage took."""
+    """Describes photos with one set of models, and counts the seconds each stage took.
+
+    Several threads may ask it, `at_once` to use the machine well.
+    """
 
     models: Models
-    seconds: dict[str, float] = field(default_factory=dict)
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    at_once: int = 1
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The seconds that each stage took, since the beginning."""
+        return self.watch.seconds
 
     @property
     def layout(self) -> Layout:
@@ -68,14 +80,14 @@ class Describer:
         return self.models.layout
 
     def describe(
-        self, photos: Sequence[Photo], wanted: Sequence[Slot | None] | None = None
+        self, photos: Sequence[Photo], wanted: Sequence[Wanted] | None = None
     ) -> list[list[DescribedGarment]]:
-        """Return each photo's garments; where a slot is wanted, the one garment that fills it.
+        """Return each photo's garments; where one is wanted, the one of that slot or place.
 
         A photo in which nothing (or not the wanted slot) is found gives itself, whole, as one
         garment with `is_fallback`.
         """
-        with self._timed("detect"):
+        with self.watch.timed("detect"):
             unique = {id(photo): photo for photo in photos}  # several slots may be wanted in one
             seen = self.models.detector.detect(list(unique.values()))
             of_photo = dict(zip(unique, seen, strict=True))
@@ -93,30 +105,38 @@ class Describer:
         described = iter(self._describe_garments(pairs))
         return [[next(described) for _ in range(len(garments))] for garments in chosen]
 
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the text tower's unit rows (n, d). Raises TextTowerUntrained."""
+        encoder = self.models.encoder
+        if not encoder.speaks_text:
+            raise TextTowerUntrained("the encoder was never taught text")
+        return check_finite(encoder.embed_text(texts))
+
     def _describe_garments(
         self, pairs: Sequence[tuple[Photo, Garments, int]]
     ) -> list[DescribedGarment]:
         if not pairs:
             return []
         models = self.models
-        with self._timed("embed"):
+        with self.watch.timed("embed"):
             crops = [
                 cut_out(photo.pixels, g.xyxy[i], g.masks[i], models.encoder.fill)
                 for photo, g, i in pairs
             ]
-            embeddings = models.encoder.embed(crops)  # (n, d)
-        with self._timed("attributes"):
+            embeddings = check_finite(models.encoder.embed(crops))  # (n, d)
+        with self.watch.timed("attributes"):
             scores = models.heads.scores(embeddings)
             attributes = models.heads.unit_part(
                 scores, [g.slot[i] for _, g, i in pairs]
             )  # (n, labels)
-        with self._timed("colour"):
+        with self.watch.timed("colour"):
             colours, palettes = _colours(pairs)
         vectors = self.layout.fuse(
             {"visual": embeddings, "colour": colours, "attributes": attributes}
         )
         return [
             DescribedGarment(
+                photo.photo_hw,
                 g.image_hw,
                 _box(g, i),
                 g.masks[i],
@@ -128,7 +148,7 @@ class Describer:
                 palettes[row],
                 models.heads.labelled(scores, row, g.slot[i]),
             )
-            for row, (_, g, i) in enumerate(pairs)
+            for row, (photo, g, i) in enumerate(pairs)
         ]
 
     def _category(
@@ -138,21 +158,19 @@ class Describer:
             return g.category[i]  # the detector knows more than the slot
         return self.models.heads.likeliest_category(scores, row, g.slot[i])
 
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
-
-def choose_garments(
-    photo: Photo, found: Garments, wanted: Slot | None, confidence: float
-) -> Garments:
+def choose_garments(photo: Photo, found: Garments, wanted: Wanted, confidence: float) -> Garments:
     """Keep the garments surely found, or the one that a feed's slot means: large and sure.
 
     A faint find is believed where a feed says it is there, if it is large: a product fills its own
-    photo, and a close-up shows faint specks of anything.
+    photo, and a close-up shows faint specks of anything. Where the feed gives a place, it is the
+    garment found there, else the place itself.
     """
+    if isinstance(wanted, Place):
+        slots = NEXT_SLOTS.get(wanted.slot or "unknown", ())
+        if (there := garment_at(found, wanted, photo.photo_hw, slots)) is not None:
+            return there
+        wanted = wanted.slot
     sure = found.confidence >= confidence
     if wanted is None or wanted == "unknown":
         kept = found.select(np.flatnonzero(sure).tolist())

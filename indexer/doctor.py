@@ -16,6 +16,8 @@ from indexer.changes import stored_ids
 from indexer.database import revisions
 from indexer.disk import free_bytes, is_writable
 from indexer.doctor_files import check_pictures, check_strays, check_thumbnails
+from indexer.doctor_milvus import answers, check_milvus
+from indexer.doctor_replica import check_replica
 from indexer.doctor_rows import REPAIR, RESTORE, check_database, check_rows, check_staged
 from indexer.errors import CatalogueEmpty, CatalogueError, LapelError, SchemaOutdated
 from indexer.findings import Finding, mended, ok, warning, wrong
@@ -23,12 +25,11 @@ from indexer.seals import SealBroken
 from indexer.settings import Settings
 from indexer.staging import find_staged
 from indexer.tables import GarmentRow
-from indexer.vectors import VectorIndex, from_bytes, load
+from indexer.vector_files import describe_choice, read_vectors
+from indexer.vectors import VectorIndex, from_bytes
 
 TRIES = 5  # while another process writes
 CHUNK = 2_000  # vectors compared at a time
-# SQL keeps float16 and the index what was read of it: any difference is damage.
-TOLERANCE = 1e-6
 LITTLE_BYTES = 200_000_000  # a small shop's import: rows, thumbnails, and the file written beside
 
 
@@ -59,11 +60,15 @@ def _check_open(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
     yield ok("schema", f"tables at version {current}, which this Lapel needs")
     holder = catalogue.lock.holder()
     yield ok("lock", f"held by {holder}" if holder else "nobody writes")
+    yield from check_replica(catalogue)
     with Session(catalogue.engine) as session:
         yield from check_database(session)
         yield from check_staged(find_staged(session, catalogue.id) is not None)
     yield from check_rows(catalogue, repair)
-    yield from _check_vectors(catalogue, repair)
+    milvus = list(check_milvus(catalogue, repair))
+    yield from milvus
+    if all(map(answers, milvus)):
+        yield from _check_vectors(catalogue, repair)
     yield from check_pictures(catalogue)
     yield from check_thumbnails(catalogue, repair)
     yield from check_strays(catalogue, repair)
@@ -94,7 +99,7 @@ def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
     path = catalogue.vector_file(row.uid)
     problems = []
     try:
-        load(path, catalogue.layout.dim)
+        read_vectors(catalogue.layout.dim, path)
     except FileNotFoundError:
         pass  # opened, it is empty and is filled from SQL
     except (SealBroken, OSError) as error:
@@ -106,7 +111,7 @@ def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
         return
     problems += different
     if not problems:
-        yield ok("vectors", f"{count}, in the index as in SQL")
+        yield ok("vectors", f"{count}, in the index as in SQL{describe_choice(path)}")
     elif repair:
         count = catalogue.rebuild()
         yield mended("vectors", f"{'; '.join(problems)}: {count} built anew from SQL")
@@ -138,8 +143,7 @@ def _differences(session: Session, catalogue_id: int, vectors: VectorIndex) -> l
             select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(some))
         ).all()
         expected = from_bytes([row.vector for row in rows], vectors.dim)
-        got = vectors.get(np.array([row.id for row in rows], np.int64))
-        changed += int((np.abs(expected - got).max(axis=1, initial=0) > TOLERANCE).sum())
+        changed += vectors.differing(np.array([row.id for row in rows], np.int64), expected)
     if changed:
         said.append(f"{changed} differ from SQL's")
     return said

@@ -6,6 +6,7 @@ and size differ between models, and a wrong one is a silent loss (open_clip #106
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from indexer.errors import TextTowerUntrained
 from indexer.features import unit_rows
 from indexer.networks import Answers, Network, Place, Precision
 from indexer.open_clip_model import OpenClipModel, side_of
-from indexer.probes import least_cosine
+from indexer.probes import TEXTS, least_cosine
 from indexer.runtime import Runtime, Source
 
 BATCH = 32  # crops a forward pass; larger gains nothing on a CPU
@@ -30,13 +31,18 @@ FADED = 0.5  # share of the fill in what is not the garment
 CUT_VERSION = f"margin {MARGIN}, faded {FADED}"  # changes vectors, so it is in the fingerprint
 # What a conversion may change: a catalogue made in one precision is searched in another.
 BOUNDS: Mapping[Precision, float] = {"fp32": 0.9999, "bf16": 0.995, "int8": 0.98}
+# A text tower runs once a search on few words: int8, calibrated on pictures, has nothing to gain.
+TEXT_BOUNDS: Mapping[Precision, float] = {"fp32": 0.9999, "bf16": 0.995}
 
 
 class ClipEncoder:
     """An Encoder on any open_clip model."""
 
-    def __init__(self, model: OpenClipModel, network: Network, speaks_text: bool) -> None:
+    def __init__(
+        self, model: OpenClipModel, runtime: Runtime, network: Network, speaks_text: bool
+    ) -> None:
         self._model = model
+        self._runtime = runtime
         self._network = network
         self._facts = network.facts
         self.speaks_text = speaks_text
@@ -49,9 +55,12 @@ class ClipEncoder:
 
         Raises ModelError with what to do, offline too.
         """
-        model = OpenClipModel(name, runtime.device)
+        model = OpenClipModel(name)
         source = Source("encoder", model.key, model.load, to_batch, _closeness, BOUNDS)
-        return cls(model, runtime.network(source), _speaks_text(name))
+        encoder = cls(model, runtime, runtime.network(source), _speaks_text(name))
+        if model.is_open and encoder.speaks_text and runtime.cache is not None:
+            _ = encoder._text  # exported now, while torch is here
+        return encoder
 
     @property
     def place(self) -> Place:
@@ -82,7 +91,27 @@ class ClipEncoder:
                 "search with a photo, or set LAPEL_ENCODER to a model that knows text, such as "
                 "hf-hub:Marqo/marqo-fashionSigLIP"
             )
-        return unit_rows(self._model.embed_text(texts))
+        found = [
+            self._text.run(self._model.tokenize(texts[start : start + BATCH]))[0]
+            for start in range(0, len(texts), BATCH)
+        ]
+        return unit_rows(np.concatenate([np.zeros((0, self.dim), np.float32), *found]))
+
+    @cached_property
+    def _text(self) -> Network:
+        """The text tower: made when first needed, most searches have a photo."""
+        model = self._model
+        return self._runtime.network(
+            Source(
+                "text tower",
+                model.text_key,
+                model.load_text,
+                lambda facts, texts: model.tokenize(texts),
+                _closeness,
+                TEXT_BOUNDS,
+                lambda: TEXTS,
+            )
+        )
 
 
 def to_batch(facts: Mapping[str, Any], crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -135,7 +164,7 @@ def fade(
     # By a table of what becomes of each level: a garment of a large photo has millions of pixels.
     levels = np.arange(256)[:, None] * (1 - share) + np.array(fill) * share  # (256, 3)
     faded = np.asarray(cv2.LUT(crop, np.rint(levels).astype(np.uint8)[None]), np.uint8)
-    faded[mask] = crop[mask]
+    cv2.copyTo(crop, mask.astype(np.uint8), faded)
     return faded
 
 

@@ -21,7 +21,9 @@ LapelError
 │   ├── BackupUnusable         a backup that is damaged, foreign, or of a newer version
 │   ├── SyncRefused            a feed that would remove too many of its items
 │   ├── FingerprintMismatch    its vectors were made by other models
+│   ├── VectorsUnreachable     Milvus, which keeps its vectors, does not answer
 │   └── SchemaOutdated         its tables were made by another version
+├── EvaluationImpossible       too little in a catalogue to tell how well it is searched
 ├── QueryError                 a query that cannot be answered as asked
 └── SettingsError              a setting with a value that cannot be used
 """
@@ -118,8 +120,16 @@ class FingerprintMismatch(CatalogueError):
     """Its vectors were made by other models."""
 
 
+class VectorsUnreachable(CatalogueError):
+    """Milvus, which keeps its vectors, does not answer, or not as it should."""
+
+
 class SchemaOutdated(CatalogueError):
     """Its tables were made by another version of Lapel."""
+
+
+class EvaluationImpossible(LapelError):
+    """Too little in a catalogue to tell how well it is searched."""
 
 
 class QueryError(LapelError):

@@ -8,10 +8,12 @@ import json
 import secrets
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from indexer.checksums import check_sums, write_sums
 from indexer.errors import ModelError
@@ -90,8 +92,8 @@ class ExportCache:
         return self.folder / str(FORMAT) / "checked" / f"{name}.json"
 
 
-def write_network(module: "nn.Module", input_shape: Sequence[int], folder: Path) -> None:
-    """Write a module as a network for inputs of one shape (1, 3, h, w). Raises RuntimeError.
+def write_network(module: "nn.Module", example: NDArray[Any], folder: Path) -> None:
+    """Write a module as a network for inputs of the example's shape (1, ...). Raises RuntimeError.
 
     Uses OpenVINO's own reader of traced modules: its `convert_model` does the same, but reports
     its use to its maker.
@@ -107,16 +109,16 @@ def write_network(module: "nn.Module", input_shape: Sequence[int], folder: Path)
         torch.backends.mha.set_fastpath_enabled(False)
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # tracing speaks of shapes that are fixed on purpose
-            example = torch.zeros(*input_shape)
+            batch = torch.from_numpy(example)
             plain = module.eval().cpu().to(memory_format=torch.contiguous_format)
-            plain(example)  # what a module computes once, such as anchors, is then a constant
-            traced = torch.jit.trace(plain, example, check_trace=False)  # type: ignore[no-untyped-call]
+            plain(batch)  # what a module computes once, such as anchors, is then a constant
+            traced = torch.jit.trace(plain, batch, check_trace=False)  # type: ignore[no-untyped-call]
             reader = FrontEndManager().load_by_framework("pytorch")
             decoder = TorchScriptPythonDecoder(traced)  # kept: the reader does not keep it
             network = reader.convert(reader.load(decoder))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-    network.reshape(list(input_shape))
+    network.reshape(list(example.shape))
     openvino.serialize(network, folder / XML)
 
 

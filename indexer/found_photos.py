@@ -1,14 +1,19 @@
 """An item's picture addresses in, the photos that are there to be read out; later, decoded."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.feeds.record import ItemRecord
 from indexer.garments import Slot
 from indexer.photo import Photo, read_photo
 from indexer.pictures import Pictures
-from indexer.rows import StoredItem
+from indexer.places import Place, Wanted, key_of, place_of
+from indexer.rows import PhotoWrite, StoredItem
+
+if TYPE_CHECKING:  # it brings the models' libraries
+    from indexer.describe import DescribedGarment
 
 PHOTOS_A_BATCH = 16  # decoded at once, and no more than so many pixels together (four bytes each,
 PIXELS_A_BATCH = 60_000_000  # and as much again while models look at them)
@@ -24,14 +29,14 @@ class FoundPhoto:
     address: str
     resolved: str
     sha256: str
-    wanted: Slot | None
+    wanted: Wanted
     row: int
     item_id: str
 
     @property
     def key(self) -> tuple[str, str]:
-        """Names what is described: the picture's content, and the slot wanted in it."""
-        return self.sha256, self.wanted or ""
+        """Names what is described: the picture's content, and the garment wanted in it."""
+        return self.sha256, key_of(self.wanted)
 
 
 Cannot = Callable[[str, str, str], None]
@@ -41,7 +46,8 @@ Cannot = Callable[[str, str, str], None]
 def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[FoundPhoto]:
     """Return an item's photos that can be read, as far as is known before they are decoded."""
     found = []
-    for address in record.photos:
+    place = place_of(record)
+    for i, address in enumerate(record.photos):
         try:
             resolved = pictures.resolve(address)
             sha256, stale = pictures.hash_of(resolved)
@@ -53,7 +59,8 @@ def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[
         if broken := pictures.known.broken(sha256):
             cannot(address, *broken)
             continue
-        found.append(FoundPhoto(address, resolved, sha256, record.slot, record.row, record.item_id))
+        wanted = place if place and i == 0 else record.slot  # a place is in the first photo
+        found.append(FoundPhoto(address, resolved, sha256, wanted, record.row, record.item_id))
     return found
 
 
@@ -64,10 +71,24 @@ def as_stored(record: ItemRecord, found: Sequence[FoundPhoto]) -> StoredItem:
     return StoredItem(record.content_hash(), tuple((each, address_of[each]) for each in hashes))
 
 
+def as_if_of(slot: Slot, found: Iterable[FoundPhoto]) -> list[FoundPhoto]:
+    """Return the photos of an item whose feed names no slot with one that was guessed."""
+    return [replace(photo, wanted=slot) if photo.wanted is None else photo for photo in found]
+
+
+def photo_write(
+    photo: FoundPhoto, image_hw: tuple[int, int], garments: "tuple[DescribedGarment, ...] | None"
+) -> PhotoWrite:
+    """Return what is to be written of a photo; `garments` is None when they are stored already."""
+    place = photo.wanted.stored() if isinstance(photo.wanted, Place) else None
+    return PhotoWrite(photo.resolved, photo.sha256, image_hw, garments, photo.key[1], place)
+
+
 def decode_in_batches(
     pictures: Pictures,
     photos: Iterable[FoundPhoto],
     cannot_decode: Callable[[FoundPhoto, LapelError], None],
+    most_pixels: int = PIXELS_A_BATCH,
 ) -> Iterator[list[tuple[FoundPhoto, Photo]]]:
     """Yield photos decoded, in batches that memory can hold; bad ones go to `cannot_decode`.
 
@@ -86,7 +107,7 @@ def decode_in_batches(
                 cannot_decode(photo, error)
             continue
         height, width = decoded.image_hw
-        if batch and (len(batch) >= PHOTOS_A_BATCH or pixels + height * width > PIXELS_A_BATCH):
+        if batch and (len(batch) >= PHOTOS_A_BATCH or pixels + height * width > most_pixels):
             yield batch
             batch, pixels = [], 0
         batch += [(photo, decoded) for photo in shown]

@@ -1,9 +1,10 @@
 """Item ids in, whether they were named before out: a set that lies on the disk, not in memory."""
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 
-PAGES = -8_000  # KiB that SQLite keeps of it in memory; a million ids take 40 MB on the disk
+from indexer.temporary_rows import temporary_rows
+
+CACHE_KIB = 8_000  # of it in memory; a million ids take 40 MB on the disk
 AT_ONCE = 500  # ids in one statement; older SQLites take 999
 
 
@@ -11,10 +12,7 @@ class IdRoll:
     """A set of ids in a temporary file that is gone when it is closed, or its process ends."""
 
     def __init__(self) -> None:
-        self._rows = sqlite3.connect("", check_same_thread=False)
-        self._rows.execute(f"PRAGMA cache_size={PAGES}")
-        self._rows.execute("PRAGMA journal_mode=OFF")  # nobody goes on after a crash
-        self._rows.execute("PRAGMA synchronous=OFF")
+        self._rows = temporary_rows(CACHE_KIB)
         self._rows.execute("CREATE TABLE named (id TEXT PRIMARY KEY) WITHOUT ROWID")
 
     def __enter__(self) -> "IdRoll":

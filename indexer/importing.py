@@ -1,33 +1,37 @@
-"""A feed's records in, a filled catalogue out: read -> hash -> describe what is new -> write.
+"""A feed's records in, a filled catalogue out: look up -> describe what is new -> write.
 
-Streams: only one batch of items is in memory. A bad row or picture is counted and named, and the
-run goes on.
+Streams: a few batches of items are in memory, their photos described (stages.py) while those before
+are written. A bad row or picture is counted and named, and the run goes on.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from indexer.batches import batches
 from indexer.catalogue import Catalogue
+from indexer.category_guess import SlotGuess
 from indexer.csv_cells import safe_cell
-from indexer.describe import DescribedGarment, Describer
-from indexer.errors import LapelError
-from indexer.faults import Fault, replace_faults
+from indexer.describe import Describer
+from indexer.faults import replace_faults
 from indexer.feeds.record import ItemRecord, RowError
-from indexer.found_photos import FoundPhoto, as_stored, decode_in_batches, find_photos
+from indexer.found_photos import FoundPhoto, as_if_of, as_stored, find_photos
 from indexer.id_roll import IdRoll
+from indexer.import_batch import Batch, FeedBroke, addresses, with_next
 from indexer.pictures import Pictures
-from indexer.rows import ItemWrite, PhotoWrite, stored_items, stored_photos
-from indexer.thumbnails import keep_thumbnail
+from indexer.rows import ItemWrite, stored_items, stored_photos
+from indexer.stages import Stages
 
-T = TypeVar("T")
-ITEMS_A_BATCH = 32  # one SQL transaction: what a crash costs at most
+ITEMS_A_BATCH = 32  # one SQL transaction
+# Batches whose photos are described while the one before them is written: a crash costs no more.
+BATCHES_AHEAD = 2
+Outcome = Literal["added", "changed", "unchanged", "failed"]
 ERROR_COLUMNS = ("row", "item_id", "photo", "type", "detail")
 
 
@@ -43,12 +47,6 @@ class ImportReport:
     errors: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Described:
-    image_hw: tuple[int, int]
-    garments: tuple[DescribedGarment, ...]
-
-
 class Importer:
     """Fills a catalogue from records; `errors.csv` in the home names what could not be used.
 
@@ -56,6 +54,8 @@ class Importer:
     are relative to when `images` is None; or `pictures` says where they are. `say` is given one
     line for each error.
     """
+
+    items_a_batch = ITEMS_A_BATCH
 
     def __init__(
         self,
@@ -72,16 +72,21 @@ class Importer:
         self._images = images
         self._errors = ErrorFile(catalogue.settings.home / "errors.csv", say)
         self._given = pictures
+        self._guess = SlotGuess(describer.embed_text)
+        self._under_way: set[tuple[str, str]] = set()  # photos that batches not written describe
         self.report = ImportReport()
+        self.took_s = 0.0
 
     def run(self, records: Iterable[ItemRecord | RowError]) -> ImportReport:
         """Import all records; what is stored and unchanged costs no model call."""
+        start = time.perf_counter()
         if self._given is not None:
             self._run(records, self._given)
         else:
             with Pictures(self._catalogue.settings, self._feed_folder, self._images) as pictures:
                 self._run(records, pictures)
         self.report.errors = self._errors.count
+        self.took_s = time.perf_counter() - start
         return self.report
 
     def _run(self, records: Iterable[ItemRecord | RowError], pictures: Pictures) -> None:
@@ -90,131 +95,133 @@ class Importer:
         with self._catalogue.writing(), self._errors, IdRoll() as self._seen:
             # Not before the lock is held: a re-embedding may just have switched the models.
             self._catalogue.bind(models.fingerprint, models.layout)
+            home = self._catalogue.settings.home
             try:
-                for batch, after in _with_next(batches(records, ITEMS_A_BATCH)):
-                    # Pictures come over the network while the models are busy.
-                    pictures.fetch_ahead(_addresses([*batch, *after]))
-                    self._import_batch(batch)
-                    pictures.trim()
+                with Stages(self._describer, pictures, home) as self.stages:
+                    self._import(records)
             finally:  # interrupted, the vectors of what was committed are kept too
-                self._catalogue.vectors.save()
+                self._catalogue.save_vectors()
 
-    def _import_batch(self, batch: Sequence[ItemRecord | RowError]) -> None:
-        self._faults: dict[str, list[Fault]] = {}
-        records = self._first_of_each(batch)
-        found = {item_id: self._find(record) for item_id, record in records.items()}
-        hashes = {photo.sha256 for photos in found.values() for photo in photos}
+    def _import(self, records: Iterable[ItemRecord | RowError]) -> None:
+        """Look into the next items while the photos of those before are described."""
+        ahead: deque[Batch] = deque()
+        try:
+            for rows, after in with_next(batches(records, self.items_a_batch)):
+                # Pictures come over the network while the models are busy.
+                self._pictures.fetch_ahead(addresses([*rows, *after]))
+                ahead.append(self._plan(rows))
+                if len(ahead) > BATCHES_AHEAD:
+                    self._store(ahead.popleft())
+        except FeedBroke as broke:
+            while ahead:
+                self._store(ahead.popleft())
+            raise broke.reason from None
+        while ahead:
+            self._store(ahead.popleft())
+
+    def _plan(self, rows: Sequence[ItemRecord | RowError]) -> Batch:
+        """Find out what is to be done for some rows, and have their new photos described."""
+        with self._describer.watch.timed("look up"):
+            batch = Batch()
+            records = batch.records = self._first_of_each(rows, batch)
+            found = {item_id: self._find(record, batch) for item_id, record in records.items()}
+            hashes = {photo.sha256 for photos in found.values() for photo in photos}
+            with Session(self._catalogue.engine) as session:
+                stored = stored_items(session, self._catalogue.id, list(records))
+                sizes = stored_photos(session, self._catalogue.id, hashes)
+            batch.known = set(stored)
+            todo = [i for i in records if stored.get(i) != as_stored(records[i], found[i])]
+            guessed = self._guess.slots_of(records[i] for i in todo)
+            batch.todo = {
+                i: as_if_of(guessed[i], found[i]) if i in guessed else found[i] for i in todo
+            }
+            new = {
+                photo.key: photo
+                for photo in batch.photos()
+                if photo.key not in sizes and photo.key not in self._under_way
+            }
+            batch.new = set(new)
+            self._under_way |= batch.new
+            batch.work = self.stages.begin(new.values())
+        return batch
+
+    def _store(self, batch: Batch) -> None:
+        """Wait for a batch's photos, and write its items."""
+        for portion in batch.work:
+            batch.take(portion.result())
+        self._under_way -= batch.new
+        with self._describer.watch.timed("write"):
+            sizes = self._sizes(batch)
+            writes = []
+            for item_id, record in batch.records.items():
+                if item_id not in batch.todo:
+                    self._count(item_id, "unchanged")
+                    continue
+                photos = batch.writes(item_id, sizes)
+                if photos:
+                    writes.append(ItemWrite(record, photos))
+                outcome: Outcome = "changed" if item_id in batch.known else "added"
+                self._count(item_id, outcome if photos else "failed")
+            for error in batch.errors:
+                self._errors.write(*error)
+            if writes:
+                self._catalogue.write(writes)
+            with Session(self._catalogue.engine) as session:
+                replace_faults(session, self._catalogue.id, batch.faults)
+            self.report.embedded_photos += len({sha256 for sha256, _ in batch.described})
+            self._pictures.trim()
+
+    def _sizes(self, batch: Batch) -> Mapping[tuple[str, str], tuple[int, int]]:
+        """Return the sizes of a batch's photos that are stored already.
+
+        What a batch before was to store may have failed, and what was stored may be gone with an
+        item that it changed: such photos are described now.
+        """
+        others = [photo for photo in batch.photos() if not batch.is_settled(photo)]
         with Session(self._catalogue.engine) as session:
-            stored = stored_items(session, self._catalogue.id, list(records))
+            hashes = {photo.sha256 for photo in others}
             sizes = stored_photos(session, self._catalogue.id, hashes)
-        todo = [i for i in records if stored.get(i) != as_stored(records[i], found[i])]
-        self.report.unchanged += len(records) - len(todo)
-        described = self._describe([p for i in todo for p in found[i] if p.key not in sizes])
-        writes = []
-        for item_id in todo:
-            photos = _photo_writes(found[item_id], sizes, described)
-            if photos:
-                writes.append(ItemWrite(records[item_id], photos))
-            self._count(item_id in stored, bool(photos))
-        if writes:
-            self._catalogue.write(writes)
-        with Session(self._catalogue.engine) as session:
-            replace_faults(session, self._catalogue.id, self._faults)
+        missing: dict[tuple[str, str], FoundPhoto] = {}
+        for photo in others:
+            if photo.key in sizes:
+                continue
+            if broken := self._pictures.known.broken(photo.sha256):
+                batch.cannot(photo.row, photo.item_id, photo.address, *broken)
+            else:
+                missing[photo.key] = photo
+        if missing:
+            batch.take(self.stages.describe(missing.values()))
+        return sizes
 
-    def _first_of_each(self, batch: Sequence[ItemRecord | RowError]) -> dict[str, ItemRecord]:
-        """Return the batch's records by id; rows in error, or with an id there was, are named."""
-        known = self._seen.known([each.item_id for each in batch])
+    def _first_of_each(
+        self, rows: Sequence[ItemRecord | RowError], batch: Batch
+    ) -> dict[str, ItemRecord]:
+        """Return the rows' records by id; rows in error, or with an id there was, are named."""
+        known = self._seen.known([each.item_id for each in rows])
         records: dict[str, ItemRecord] = {}
-        for each in batch:
+        for each in rows:
             if isinstance(each, RowError):
                 self.report.failed += 1
-                self._cannot(each.row, each.item_id, "", "row_error", each.detail)
+                batch.cannot(each.row, each.item_id, "", "row_error", each.detail)
             elif each.item_id in known or each.item_id in records:
                 self.report.failed += 1
                 detail = "a row above has the same id; the first one counts"
-                self._errors.write(each.row, each.item_id, "", "row_error", detail)
+                batch.errors.append((each.row, each.item_id, "", "row_error", detail))
             else:
                 records[each.item_id] = each
-                self._faults.setdefault(each.item_id, [])
+                batch.faults.setdefault(each.item_id, [])
         self._seen.add(records)
         return records
 
-    def _count(self, was_stored: bool, is_written: bool) -> None:
-        if not is_written:
-            self.report.failed += 1
-        elif was_stored:
-            self.report.changed += 1
-        else:
-            self.report.added += 1
+    def _count(self, item_id: str, outcome: Outcome) -> None:
+        """Count what became of an item."""
+        setattr(self.report, outcome, getattr(self.report, outcome) + 1)
 
-    def _find(self, record: ItemRecord) -> list[FoundPhoto]:
+    def _find(self, record: ItemRecord, batch: Batch) -> list[FoundPhoto]:
         def cannot(address: str, kind: str, detail: str) -> None:
-            self._cannot(record.row, record.item_id, address, kind, detail)
+            batch.cannot(record.row, record.item_id, address, kind, detail)
 
         return find_photos(self._pictures, record, cannot)
-
-    def _cannot(self, row: int, item_id: str, address: str, kind: str, detail: str) -> None:
-        self._errors.write(row, item_id, address, kind, detail)
-        if item_id:
-            self._faults.setdefault(item_id, []).append(Fault(item_id, address, kind, detail))
-
-    def _describe(self, photos: Iterable[FoundPhoto]) -> dict[tuple[str, str], _Described]:
-        described: dict[tuple[str, str], _Described] = {}
-        unique = {photo.key: photo for photo in photos}.values()
-        for batch in decode_in_batches(self._pictures, unique, self._cannot_decode):
-            results = self._describer.describe(
-                [decoded for _, decoded in batch], [photo.wanted for photo, _ in batch]
-            )
-            for (photo, decoded), garments in zip(batch, results, strict=True):
-                # Masks are not stored; kept until the batch is written they would fill memory.
-                bare = tuple(replace(g, mask=np.zeros((0, 0), np.bool_)) for g in garments)
-                described[photo.key] = _Described(decoded.image_hw, bare)
-                keep_thumbnail(self._catalogue.settings.home, decoded)
-            self.report.embedded_photos += len({photo.sha256 for photo, _ in batch})
-        return described
-
-    def _cannot_decode(self, photo: FoundPhoto, error: LapelError) -> None:
-        self._cannot(photo.row, photo.item_id, photo.address, error.type, str(error))
-
-
-def _addresses(batch: Iterable[ItemRecord | RowError]) -> Iterator[str]:
-    for each in batch:
-        if isinstance(each, ItemRecord):
-            yield from each.photos
-
-
-def _with_next(lists: Iterable[list[T]]) -> Iterator[tuple[list[T], list[T]]]:
-    """Yield each list with the one after it, empty at the end.
-
-    What reading the next one raises is raised when this one was dealt with.
-    """
-    iterator = iter(lists)
-    current = next(iterator, [])
-    while current:
-        failed: Exception | None = None
-        try:
-            following = next(iterator, [])
-        except Exception as error:
-            following, failed = [], error
-        yield current, following
-        if failed is not None:
-            raise failed
-        current = following
-
-
-def _photo_writes(
-    found: Iterable[FoundPhoto],
-    sizes: Mapping[tuple[str, str], tuple[int, int]],
-    described: Mapping[tuple[str, str], _Described],
-) -> tuple[PhotoWrite, ...]:
-    writes = []
-    for photo in found:
-        if photo.key in sizes:
-            writes.append(PhotoWrite(photo.resolved, photo.sha256, sizes[photo.key], None))
-        elif photo.key in described:
-            new = described[photo.key]
-            writes.append(PhotoWrite(photo.resolved, photo.sha256, new.image_hw, new.garments))
-    return tuple(writes)
 
 
 class ErrorFile:

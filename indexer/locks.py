@@ -22,10 +22,19 @@ from sqlalchemy import Connection, Engine, text
 from indexer.disk import is_writable, read_only
 from indexer.errors import CatalogueLocked
 
-Purpose = Literal["writer", "reembed"]
+Purpose = Literal["writer", "reembed", "vectors"]
 # The first of the two numbers of an advisory lock; the second is the catalogue's id. Any numbers
 # that no other program in the same database takes.
-SPACES: dict[Purpose, int] = {"writer": 0x4C504C01, "reembed": 0x4C504C02}
+SPACES: dict[Purpose, int] = {
+    "writer": 0x4C504C01,
+    "reembed": 0x4C504C02,
+    "vectors": 0x4C504C03,
+}
+_DOES: dict[Purpose, str] = {
+    "writer": "writing to",
+    "reembed": "running `lapel reembed` on",
+    "vectors": "bringing Milvus up to",
+}
 POLL_S = 0.1
 MAX_COMMAND = 120  # letters of a command line that are told
 
@@ -156,7 +165,7 @@ class CatalogueLock:
         return {"space": SPACES[self.purpose], "id": self.catalogue_id}
 
     def _locked(self, wait_s: float, holder: Holder | None) -> CatalogueLocked:
-        what = "writing to" if self.purpose == "writer" else "running `lapel reembed` on"
+        what = _DOES[self.purpose]
         return CatalogueLocked(
             f"catalogue {self.catalogue!r} is locked: {holder or 'another process'} is {what} it, "
             f"and did not end within {wait_s:g} s; wait for it, or end it, and run this again"

@@ -1,7 +1,7 @@
 """Settings in, loaded models out; the protocols that any detector and encoder must meet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from indexer.registry import (
     detector_source,
     encoder_source,
 )
+from indexer.scaling import SCALING_VERSION
 from indexer.settings import Settings
 
 __all__ = ["BUNDLED", "Detector", "Encoder", "ModelDescription", "Models", "load_models"]
@@ -78,6 +79,7 @@ class Models:
             self.heads.fingerprint,
             HISTOGRAM_VERSION,
             CUT_VERSION,
+            SCALING_VERSION,
         )
 
     @property
@@ -86,13 +88,17 @@ class Models:
         return Layout(self.encoder.dim, histogram_dim(), self.heads.dim)
 
 
-def load_models(settings: Settings) -> Models:
-    """Load what the settings name, by default the bundled models. Takes seconds."""
+def load_models(settings: Settings, at_once: int = 1, lazy: bool = False) -> Models:
+    """Load what the settings name, by default the bundled models. Takes seconds.
+
+    `at_once` is how many threads will ask them at the same time: they share the cores then. Alone,
+    each answer has all of them. `lazy` leaves to its first use what may not be asked at all.
+    """
     from indexer.embedding import ClipEncoder
     from indexer.runtime import Runtime
     from indexer.segmenter import Segmenter
 
-    runtime = Runtime.of(settings)
+    runtime = replace(Runtime.of(settings, at_once), lazy=lazy)
     encoder = ClipEncoder.load(encoder_source(settings), runtime)
     heads = _heads_for(settings, encoder.dim)
     return Models(Segmenter.load(detector_source(settings), runtime), encoder, heads)

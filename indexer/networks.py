@@ -4,10 +4,11 @@ The two kinds of `Network`; `runtime.py` chooses between them. Nothing here is i
 before a torch network is made: importing it takes longer than a whole search.
 """
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -43,8 +44,8 @@ class Network(Protocol):
     def place(self) -> Place:
         """Where it really runs."""
 
-    def run(self, batch: NDArray[np.float32]) -> Answers:
-        """Return the outputs (n, ...) for a batch (n, 3, h, w), n at least 1."""
+    def run(self, batch: NDArray[Any]) -> Answers:
+        """Return the outputs (n, ...) for a batch (n, 3, h, w) or of token ids (n, m), n > 0."""
 
 
 class TorchNetwork:
@@ -63,15 +64,17 @@ class TorchNetwork:
         self.facts = facts
         self.place = Place(_named(self._device), "torch", precision)
 
-    def run(self, batch: NDArray[np.float32]) -> Answers:
-        """Return the module's outputs for a batch (n, 3, h, w)."""
+    def run(self, batch: NDArray[Any]) -> Answers:
+        """Return the module's outputs for a batch (n, 3, h, w) or of token ids (n, m)."""
         import torch
 
         lowered = torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._precision == "bf16"
         )
         with torch.inference_mode(), lowered:
-            tensor = torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
+            tensor = torch.from_numpy(batch).to(self._device)
+            if tensor.ndim == 4:
+                tensor = tensor.to(memory_format=torch.channels_last)
             answers = self._module(tensor)
         if isinstance(answers, torch.Tensor):
             answers = (answers,)
@@ -87,38 +90,73 @@ class CompiledNetwork:
     """
 
     def __init__(
-        self, xml: Path, facts: Mapping[str, Any], precision: Precision, threads: int
+        self,
+        xml: Path,
+        facts: Mapping[str, Any],
+        precision: Precision,
+        threads: int,
+        at_once: int = 1,
     ) -> None:
-        """Raise RuntimeError when the file is no network that this CPU can run."""
+        """Share `threads` among so many callers at once.
+
+        Raises RuntimeError when the file is no network that this CPU can run.
+        """
         import openvino
 
         core = openvino.Core()
         inexact = "bf16" if has_bf16() else "f32"  # what int8 leaves in floating point
         hint = "f32" if precision == "fp32" else inexact
-        self._request = core.compile_model(
+        compiled = core.compile_model(
             core.read_model(xml),
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": hint,
                 "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": 1,
+                "NUM_STREAMS": at_once,
                 # Pinned, two processes would share one core while another idles.
                 "ENABLE_CPU_PINNING": False,
             },
-        ).create_infer_request()
-        self._lock = threading.Lock()
+        )
+        self._free: SimpleQueue[Any] = SimpleQueue()  # a request has one set of buffers
+        for _ in range(at_once):
+            self._free.put(compiled.create_infer_request())
         self.facts = facts
         self.place = Place("cpu", "openvino", precision)
 
-    def run(self, batch: NDArray[np.float32]) -> Answers:
-        """Return the network's outputs for a batch (n, 3, h, w)."""
+    def run(self, batch: NDArray[Any]) -> Answers:
+        """Return the network's outputs for a batch (n, 3, h, w) or of token ids (n, m)."""
         found = []
-        with self._lock:  # a request has one set of buffers
-            outputs = range(len(self._request.model_outputs))
+        request = self._free.get()
+        try:
+            outputs = range(len(request.model_outputs))
             for i in range(len(batch)):
-                self._request.infer([batch[i : i + 1]], share_inputs=True)
-                found.append([self._request.get_output_tensor(o).data.copy() for o in outputs])
+                request.infer([batch[i : i + 1]], share_inputs=True)
+                found.append([request.get_output_tensor(o).data.copy() for o in outputs])
+        finally:
+            self._free.put(request)
         return tuple(np.concatenate(each).astype(np.float32) for each in zip(*found, strict=True))
+
+
+class LazyNetwork:
+    """A network made when it is first asked: of one that ran here before, it is known that it can.
+
+    Compiling three of them takes longer than a whole text query, which asks one.
+    """
+
+    def __init__(
+        self, make: Callable[[], Network], facts: Mapping[str, Any], precision: Precision
+    ) -> None:
+        self._make = make
+        self.facts = facts
+        self.place = Place("cpu", "openvino", precision)
+
+    def run(self, batch: NDArray[Any]) -> Answers:
+        """Return the network's outputs for a batch."""
+        return self._network.run(batch)
+
+    @cached_property
+    def _network(self) -> Network:
+        return self._make()
 
 
 def has_bf16() -> bool:

@@ -1,7 +1,7 @@
-"""The name of an open_clip model in, its image tower as a source and its text tower's vectors out.
+"""The name of an open_clip model in, its image and text towers and the ids of texts out.
 
-Loaded when first needed: open_clip and torch take seconds to import, and an image tower that was
-exported before needs neither.
+Loaded when first needed: open_clip and torch take seconds to import, and towers that were exported
+before need neither.
 """
 
 import json
@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import ModelError
-from indexer.fingerprint import fingerprint_of, fingerprint_of_files
+from indexer.fingerprint import combine, fingerprint_of, fingerprint_of_files
 from indexer.runtime import Loaded
+from indexer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,11 +28,10 @@ FILES = ("open_clip_model.safetensors", "open_clip_config.json")
 class OpenClipModel:
     """`local-dir:FOLDER`, `hf-hub:OWNER/NAME` or an open_clip `MODEL/PRETRAINED`."""
 
-    def __init__(self, name: str, device: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self._device = device
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Names its weights and what is read from them; empty for what is no folder here."""
         folder = Path(self.name.removeprefix("local-dir:"))
@@ -41,27 +41,51 @@ class OpenClipModel:
         paths = [folder / name for name in FILES]
         return fingerprint_of_files(paths, "open_clip", metadata.version("open_clip_torch"))
 
+    @property
+    def text_key(self) -> str:
+        """Names the text tower as `key` names the image tower."""
+        return self.key and combine(self.key, "text")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether torch has its weights in memory."""
+        return "_opened" in self.__dict__
+
     def load(self) -> Loaded:
         """Return the image tower, and what its preprocessing must be. Raises ModelError."""
+        model, _ = self._opened
+        return Loaded(model.visual, {**self._facts, "dim": _dim(model.visual, self._facts)})
+
+    def load_text(self) -> Loaded:
+        """Return the text tower, which takes ids (n, context). Raises ModelError."""
+        model, _ = self._opened
+        return Loaded(_text_tower(model), {"fingerprint": f"{self._facts['fingerprint']}-text"})
+
+    def tokenize(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return ids (n, context) as the text tower takes them. Raises ModelError."""
+        if self._tokenizer is not None:
+            return self._tokenizer(texts)
+        _, tokenizer = self._opened  # of a kind that is slow to import anyway
+        return np.asarray(tokenizer(list(texts)).numpy(), np.int64)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer | None:
+        try:
+            config = Path(self.name.removeprefix("local-dir:")) / "open_clip_config.json"
+            return Tokenizer.of(json.loads(config.read_text("utf-8"))["model_cfg"]["text_cfg"])
+        except (OSError, ValueError, LookupError):
+            return None  # no folder here: open_clip knows
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
         import open_clip
 
         model, _ = self._opened
         preprocess = open_clip.get_model_preprocess_cfg(model)
-        facts: dict[str, Any] = {
+        return {
             "fingerprint": fingerprint_of(model, json.dumps(preprocess, sort_keys=True)),
             "preprocess": preprocess,
         }
-        return Loaded(model.visual, {**facts, "dim": _dim(model.visual, facts)})
-
-    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return rows (n, d) for texts, as the text tower gives them. Raises ModelError."""
-        import torch
-
-        model, tokenizer = self._opened
-        with torch.inference_mode():
-            tokens = tokenizer(list(texts)).to(self._device)
-            rows = model.to(self._device).encode_text(tokens)
-            return np.asarray(rows.float().cpu().numpy(), np.float32)
 
     @cached_property
     def _opened(self) -> tuple[Any, Any]:
@@ -82,6 +106,20 @@ def side_of(facts: Mapping[str, Any]) -> int:
     """Return the side of the square pictures that a model with these facts takes."""
     size = facts["preprocess"]["size"]
     return int(size if isinstance(size, int) else size[0])
+
+
+def _text_tower(model: Any) -> "nn.Module":
+    from torch import nn
+
+    class TextTower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, tokens: Any) -> Any:
+            return self.model.encode_text(tokens)
+
+    return TextTower()
 
 
 def _dim(visual: "nn.Module", facts: Mapping[str, Any]) -> int:

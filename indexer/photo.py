@@ -1,6 +1,7 @@
 """Bytes or a path in, an upright RGB photo out; every bad picture is refused here.
 
-Metadata (place, camera, face names) is never kept: only pixels and the hash of the file leave.
+A large one is decoded smaller (scaling.py), for queries and catalogues alike. Metadata (place,
+camera, face names) is never kept: only pixels and the hash of the file leave.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ from indexer.errors import (
     PhotoUnreadable,
 )
 from indexer.pieces import CountedFile, check_pieces
+from indexer.scaling import divisor, draft, shrunk
 
 # Thumbnails, depth and the like are never looked at, and are so many more pictures to decode.
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
@@ -72,15 +74,20 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = [_TURNS[i] for i in (5, 6, 7, 8)]
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
-    """An upright picture: `pixels` is RGB uint8 (h, w, 3); `sha256` is that of the file's bytes."""
+    """An upright picture: `pixels` is RGB uint8 (h, w, 3); `sha256` is that of the file's bytes.
+
+    `full_hw` is the size in the file of a picture that was decoded smaller.
+    """
 
     pixels: NDArray[np.uint8]
     sha256: str
+    full_hw: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
@@ -90,8 +97,13 @@ class Photo:
 
     @property
     def image_hw(self) -> tuple[int, int]:
-        """Height and width in pixels."""
+        """Height and width of `pixels`."""
         return int(self.pixels.shape[0]), int(self.pixels.shape[1])
+
+    @property
+    def photo_hw(self) -> tuple[int, int]:
+        """Height and width as the file has them, upright: what a shop and a client know it by."""
+        return self.full_hw or self.image_hw
 
 
 def is_photo_file(path: Path) -> bool:
@@ -122,16 +134,17 @@ def hash_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def read_photo(source: bytes | Path, name: str = "") -> Photo:
-    """Decode a picture file: first frame, upright, sRGB, over white.
+def read_photo(source: bytes | Path, name: str = "", in_full: bool = False) -> Photo:
+    """Decode a picture file: first frame, upright, sRGB, over white; a large one smaller.
 
-    `name` is how messages call it. Raises a PhotoError; nothing else for any content.
+    `name` is how messages call it; `in_full` keeps all pixels. Raises a PhotoError; nothing else
+    for any content.
     """
     name = name or (str(source) if isinstance(source, Path) else "the picture")
     content = read_bytes(source) if isinstance(source, Path) else source
     _check_bytes(len(content), name)
     try:
-        pixels = _decode(content, name)
+        pixels, full_hw = _decode(content, name, in_full)
     except PhotoError:
         raise
     except UnidentifiedImageError as error:
@@ -144,7 +157,7 @@ def read_photo(source: bytes | Path, name: str = "") -> Photo:
         ) from error
     except Exception as error:  # decoders raise anything on hostile bytes
         raise _broken(name, error) from error
-    return Photo(pixels, hash_bytes(content))
+    return Photo(pixels, hash_bytes(content), full_hw)
 
 
 def _check_bytes(size: int, name: str) -> None:
@@ -196,14 +209,23 @@ class _Quiet:
 _quiet = _Quiet()
 
 
-def _decode(content: bytes, name: str) -> NDArray[np.uint8]:
+def _decode(
+    content: bytes, name: str, in_full: bool
+) -> tuple[NDArray[np.uint8], tuple[int, int] | None]:
+    """Return RGB pixels (h, w, 3), and the size of the whole picture if they are fewer."""
     check_pieces(content, name, MAX_PIXELS)
     # Importing ultralytics switches this on for the whole process; half a picture is no picture.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with _quiet(), _open(CountedFile(content, name), formats=FORMATS) as image:
         _check_size(image, name)
+        full, by = image.size, 1 if in_full else divisor(image.size)
+        left = draft(image, by)
         image.load()
-        return np.array(_to_rgb(_upright(image)), dtype=np.uint8)
+        turn = _turn_of(image)
+        rgb = _to_rgb(image if turn is None else image.transpose(turn))
+        pixels = shrunk(np.array(rgb, dtype=np.uint8), left)
+        height, width = full if turn in _SIDEWAYS else full[::-1]
+        return pixels, (height, width) if by > 1 else None
 
 
 def _check_size(image: Image.Image, name: str) -> None:
@@ -222,14 +244,14 @@ def _check_size(image: Image.Image, name: str) -> None:
         )
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return how an image is to be turned, to be upright."""
     try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except PhotoError:
         raise
     except Exception:  # broken metadata, of which decoders raise anything, spoils no picture
-        return image
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

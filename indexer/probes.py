@@ -1,4 +1,4 @@
-"""Pictures to try a converted network on; two networks' answers in, how close they are out."""
+"""Pictures and texts to try a converted network on; two answers in, how close they are out."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -14,6 +14,18 @@ from indexer.suppression import overlaps, suppress
 
 # Of a find of the exact network: a surer one must be found in the same place by the other, too.
 SURE = 0.5
+
+# As shoppers write: short and long, one word that no caption had, one cut off at any context.
+TEXTS = (
+    "blue jeans",
+    "red dress",
+    "a long-sleeved striped t-shirt in navy and white",
+    "Zyxxo",
+    "black leather jacket with a fur collar",
+    "skirt",
+    "men's grey wool coat, knee-length, single-breasted",
+    " ".join(["green checked flannel shirt"] * 20),
+)
 
 
 @cache

@@ -5,7 +5,7 @@ which searches go on using; one transaction switches. Stopped at any point, the 
 one or the new one, whole, and a second run goes on where the first stopped.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
 from indexer.errors import CatalogueError, LapelError
-from indexer.found_photos import FoundPhoto, decode_in_batches
+from indexer.found_photos import FoundPhoto
 from indexer.garments import Slot
 from indexer.importing import ErrorFile
-from indexer.photo import Photo
 from indexer.pictures import PhotoChanged, Pictures
+from indexer.places import placed
 from indexer.rows import add_garments, find_or_add_photo
+from indexer.stages import Portion, Stages
 from indexer.staging import (
     PhotoToDescribe,
     Switched,
@@ -39,7 +40,6 @@ MISSING_SHARE = 0.01
 
 CHANGED = "the file holds another picture than when it was indexed; index the feed afterwards"
 _Lost = tuple[str, str, str, str]  # item id, address, type and detail: a line of errors.csv
-_Todo = dict[tuple[str, str], PhotoToDescribe]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,34 +140,33 @@ class Reembedder:
     def _describe_missing(self, staged: Catalogue) -> int:
         """Describe and stage what is missing, but for what was found lost; returns how many."""
         before = self._described
-        with Session(self._catalogue.engine) as session:
+        with (
+            Session(self._catalogue.engine) as session,
+            Stages(self._describer, self._pictures) as stages,
+        ):
             for page in missing_photos(session, self._catalogue.id, staged.id):
                 todo = {photo.key: photo for photo in page if photo.key not in self._lost}
-                found = [self._find(photo) for photo in todo.values()]
-
-                def give_up(photo: FoundPhoto, error: LapelError, todo: _Todo = todo) -> None:
-                    self._lose(todo[photo.key], error.type, str(error))
-
-                for batch in decode_in_batches(self._pictures, filter(None, found), give_up):
-                    self._describe(staged, batch)
+                found = filter(None, [self._find(photo) for photo in todo.values()])
+                for portion in stages.in_order(found):
+                    for photo, error in portion.failed:
+                        self._lose(todo[photo.key], error.type, str(error))
+                    self._stage(staged, portion)
         return self._described - before
 
-    def _describe(self, staged: Catalogue, batch: Sequence[tuple[FoundPhoto, Photo]]) -> None:
-        described = self._describer.describe(
-            [decoded for _, decoded in batch], [photo.wanted for photo, _ in batch]
-        )
+    def _stage(self, staged: Catalogue, portion: Portion) -> None:
         fingerprint = self._describer.models.fingerprint
         with Session(staged.engine) as session:
-            for (photo, decoded), garments in zip(batch, described, strict=True):
-                row = find_or_add_photo(session, staged.id, photo.sha256, decoded.image_hw)
-                add_garments(session, row, photo.wanted or "", garments, fingerprint)
+            for (sha256, wanted), photo in portion.described.items():
+                row = find_or_add_photo(session, staged.id, sha256, photo.photo_hw)
+                add_garments(session, row, wanted, photo.garments, fingerprint)
             session.commit()
-        self._described += len(batch)
-        self._progress(len(batch))
+        self._described += len(portion.described)
+        self._progress(len(portion.described))
 
     def _find(self, photo: PhotoToDescribe) -> FoundPhoto | None:
         """Return the first of the photo's addresses where its very content still is."""
-        wanted = cast(Slot | None, photo.wanted or None)
+        slot = cast(Slot | None, photo.wanted or None)
+        wanted = placed(photo.place) if photo.place else slot
         errors: dict[str, tuple[str, str]] = {}
         for item_id, address in photo.shown:
             if address in errors:

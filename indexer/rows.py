@@ -38,6 +38,10 @@ class PhotoWrite:
     sha256: str
     image_hw: tuple[int, int]
     garments: "tuple[DescribedGarment, ...] | None"
+    wanted: str | None = None
+    """Which of its garments is meant, as `places.key_of`; None: that of the record's slot."""
+    place: Mapping[str, Any] | None = None
+    """Where in the photo, where the feed says it; as `Place.stored`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,6 @@ def write_item(
 ) -> list[GarmentRow]:
     """Insert or update one item and its links; returns the garment rows that are new."""
     item = _upsert(session, catalogue_id, write.record)
-    wanted = write.record.slot or ""
     new: list[GarmentRow] = []
     shown_before = set(
         session.scalars(select(ItemPhotoRow.photo_id).where(ItemPhotoRow.item_id == item.id))
@@ -75,12 +78,13 @@ def write_item(
     photos: dict[int, ItemPhotoRow] = {}
     for position, written in enumerate(write.photos):
         photo = find_or_add_photo(session, catalogue_id, written.sha256, written.image_hw)
-        photos.setdefault(
-            photo.id,
-            ItemPhotoRow(
-                item_id=item.id, photo_id=photo.id, position=position, address=written.address
-            ),
-        )
+        if photo.id in photos:
+            continue
+        wanted = (write.record.slot or "") if written.wanted is None else written.wanted
+        photos[photo.id] = ItemPhotoRow(
+            item_id=item.id, photo_id=photo.id, position=position, address=written.address,
+            wanted=wanted, place=dict(written.place) if written.place else None,
+        )  # fmt: skip
         garments = stored_garments(session, photo.id, wanted)
         if not garments and written.garments:
             garments = add_garments(session, photo, wanted, written.garments, fingerprint)
@@ -95,7 +99,7 @@ def write_item(
 
 
 def stored_garments(session: Session, photo_id: int, wanted: str) -> list[GarmentRow]:
-    """Return the garments found in a photo when this slot (or none, `""`) was asked for."""
+    """Return the garments found in a photo when this (or nothing, `""`) was asked for."""
     query = select(GarmentRow).where(GarmentRow.photo_id == photo_id, GarmentRow.wanted == wanted)
     return list(session.scalars(query))
 
@@ -262,7 +266,7 @@ def _garment_row(
         catalogue_id=photo.catalogue_id,
         photo_id=photo.id,
         wanted=wanted,
-        slot=wanted or garment.slot,
+        slot=garment.slot,
         category=garment.category,
         confidence=garment.confidence,
         is_fallback=garment.is_fallback,

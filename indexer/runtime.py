@@ -21,6 +21,7 @@ from indexer.exporting import ExportCache, write_network
 from indexer.networks import (
     Answers,
     CompiledNetwork,
+    LazyNetwork,
     Network,
     Precision,
     TorchNetwork,
@@ -36,6 +37,12 @@ PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")  # each falls back 
 Pictures = Callable[[], Sequence[NDArray[np.uint8]]]
 
 
+def _pictures() -> Sequence[NDArray[np.uint8]]:
+    from indexer.probes import probe_pictures
+
+    return probe_pictures()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
     """A model as torch has it: answers a batch with one tensor or several, each (n, ...)."""
@@ -49,16 +56,18 @@ class Source:
     """A model that may be loaded, and how its answers are compared.
 
     `key` names the content of its files and all else that its facts depend on; it is empty when
-    only loading can tell. `prepare` makes a batch of pictures as the facts say. `closeness` is 1
-    for equal answers; a conversion is refused below the bound of its precision.
+    only loading can tell. `prepare` makes a batch of pictures, or of what `probes` returns in their
+    place, as the facts say. `closeness` is 1 for equal answers; a conversion is refused below the
+    bound of its precision, and one without a bound is not tried.
     """
 
     name: str
     key: str
     load: Callable[[], Loaded]
-    prepare: Callable[[Mapping[str, Any], Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
+    prepare: Callable[[Mapping[str, Any], Sequence[Any]], NDArray[Any]]
     closeness: Callable[[Mapping[str, Any], Answers, Answers], float]
     bounds: Mapping[Precision, float]
+    probes: Callable[[], Sequence[Any]] = _pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +80,8 @@ class Runtime:
     threads: int = 1
     calibration: Pictures = tuple
     said: set[Path] = field(default_factory=set)
+    at_once: int = 1  # callers that share the threads, each with an answer of its own
+    lazy: bool = False  # compile what ran here before only when it is first asked
 
     @classmethod
     def choose(cls, wanted: str = "auto") -> "Runtime":
@@ -82,7 +93,7 @@ class Runtime:
         return cls(_device(wanted))
 
     @classmethod
-    def of(cls, settings: Settings) -> "Runtime":
+    def of(cls, settings: Settings, at_once: int = 1) -> "Runtime":
         """Return the runtime that the settings ask for. Raises SettingsError."""
         device = _device(settings.device)
         if settings.runtime == "openvino" and device != "cpu":
@@ -92,10 +103,10 @@ class Runtime:
             )
         compiles = settings.runtime != "torch" and device == "cpu"
         threads = settings.threads or usual_threads()
-        if settings.threads and not compiles:
+        if (settings.threads or at_once > 1) and not compiles:
             import torch
 
-            torch.set_num_threads(threads)
+            torch.set_num_threads(max(1, threads // at_once))
         from indexer.calibration import catalogue_pictures
 
         return cls(
@@ -104,6 +115,7 @@ class Runtime:
             ExportCache(settings.model_cache_folder) if compiles else None,
             threads,
             lambda: catalogue_pictures(settings.home),
+            at_once=at_once,
         )
 
     def network(self, source: Source) -> Network:
@@ -114,7 +126,7 @@ class Runtime:
         once = _Once(source)
         if self.cache is None:
             return self._on_torch(once)
-        for precision in self._wanted():
+        for precision in (each for each in self._wanted() if each in source.bounds):
             try:
                 compiled = self._compiled(once, self.cache, precision)
             except LapelError:
@@ -148,7 +160,7 @@ class Runtime:
         loaded = once.loaded()
         # On a CPU torch gains nothing by less exact numbers; whoever wants that has OpenVINO.
         inexact = self.device != "cpu" and self.precision in ("auto", "bf16", "int8")
-        if self.precision == "int8":
+        if self.precision == "int8" and "int8" in once.source.bounds:
             log.warning("int8 runs on OpenVINO only; the %s runs otherwise", once.source.name)
         if inexact and not self.device.startswith("mps"):
             network = TorchNetwork(loaded.module, loaded.facts, self.device, "bf16")
@@ -156,9 +168,7 @@ class Runtime:
                 return network
         return TorchNetwork(loaded.module, loaded.facts, self.device, "fp32")
 
-    def _compiled(
-        self, once: "_Once", cache: ExportCache, precision: Precision
-    ) -> CompiledNetwork | None:
+    def _compiled(self, once: "_Once", cache: ExportCache, precision: Precision) -> Network | None:
         """Return the network compiled in this precision; None when its answers are not the same."""
         facts = once.facts(cache)
         name = str(facts["fingerprint"])
@@ -179,9 +189,13 @@ class Runtime:
         closeness = cache.closeness(name, how)
         if closeness is not None and not self._is_close(once, precision, closeness):
             return None
-        network = CompiledNetwork(xml, facts, precision, self.threads)
+
+        def compiled() -> CompiledNetwork:
+            return CompiledNetwork(xml, facts, precision, self.threads, self.at_once)
+
         if closeness is not None:
-            return network
+            return LazyNetwork(compiled, facts, precision) if self.lazy else compiled()
+        network = compiled()
         closeness = once.compared(network)
         cache.note_closeness(name, how, closeness)
         return network if self._is_close(once, precision, closeness) else None
@@ -203,7 +217,7 @@ class _Once:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._loaded: Loaded | None = None
-        self._exact: tuple[NDArray[np.float32], Answers] | None = None
+        self._exact: tuple[NDArray[Any], Answers] | None = None
 
     def loaded(self) -> Loaded:
         if self._loaded is None:
@@ -219,19 +233,17 @@ class _Once:
 
     def export(self, folder: Path) -> None:
         batch, _ = self._probe()
-        write_network(self.loaded().module, (1, *batch.shape[1:]), folder)
+        write_network(self.loaded().module, batch[:1], folder)
 
     def compared(self, network: Network) -> float:
         """Return how close a network's answers are to the exact ones."""
         batch, exact = self._probe()
         return self.source.closeness(network.facts, exact, network.run(batch))
 
-    def _probe(self) -> tuple[NDArray[np.float32], Answers]:
+    def _probe(self) -> tuple[NDArray[Any], Answers]:
         if self._exact is None:
-            from indexer.probes import probe_pictures
-
             loaded = self.loaded()
-            batch = self.source.prepare(loaded.facts, probe_pictures())
+            batch = self.source.prepare(loaded.facts, self.source.probes())
             exact = TorchNetwork(loaded.module, loaded.facts, "cpu", "fp32").run(batch)
             self._exact = batch, exact
         return self._exact

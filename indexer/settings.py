@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from indexer.milvus_address import read_address
+
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -21,6 +23,10 @@ class Settings(BaseSettings):
     """Which of the home's catalogues."""
     database_url: str = ""
     """An SQLAlchemy address; empty means SQLite in the home."""
+    read_database_url: str = ""
+    """The address of a read replica of that database, for searches; empty means there is none."""
+    vectors_url: str = ""
+    """Where Milvus keeps the vectors (docs/milvus.md); empty means a file in the home."""
     detector: str = ""
     """A detector folder, an ultralytics segmentation file, or the name of a pulled one; empty
     means the bundled one."""
@@ -63,6 +69,13 @@ class Settings(BaseSettings):
             raise ValueError(f"catalogue {name!r}: use letters, digits, '.', '_' and '-' only")
         return name
 
+    @field_validator("vectors_url")
+    @classmethod
+    def _is_of_milvus(cls, url: str) -> str:
+        if url:
+            read_address(url)
+        return url
+
     @property
     def private_hosts(self) -> frozenset[str]:
         """The names in `private_picture_hosts`."""
@@ -78,3 +91,19 @@ class Settings(BaseSettings):
     def resolved_database_url(self) -> str:
         """The database's address."""
         return self.database_url or f"sqlite:///{self.home / 'lapel.sqlite'}"
+
+    @property
+    def for_reading(self) -> "Settings":
+        """These settings for who writes nothing: at the read replica's, where there is one."""
+        url = self.read_database_url
+        return self.model_copy(update={"database_url": url}) if url else self
+
+    @property
+    def is_of_replica(self) -> bool:
+        """Whether these are settings for reading at a replica."""
+        return bool(self.read_database_url) and self.database_url == self.read_database_url
+
+    @property
+    def models(self) -> dict[str, str]:
+        """What names the models, for who is to load the same."""
+        return {name: getattr(self, name) for name in ("detector", "encoder", "attributes")}

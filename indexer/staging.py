@@ -4,7 +4,7 @@ Its garments are rows of a hidden catalogue, named `~` and the visible one's uid
 but no items: no search and no import sees them. The switch gives them to the visible catalogue.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +17,18 @@ from indexer.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemPhotoRo
 
 PAGE = 500  # photos looked up at a time
 
-_WANTED = func.coalesce(ItemRow.slot, literal_column("''"))  # as in `garment.wanted`
-
 
 @dataclass(frozen=True, slots=True)
 class PhotoToDescribe:
-    """A stored picture and the slot wanted in it, with each (item id, address) that shows it."""
+    """A stored picture and the garment wanted in it, with each (item id, address) that shows it.
+
+    `wanted` is as in `garment.wanted`; `place` as in `item_photo.place`.
+    """
 
     sha256: str
     wanted: str
     shown: tuple[tuple[str, str], ...]
+    place: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -50,13 +52,18 @@ def find_staged(session: Session, catalogue_id: int) -> CatalogueRow | None:
 
 
 def add_staged(
-    session: Session, catalogue_id: int, fingerprint: str, layout: Layout
+    session: Session,
+    catalogue_id: int,
+    fingerprint: str,
+    layout: Layout,
+    models: Mapping[str, str] | None = None,
 ) -> CatalogueRow:
-    """Insert an empty hidden catalogue for these models."""
+    """Insert an empty hidden catalogue for these models; `models` are the settings naming them."""
     row = CatalogueRow(
         name=_hidden_name(session, catalogue_id),
         fingerprint=fingerprint,
         layout={part: getattr(layout, part) for part in layout.__slots__},
+        models=dict(models) if models is not None else None,
     )
     session.add(row)
     session.flush()
@@ -99,7 +106,7 @@ def missing_photos(
         session.rollback()  # no transaction is held open while photos are described
         if rows:
             yield [
-                PhotoToDescribe(row.sha256, row.wanted, tuple(shown[row.photo_id, row.wanted]))
+                PhotoToDescribe(row.sha256, row.wanted, *shown[row.photo_id, row.wanted])
                 for row in rows
             ]
 
@@ -111,6 +118,7 @@ def switch_to_staged(session: Session, catalogue_id: int, staged_id: int) -> Swi
     """
     staged = session.get_one(CatalogueRow, staged_id)
     uid, fingerprint, layout = staged.uid, staged.fingerprint, staged.layout
+    models = staged.models
     session.execute(delete(GarmentRow).where(GarmentRow.catalogue_id == catalogue_id))
     _move_garments(session, catalogue_id, staged_id)
     garments = _link_garments(session, catalogue_id)
@@ -123,6 +131,7 @@ def switch_to_staged(session: Session, catalogue_id: int, staged_id: int) -> Swi
             uid=uid,
             fingerprint=fingerprint,
             layout=layout,
+            models=models,
             revision=CatalogueRow.revision + 1,
             log_from=CatalogueRow.revision + 1,  # nobody can follow a switch: ids are compared
         )
@@ -138,7 +147,7 @@ def _needed(
     catalogue_id: int,
 ) -> Any:  # a Select, whose type differs between SQLAlchemy 2.0 and 2.1
     return (
-        select(PhotoRow.id.label("photo_id"), PhotoRow.sha256, _WANTED.label("wanted"))
+        select(PhotoRow.id.label("photo_id"), PhotoRow.sha256, ItemPhotoRow.wanted)
         .join(ItemPhotoRow, ItemPhotoRow.photo_id == PhotoRow.id)
         .join(ItemRow, ItemRow.id == ItemPhotoRow.item_id)
         .where(ItemRow.catalogue_id == catalogue_id)
@@ -155,9 +164,9 @@ def _missing(catalogue_id: int, staged_id: int) -> Any:
         .where(
             photo.catalogue_id == staged_id,
             photo.sha256 == PhotoRow.sha256,
-            garment.wanted == _WANTED,
+            garment.wanted == ItemPhotoRow.wanted,
         )
-        .correlate(PhotoRow, ItemRow)
+        .correlate(PhotoRow, ItemPhotoRow)
     )
     return _needed(catalogue_id).where(~is_staged)
 
@@ -166,18 +175,24 @@ def _count(session: Session, query: Any) -> int:
     return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
+_Shown = tuple[tuple[tuple[str, str], ...], Mapping[str, Any] | None]
+
+
 def _shown_by(
     session: Session, catalogue_id: int, photo_ids: list[int]
-) -> dict[tuple[int, str], list[tuple[str, str]]]:
-    shown: dict[tuple[int, str], list[tuple[str, str]]] = {}
+) -> dict[tuple[int, str], _Shown]:
+    """Return who shows these photos, and the place, by photo and wanted garment."""
+    shown: dict[tuple[int, str], _Shown] = {}
     rows = session.execute(
-        select(ItemPhotoRow.photo_id, _WANTED, ItemRow.item_id, ItemPhotoRow.address)
+        select(ItemPhotoRow, ItemRow.item_id)
         .join(ItemRow, ItemRow.id == ItemPhotoRow.item_id)
         .where(ItemRow.catalogue_id == catalogue_id, ItemPhotoRow.photo_id.in_(photo_ids))
         .order_by(ItemRow.id)
     )
-    for photo_id, wanted, item_id, address in rows:
-        shown.setdefault((photo_id, wanted), []).append((item_id, address))
+    for each, item_id in rows:
+        key = each.photo_id, each.wanted
+        before, place = shown.get(key, ((), each.place))
+        shown[key] = (*before, (item_id, each.address)), place
     return shown
 
 
@@ -199,12 +214,12 @@ def _move_garments(session: Session, catalogue_id: int, staged_id: int) -> None:
 
 
 def _link_garments(session: Session, catalogue_id: int) -> int:
-    """Link each item to its photos' garments of its slot, delete others; returns how many stay."""
+    """Link each item to its own garments in its photos, delete others; returns how many stay."""
     links = (
         select(ItemRow.id, GarmentRow.id)
         .join(ItemPhotoRow, ItemPhotoRow.item_id == ItemRow.id)
         .join(GarmentRow, GarmentRow.photo_id == ItemPhotoRow.photo_id)
-        .where(ItemRow.catalogue_id == catalogue_id, GarmentRow.wanted == _WANTED)
+        .where(ItemRow.catalogue_id == catalogue_id, GarmentRow.wanted == ItemPhotoRow.wanted)
     )
     session.execute(insert(ItemGarmentRow).from_select(["item_id", "garment_id"], links))
     is_linked = exists().where(ItemGarmentRow.garment_id == GarmentRow.id)

@@ -4,7 +4,7 @@ The feed is read as a stream, once for each; ids lie in temporary files. Interru
 is done: the next plan is for the rest.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from indexer.catalogue import Catalogue
 from indexer.errors import SyncRefused
 from indexer.faults import forget_faults
 from indexer.feeds.record import ItemRecord, RowError
-from indexer.found_photos import as_stored, find_photos
+from indexer.found_photos import FoundPhoto, as_stored, find_photos
 from indexer.id_roll import IdRoll
 from indexer.importing import Importer, ImportReport
 from indexer.pictures import Pictures
@@ -184,7 +184,7 @@ class Sync:
                 plan.count("added", item_id)
                 plan.pictures += len(record.photos)  # at most: some may be known, or not there
                 continue
-            new = {photo.key for photo in found[item_id] if photo.key not in described}
+            new = {photo.key for photo in found[item_id] if not _is_in(described, photo)}
             plan.pictures += len(new)
             plan.count(_kind(now[item_id], stored[item_id], bool(new)), item_id)
         self._settled.add(item_id for item_id in stored if stored[item_id] == now[item_id])
@@ -250,6 +250,16 @@ class Sync:
             after = ids[-1]
             known = self._named.known(ids)
             yield from (each for each in ids if each not in known)
+
+
+def _is_in(described: Collection[tuple[str, str]], photo: FoundPhoto) -> bool:
+    """Tell whether a photo is described, for the slot that its feed names.
+
+    Where it names none, the import guesses one, by a model; no model runs here.
+    """
+    if photo.wanted is None:
+        return any(sha256 == photo.sha256 for sha256, _ in described)
+    return photo.key in described
 
 
 def _kind(now: StoredItem, stored: StoredItem, has_new: bool) -> str:

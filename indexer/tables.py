@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Float, ForeignKey, LargeBinary, MetaData, String, Text
+from sqlalchemy import JSON, DateTime, Float, ForeignKey, LargeBinary, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import Index, UniqueConstraint
 
@@ -53,6 +53,11 @@ class CatalogueRow(Table):
     """Grows with each change."""
     log_from: Mapped[int] = mapped_column(default=0, server_default="0")
     """Since this revision every removed garment is in `removed_garment`."""
+    models: Mapped[dict[str, Any] | None]
+    """What `detector`, `encoder` and `attributes` were set to by who made it anew; a server that
+    runs follows to these."""
+    calibration: Mapped[dict[str, Any] | None]
+    """Made by `lapel evaluate --calibrate`: how surely a hit of some score is the same product."""
 
 
 class ItemRow(Table):
@@ -62,6 +67,7 @@ class ItemRow(Table):
     __table_args__ = (
         UniqueConstraint("catalogue_id", "item_id"),
         Index("ix_item_catalogue_group", "catalogue_id", "group_id"),
+        Index("ix_item_catalogue_revision", "catalogue_id", "revision"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -83,6 +89,8 @@ class ItemRow(Table):
     """Of the feed's row: equal means nothing to do."""
     duplicate_of: Mapped[str | None] = mapped_column(String(200))
     """The group whose picture this item's repeats, by `lapel duplicates --collapse`."""
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The catalogue's, made by the item's last change."""
     updated_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), default=_now, onupdate=_now
     )
@@ -115,6 +123,10 @@ class ItemPhotoRow(Table):
     position: Mapped[int]
     address: Mapped[str] = mapped_column(Text)
     """Path or web address, as resolved."""
+    wanted: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
+    """Which of its garments are the item's: those with the same `garment.wanted`."""
+    place: Mapped[dict[str, Any] | None]
+    """Where in the photo the feed says it is: `Place.stored` of indexer/places.py."""
 
 
 class GarmentRow(Table):
@@ -134,7 +146,7 @@ class GarmentRow(Table):
     catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), index=True)
     wanted: Mapped[str] = mapped_column(String(20), default="")
-    """The slot a feed asked for; empty when all garments were taken."""
+    """The slot a feed asked for, or that and a place's hash; empty when all were taken."""
     slot: Mapped[str] = mapped_column(String(20))
     category: Mapped[str] = mapped_column(String(50))
     confidence: Mapped[float]
@@ -204,3 +216,26 @@ class KeyRow(Table):
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class JobRow(Table):
+    """An import over HTTP, so that any worker can tell how far it is."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("ix_job_catalogue_created", "catalogue", "created_at"),)
+
+    job_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    catalogue: Mapped[str] = mapped_column(String(100))
+    source: Mapped[str] = mapped_column(Text)
+    """The feed, as who asked called it."""
+    status: Mapped[str] = mapped_column(String(20))
+    """`waiting`, `running`, `done` or `failed`."""
+    detail: Mapped[str] = mapped_column(Text, default="")
+    read: Mapped[int] = mapped_column(default=0)
+    """Rows of the feed so far, of `total`."""
+    total: Mapped[int | None]
+    counts: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+    seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+    """When the worker that runs it last said so: one that was killed says nothing more."""
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

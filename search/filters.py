@@ -98,6 +98,10 @@ class Filters:
         same = [Condition(name, "=", tuple(values)) for name, values in equal.items()]
         return cls((*same, *others))
 
+    def own_fields(self) -> set[str]:
+        """Return the fields that are the shop's own columns."""
+        return {leaf.field for leaf in _leaves(self.conditions)} - set(COLUMNS)
+
     def check(self, session: Session, catalogue_id: int) -> None:
         """Refuse a field that no item has. Raises QueryError naming those there are."""
         unknown = [c.field for c in _leaves(self.conditions) if c.field not in COLUMNS]

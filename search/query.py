@@ -6,10 +6,11 @@ describe -> choose garments -> slots to look in -> filters -> vectors -> items -
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session
 
 from indexer.batches import SQL_VALUES, batches
@@ -21,15 +22,41 @@ from indexer.garments import WORN_SLOTS, Slot
 from indexer.photo import Photo
 from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
 from indexer.vectors import from_bytes
+from search.calibration import no_good_match, search_judged
 from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
-from search.ranking import Candidate, Hit, rank, score_parts
+from search.near import nearest
+from search.ranking import Candidate, Hit, hit_of, rank, score_parts
 from search.text import TextQuery, read_text
 
 MAX_K = 1_000
 FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
 # Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
 SURE_OF_SLOT = 0.5
+
+# Built once: building a statement takes longer than SQLite takes to answer it.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_VECTORS = select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(_IDS))
+_ITEMS = select(ItemRow).where(ItemRow.id.in_(_IDS))
+_CANDIDATES = (
+    select(
+        ItemRow.id,
+        ItemRow.item_id,
+        ItemRow.group_id,
+        ItemRow.duplicate_of,
+        ItemRow.availability,
+        GarmentRow.id,
+        ItemPhotoRow.address,
+        ItemPhotoRow.position,
+    )
+    .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
+    .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
+    .join(
+        ItemPhotoRow,
+        (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
+    )
+    .where(GarmentRow.id.in_(_IDS))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +129,9 @@ class Searcher:
 
     def __init__(self, catalogue: Catalogue, describer: Describer) -> None:
         """Raise CatalogueEmpty or FingerprintMismatch for a catalogue not to be searched so."""
-        catalogue.check_models(describer.models.fingerprint)
+        self.layout = catalogue.check_models(describer.models.fingerprint)
         self._catalogue = catalogue
         self._describer = describer
-        self.layout = catalogue.layout
 
     def search_photo(self, photo: Photo, options: Options) -> Answer:
         """Find the garments in a photo and, for each asked for, the most similar items.
@@ -117,15 +143,17 @@ class Searcher:
         start = time.perf_counter()
         chosen = [found.garments[i] for i in chosen_ids(found.described, options.garment)]
         garments = tuple(
-            replace(each, hits=tuple(self.search_garment(each.garment, options))) for each in chosen
+            replace(each, hits=tuple(search_judged(self, self._catalogue, each.garment, options)))
+            for each in chosen
         )
+        poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
         searched = to_ms(time.perf_counter() - start)
         total = round(found.took_ms["total"] + searched, 1)
         missed = not_in_photo(options.garment, (each.slot for each in found.described))
         return replace(
             found,
             garments=garments,
-            warnings=found.warnings or (() if garments else (missed,)),
+            warnings=(*(found.warnings or (() if garments else (missed,))), *filter(None, poor)),
             took_ms={**found.took_ms, "search": searched, "total": total},
         )
 
@@ -163,38 +191,15 @@ class Searcher:
         If k items (groups) match the filters, k come back.
         """
         options.check()
-        vectors = self._catalogue.vectors
         weighted = self.layout.weigh(vector, options.weights)
+        wanted = max(FIRST_CANDIDATES, 4 * options.k)
+        hits: list[Hit] = []
         with Session(self._catalogue.engine) as session:
-            options.filters.check(session, self._catalogue.id)
-            allowed = self._allowed(session, slots, options.filters)
-            reachable = len(vectors) if allowed is None else len(allowed)
-            wanted = min(reachable, max(FIRST_CANDIDATES, 4 * options.k))
-            while wanted:
-                ids, _ = vectors.search(weighted, wanted, allowed)
-                hits = self._resolve(session, ids.tolist(), vector, options)
-                if len(hits) >= options.k or wanted >= reachable:
-                    return hits
-                wanted = min(reachable, wanted * 4)  # many variants of few groups: look further
-        return []
-
-    def _allowed(
-        self, session: Session, slots: Sequence[Slot] | None, filters: Filters
-    ) -> NDArray[np.int64] | None:
-        """Return the ids of the garments that may be found; None when all may."""
-        if slots is None and not filters:
-            return None
-        query = select(GarmentRow.id).where(GarmentRow.catalogue_id == self._catalogue.id)
-        if slots is not None:
-            query = query.where(GarmentRow.slot.in_([*slots, "unknown"]))
-        if filters:
-            query = (
-                query.join(ItemGarmentRow, ItemGarmentRow.garment_id == GarmentRow.id)
-                .join(ItemRow, ItemRow.id == ItemGarmentRow.item_id)
-                .where(filters.clause())
-                .distinct()
-            )
-        return np.array(session.scalars(query).all(), np.int64)
+            for ids in nearest(session, self._catalogue, weighted, slots, options.filters, wanted):
+                hits = self._resolve(session, ids, vector, options)
+                if len(hits) >= options.k:  # else many variants of few groups: look further
+                    break
+        return hits
 
     def _resolve(
         self,
@@ -203,45 +208,49 @@ class Searcher:
         vector: NDArray[np.float32],
         options: Options,
     ) -> list[Hit]:
+        candidates = _candidates(session, garment_ids, options.filters)
         rows = [
             row
-            for some in batches(garment_ids, SQL_VALUES)
-            for row in session.execute(
-                select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(some))
-            )
+            for some in batches({each.garment_id for each in candidates}, SQL_VALUES)
+            for row in session.connection().execute(_VECTORS, {"ids": some})
         ]
         stored = from_bytes([row.vector for row in rows], self.layout.dim)
         scores, parts = score_parts(self.layout, vector, stored, options.weights)
-        by_id = {row.id: i for i, row in enumerate(rows)}
-        return rank(
-            self._candidates(session, list(by_id), options.filters),
-            {garment_id: float(scores[i]) for garment_id, i in by_id.items()},
-            {g: {part: float(s[i]) for part, s in parts.items()} for g, i in by_id.items()},
-            options.k,
-            options.group,
-        )
-
-    def _candidates(
-        self, session: Session, garment_ids: Sequence[int], filters: Filters
-    ) -> list[Candidate]:
-        query = (
-            select(ItemRow, GarmentRow.id, ItemPhotoRow.address, ItemPhotoRow.position)
-            .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
-            .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
-            .join(
-                ItemPhotoRow,
-                (ItemPhotoRow.item_id == ItemRow.id)
-                & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
-            )
-            .where(filters.clause())
-        )
+        at = {row.id: i for i, row in enumerate(rows)}
+        # A garment can be removed between two reads; its candidates are dropped.
+        there = [each for each in candidates if each.garment_id in at]
+        score_of = {garment_id: float(scores[i]) for garment_id, i in at.items()}
+        ranked = rank(there, score_of, options.k, options.group)
+        items = _items(session, [each.row_id for each in ranked])
         return [
-            Candidate(item, garment_id, address, at)
-            for some in batches(garment_ids, SQL_VALUES)
-            for item, garment_id, address, at in session.execute(
-                query.where(GarmentRow.id.in_(some))
+            hit_of(
+                each,
+                items[each.row_id],
+                score_of[each.garment_id],
+                {part: float(s[at[each.garment_id]]) for part, s in parts.items()},
             )
+            for each in ranked
+            if each.row_id in items
         ]
+
+
+def _candidates(session: Session, garment_ids: Sequence[int], filters: Filters) -> list[Candidate]:
+    query = _CANDIDATES.where(filters.clause()) if filters else _CANDIDATES
+    connection = session.connection()
+    return [
+        Candidate(*row)
+        for some in batches(garment_ids, SQL_VALUES)
+        for row in connection.execute(query, {"ids": some})
+    ]
+
+
+def _items(session: Session, row_ids: Sequence[int]) -> dict[int, ItemRow]:
+    """Return items by their rows' ids."""
+    return {
+        item.id: item
+        for some in batches(row_ids, SQL_VALUES)
+        for item in session.scalars(_ITEMS, {"ids": some})
+    }
 
 
 def chosen_ids(garments: Sequence[DescribedGarment], asked: str) -> list[int]:

@@ -12,20 +12,29 @@ from indexer.tables import ItemRow
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One item that came back: `score` and `parts` in 0..1, larger is nearer."""
+    """One item that came back: `score` and `parts` in 0..1, larger is nearer.
+
+    `confidence` that it is the same product, 0..1, and what to take it for: of calibrated searches.
+    """
 
     item: ItemRow
     garment_id: int
     score: float
     parts: Mapping[str, float]
     matched_photo: str
+    confidence: float | None = None
+    match: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One garment of one item, with its score against the query."""
+    """One garment of one item: what of its rows the order of hits depends on."""
 
-    item: ItemRow
+    row_id: int
+    item_id: str
+    group_id: str
+    duplicate_of: str | None
+    availability: str | None
     garment_id: int
     matched_photo: str
     position: int
@@ -47,39 +56,39 @@ def score_parts(
 def rank(
     candidates: Sequence[Candidate],
     scores: Mapping[int, float],
-    parts: Mapping[int, Mapping[str, float]],
     k: int,
     group: bool,
-) -> list[Hit]:
-    """Return the k best, one an item, and one a group when `group` is set.
+) -> list[Candidate]:
+    """Return the k best by their garments' scores, one an item, one a group when `group` is set.
 
     Equal scores go to what is in stock, then to a variant before its parent row, then by id, so
     that the same question has the same answer.
     """
     ordered = sorted(candidates, key=lambda c: (-scores[c.garment_id], *_tie(c)))
-    best: dict[str, Hit] = {}
-    for candidate in ordered:
-        item = candidate.item
-        key = (item.duplicate_of or item.group_id) if group else item.item_id
-        if key not in best:
-            best[key] = Hit(
-                item,
-                candidate.garment_id,
-                _to_unit(scores[candidate.garment_id]),
-                {part: _to_unit(s) for part, s in parts[candidate.garment_id].items()},
-                candidate.matched_photo,
-            )
+    best: dict[str, Candidate] = {}
+    for each in ordered:
+        best.setdefault((each.duplicate_of or each.group_id) if group else each.item_id, each)
         if len(best) == k:
             break
     return list(best.values())
 
 
+def hit_of(candidate: Candidate, item: ItemRow, score: float, parts: Mapping[str, float]) -> Hit:
+    """Return the hit that a candidate became."""
+    return Hit(
+        item,
+        candidate.garment_id,
+        _to_unit(score),
+        {part: _to_unit(similarity) for part, similarity in parts.items()},
+        candidate.matched_photo,
+    )
+
+
 def _tie(candidate: Candidate) -> tuple[bool, bool, str, int]:
-    item = candidate.item
     return (
-        item.availability == "out_of_stock",
-        item.item_id == item.group_id,
-        item.item_id,
+        candidate.availability == "out_of_stock",
+        candidate.item_id == candidate.group_id,
+        candidate.item_id,
         candidate.position,
     )
 

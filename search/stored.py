@@ -6,13 +6,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from indexer.features import Layout
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
 from indexer.vectors import from_bytes
+
+_STORED = (
+    select(ItemRow, GarmentRow)
+    .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
+    .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
+    .join(
+        ItemPhotoRow,
+        (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
+    )
+    .where(
+        ItemRow.catalogue_id == bindparam("catalogue"),
+        ItemRow.item_id.in_(bindparam("ids", expanding=True)),
+    )
+    .order_by(ItemPhotoRow.position, GarmentRow.confidence.desc(), GarmentRow.id)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,17 +47,9 @@ def find_stored(
     session: Session, catalogue_id: int, layout: Layout, item_ids: Sequence[str]
 ) -> dict[str, StoredGarment]:
     """Return the garments of these items by item id; those the catalogue has not are left out."""
-    rows = session.execute(
-        select(ItemRow, GarmentRow)
-        .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
-        .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
-        .join(
-            ItemPhotoRow,
-            (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
-        )
-        .where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(item_ids))
-        .order_by(ItemPhotoRow.position, GarmentRow.confidence.desc(), GarmentRow.id)
-    )
+    if not item_ids:
+        return {}
+    rows = session.execute(_STORED, {"catalogue": catalogue_id, "ids": item_ids})
     garments: dict[str, list[GarmentRow]] = {}
     items: dict[str, ItemRow] = {}
     for item, garment in rows:

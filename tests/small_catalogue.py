@@ -20,6 +20,7 @@ from indexer.garments import Slot
 from indexer.importing import Importer
 from indexer.models import Models
 from indexer.photo import Photo
+from indexer.places import Wanted
 from indexer.sample import SampleItem, write_shop
 from indexer.settings import Settings
 from indexer.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
@@ -61,7 +62,7 @@ class Watched(Describer):
     count: int = 0
 
     def describe(
-        self, photos: Sequence[Photo], wanted: Sequence[Slot | None] | None = None
+        self, photos: Sequence[Photo], wanted: Sequence[Wanted] | None = None
     ) -> list[list[DescribedGarment]]:
         self.before(self.count)
         self.count += len(photos)

@@ -96,31 +96,64 @@ def _copy_rows(source: str, target: str) -> None:
 @contextmanager
 def running_postgres() -> Iterator[str]:
     """Start a server that listens on a socket file only; skips where none is installed."""
+    with _postgres_folder() as (tools, folder):
+        data = str(folder / "data")
+        _run(tools, folder, "initdb", "-D", data, "-U", "lapel", "--auth=trust", "--no-sync",
+             "-EUTF8")  # fmt: skip
+        with _started(tools, folder) as address:
+            yield address
+
+
+@contextmanager
+def running_replica(server: str) -> Iterator[str]:
+    """Start a streaming replica (a hot standby) of such a server."""
+    socket = str(make_url(server).query["host"])
+    with _postgres_folder() as (tools, folder):
+        copy = ("-D", str(folder / "data"), "-h", socket, "-U", "lapel")
+        _run(tools, folder, "pg_basebackup", *copy, "-R", "-c", "fast", "--no-sync")
+        with _started(tools, folder) as address:
+            yield address
+
+
+def of_database(address: str, name: str) -> str:
+    """Return the address of another database of the same server."""
+    return make_url(address).set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def _postgres_folder() -> Iterator[tuple[Path, Path]]:
+    """Yield the folder of PostgreSQL's programs, and one for a server's files."""
     pytest.importorskip("psycopg", reason="needs: pip install 'lapel[postgres]'")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     initdb = shutil.which("initdb") or (str(found[-1]) if found else None)
     if initdb is None:
         pytest.skip("no PostgreSQL here; install it with: apt-get install postgresql")
-    # It refuses to run as root; `nobody` is everywhere.
-    user = "nobody" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="lapel-pg-"))  # a socket's path must be short
-    if user:
-        shutil.chown(folder, user)
-    control = [str(Path(initdb).with_name("pg_ctl")), "-D", str(folder / "data"), "-w"]
-
-    def run(*command: str) -> None:
-        subprocess.run(
-            command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120
-        )
-
-    data = str(folder / "data")
     try:
-        run(initdb, "-D", data, "-U", "lapel", "--auth=trust", "--no-sync", "-EUTF8")
-        log = str(folder / "log")
-        run(*control, "-l", log, "-o", f"-c listen_addresses='' -k {folder} -F", "start")
-        try:
-            yield f"postgresql+psycopg://lapel@/postgres?host={folder}"
-        finally:
-            run(*control, "-m", "immediate", "stop")
+        if user := _user():
+            shutil.chown(folder, user)
+        yield Path(initdb).resolve().parent, folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _started(tools: Path, folder: Path) -> Iterator[str]:
+    control = ("-D", str(folder / "data"), "-w")
+    options = f"-c listen_addresses='' -k {folder} -F"
+    _run(tools, folder, "pg_ctl", *control, "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://lapel@/postgres?host={folder}"
+    finally:
+        _run(tools, folder, "pg_ctl", *control, "-m", "immediate", "stop")
+
+
+def _user() -> str | None:
+    return "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+
+
+def _run(tools: Path, folder: Path, program: str, *words: str) -> None:
+    command = [str(tools / program), *words]
+    subprocess.run(
+        command, user=_user(), cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120
+    )

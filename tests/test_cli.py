@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 from pycocotools import mask as coco
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
 from api.cli import app
+from indexer.catalogue import Catalogue
 from indexer.models import Models
 from indexer.photo import read_photo
+from indexer.settings import Settings
+from indexer.tables import ItemPhotoRow
 from tests.conftest import Shop
 
 GARMENT_KEYS = {"id", "slot", "category", "confidence", "box", "colours", "attributes"}
@@ -25,7 +30,7 @@ RESULT_KEYS = {"item_id", "group_id", "score", "parts", "matched_photo", "title"
 @pytest.fixture(autouse=True)
 def _loaded(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
     """Load the models once for all tests; they are the real ones."""
-    monkeypatch.setattr("indexer.models.load_models", lambda settings: models)
+    monkeypatch.setattr("indexer.models.load_models", lambda settings, *_: models)
 
 
 def lapel(*words: object) -> Result:
@@ -127,6 +132,21 @@ def test_html_page_holds_everything(home: Path, street_photo: Path, tmp_path: Pa
     assert "0 bytes" in text
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert "https://" not in text
+
+
+def test_html_page_shows_pictures_that_lie_on_the_web(
+    home: Path, street_photo: Path, tmp_path: Path
+) -> None:
+    catalogue = Catalogue.open(Settings(home=home))
+    with Session(catalogue.engine) as session:
+        session.execute(update(ItemPhotoRow).values(address="https://x.test/a.jpg"))
+        session.commit()
+    catalogue.engine.dispose()
+    page = tmp_path / "result.html"
+    assert lapel("--home", home, "search", street_photo, "--html", page, "--k", 3).exit_code == 0
+    text = page.read_text("utf-8")
+    assert text.count("data:image/jpeg;base64,") >= 1 + 3
+    assert "no picture" not in text.split("</style>")[1]
 
 
 def test_detect_gives_masks_that_coco_reads(shop: Shop, street_photo: Path, tmp_path: Path) -> None:

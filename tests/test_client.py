@@ -1,13 +1,10 @@
 """The typed client against a real server on loopback."""
 
 import io
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from PIL import Image
 
 from api.app import create_app
@@ -17,22 +14,15 @@ from indexer.models import Models
 from indexer.sample import draw
 from indexer.settings import Settings
 from tests.conftest import Shop
+from tests.serving import serving
 
 
 @pytest.fixture(scope="module")
 def address(models: Models, shop: Shop) -> Iterator[str]:
     limits = Limits(rate_per_minute=0, body_bytes=2_000_000)
     app = create_app(Settings(home=shop.home), limits, load=lambda settings: models)
-    config = uvicorn.Config(app, log_level="warning", ws="none")
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as opened:
-        thread = threading.Thread(target=server.run, args=([opened],))
-        thread.start()
-        while not server.started:
-            threading.Event().wait(0.01)
-        yield f"http://127.0.0.1:{opened.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+    with serving(app) as found:
+        yield found
 
 
 @pytest.fixture

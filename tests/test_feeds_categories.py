@@ -3,8 +3,6 @@
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -21,11 +19,10 @@ from indexer.categories import (
     slot_of,
     use_words_of,
 )
-from indexer.category_guess import guess_by_text
+from indexer.category_guess import SlotGuess
 from indexer.errors import SettingsError, TextTowerUntrained
-from indexer.feeds.assembly import fill_categories
-from indexer.feeds.record import ItemRecord, RowError
-from indexer.models import Encoder, Models
+from indexer.feeds.record import ItemRecord
+from indexer.models import Models
 
 LINES = Path(__file__).with_suffix("").with_name("test_feeds_titles.tsv").read_text("utf-8")
 TITLES = [tuple(line.split("\t")) for line in LINES.splitlines() if not line.startswith("#")]
@@ -108,43 +105,46 @@ def test_words_that_cannot_be_used_are_named(row: str, said: str, own_words: Pat
         use_words_of(own_words.parent)
 
 
+def record(title: str, **fields: str) -> ItemRecord:
+    category = find_category(title)
+    slot = slot_of(category) if category else None
+    return ItemRecord(title, "g", ("p",), title, category=category, slot=slot, fields=fields)
+
+
 def test_a_guess_is_asked_only_where_no_word_says_anything() -> None:
     asked: list[str] = []
 
-    def guess(text: str) -> str | None:
-        asked.append(text)
-        return "skirt" if "Zephyr" in text else None
+    def embed_text(texts: Sequence[str]) -> NDArray[np.float32]:
+        asked.extend(texts)
+        known = {"skirt": 0, "zephyr": 0}  # all others lie apart from it, and from each other
+        at = [known.get(text, 1 + i % 30) for i, text in enumerate(texts)]
+        return np.eye(31, dtype=np.float32)[at]
 
-    def record(title: str, **fields: str) -> ItemRecord:
-        category = find_category(title)
-        slot = slot_of(category) if category else None
-        return ItemRecord(title, "g", ("p",), title, category=category, slot=slot, fields=fields)
-
-    given: list[ItemRecord | RowError] = [
-        record("Zephyr"), record("Jeans"), record("Leather belt"), record("Qwert"), record(""),
-        record("Nimbus", product_type="Belts"), RowError(1, "x", "bad"),
-    ]  # fmt: skip
-    filled = list(fill_categories(given, guess))
-    assert asked == ["Zephyr", "Qwert"]
-    assert isinstance(filled[0], ItemRecord)
-    assert (filled[0].category, filled[0].slot) == ("skirt", "bottom")
-    assert filled[1:] == given[1:]
+    guess = SlotGuess(embed_text)
+    assert guess.slots_of([record("Jeans"), record("Leather belt"), record("")]) == {}
+    assert asked == []  # no model is woken for what words say
+    given = [record("Zephyr 2"), record("Nimbus", product_type="Belts"), record("*-12")]
+    assert guess.slots_of(given) == {"Zephyr 2": "bottom"}
+    assert asked[-1] == "zephyr"
+    before = len(asked)
+    assert guess.slots_of([record("ZEPHYR 3")]) == {"ZEPHYR 3": "bottom"}
+    assert len(asked) == before
+    assert guess.slots_of([record("1", category="zephyr")]) == {"1": "bottom"}
 
 
 def test_the_text_tower_guesses_what_it_hears_and_nothing_else(models: Models) -> None:
-    guess = guess_by_text(models.encoder)
-    assert guess("quilted puffer jacket") == "jacket"
-    assert guess("slim jeans") == "jeans"
-    for nothing in ("", "Beaumont Summit Kit", "Nimbus 2000", "leather watch", "gift card"):
-        assert guess(nothing) is None
+    guess = SlotGuess(models.encoder.embed_text)
+    heard = ["Circe Hooded Ice", "Skinny denim", "hoodi"]  # no word of the table is in them
+    nothing = ["Beaumont Summit Kit", "Nimbus 2000", "gift card", "Lucia Cross-Fit -XL-Black"]
+    slots = guess.slots_of(map(record, [*heard, *nothing]))
+    assert slots == {"Circe Hooded Ice": "top", "Skinny denim": "bottom", "hoodi": "top"}
 
 
 def test_an_encoder_that_knows_no_text_never_guesses() -> None:
     def embed_text(texts: Sequence[str]) -> NDArray[np.float32]:
         raise TextTowerUntrained("no text")
 
-    deaf = cast(Encoder, SimpleNamespace(embed_text=embed_text))
-    assert guess_by_text(deaf)("slim jeans") is None
+    assert SlotGuess(embed_text).slots_of([record("Zephyr")]) == {}
 
 
 def test_titles_of_a_real_shop_name_the_slot(shared: Path) -> None:

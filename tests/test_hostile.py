@@ -86,7 +86,7 @@ def test_deep_greys_are_scaled() -> None:
 
 def test_a_photo_of_a_telephones_tiles_is_read() -> None:
     photo = read_photo(Derived("HEIF", "grid", 16, (4_000, 3_800)).content())
-    assert photo.image_hw == (3_800, 4_000)
+    assert photo.photo_hw == (3_800, 4_000)
 
 
 def test_a_tone_map_does_not_count_twice() -> None:

@@ -120,7 +120,7 @@ def test_very_many_columns(tmp_path: Path) -> None:
 
 @pytest.fixture
 def _models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.models.load_models", lambda settings: dots(1).models)
+    monkeypatch.setattr("indexer.models.load_models", lambda settings, *_: dots(1).models)
 
 
 def lapel(*words: object) -> Result:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,32 @@ def test_an_import_runs_beside_searches_and_lists_its_errors(
     assert listed.headers["content-type"].startswith("text/csv")
     assert listed.text.count("photo_missing") >= len(shop.items)
     assert client.get("/v1/jobs/none").status_code == 404
+
+
+def test_an_import_with_columns_named_and_one_of_a_folder(
+    client: TestClient, shop: Shop, home: Path
+) -> None:
+    folder = home / "import"
+    shutil.copytree(shop.folder / "images", folder / "photos")
+    (folder / "empty").mkdir()
+    name = f"{shop.items[0].item_id}_worn.jpg"
+    (folder / "shop.csv").write_text(f"code;label;front\nx1;Blaues Hemd;{name}\n", "utf-8")
+    path = "/v1/catalogues/winter/import"
+    named = {"mapping": ["id=code", "title=label", "photos=front"]}
+    feed = {"source": "shop.csv", "images": "photos"}
+    for wrong in ({"mapping": ["code"]}, {"mapping": "id=code"}, {**named, "format": "google"}):
+        assert client.post(path, json=feed | wrong).status_code == 422, wrong
+    first = client.post(path, json=feed | named)
+    second = client.post(path, json={"source": "photos", "images": "empty"})
+    client.app.state.lapel.jobs.join()  # type: ignore[attr-defined]
+    done = client.get(first.headers["location"]).json()
+    assert (done["status"], done["counts"]["added"]) == ("done", 1), done
+    item = client.get("/v1/catalogues/winter/items/x1").json()
+    assert (item["title"], item["slot"]) == ("Blaues Hemd", "top")
+    # A folder's photos lie in it, whatever `images` says, as on the command line.
+    done = client.get(second.headers["location"]).json()
+    assert (done["status"], done["counts"]["failed"]) == ("done", 0), done
+    assert done["counts"]["added"] == 2 * len(shop.items)
 
 
 def test_what_another_process_wrote_is_found(client: TestClient, shop: Shop, home: Path) -> None:

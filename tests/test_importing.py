@@ -2,22 +2,29 @@
 
 import csv
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from indexer.attributes import AttributeHeads
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
+from indexer.errors import ModelError
 from indexer.feeds import read_feed
 from indexer.feeds.record import ItemRecord
 from indexer.importing import Importer
+from indexer.models import Models
 from indexer.sample import draw, encode_jpeg
 from indexer.settings import Settings
 from indexer.tables import ItemPhotoRow
-from tests.conftest import Shop, import_again, is_consistent
+from tests.conftest import SeesNothing, Shop, import_again, is_consistent
+from tests.small_catalogue import Dots, table_sizes
 
 pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL
 
@@ -146,3 +153,28 @@ def test_a_path_with_a_nul_is_one_bad_picture(
     ]
     report = Importer(catalogue, describer, shop.folder, shop.folder).run(records)
     assert (report.added, report.failed) == (1, 1)
+
+
+class Broken(Dots):
+    """An Encoder whose later answers hold what is no number."""
+
+    value = float("nan")
+
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        rows = super().embed(crops)
+        rows[-1, 3] = self.value
+        return rows
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_an_encoder_that_gives_no_numbers_is_named_and_nothing_is_written(
+    shop: Shop, tmp_path: Path, value: float
+) -> None:
+    encoder = Broken(1)
+    encoder.value = value
+    catalogue = Catalogue.open(Settings(home=tmp_path / "home"), create=True)
+    describer = Describer(Models(SeesNothing(), encoder, AttributeHeads([])))
+    with pytest.raises(ModelError, match="no numbers"):
+        Importer(catalogue, describer, shop.folder).run(read_feed(shop.feed))
+    assert table_sizes(catalogue) == [1, 0, 0, 0]
+    assert len(catalogue.vectors) == 0

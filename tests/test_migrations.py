@@ -1,5 +1,7 @@
 """Tables brought up and down between all versions, with rows in them, on both databases."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from indexer.tables import Table
 from migrations import __path__ as folders
 from tests.stores import Store
 
+SCRIPTS = Path(next(iter(folders))) / "versions"
 RELEASED = sorted(each.revision for each in ScriptDirectory(next(iter(folders))).walk_revisions())
 
 
@@ -104,6 +107,18 @@ def test_tables_are_made_all_or_none(engine: sa.Engine) -> None:
         connection.execute(sa.text("DROP TABLE photo"))
     upgrade(engine)
     assert difference(engine) == []
+
+
+def test_versions_are_known_without_alembic(small: Catalogue) -> None:
+    assert [path.name[:4] for path in sorted(SCRIPTS.glob("0*_*.py"))] == RELEASED
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys\nfrom pathlib import Path\n"
+         "from indexer.catalogue import Catalogue\nfrom indexer.settings import Settings\n"
+         f"print(Catalogue.open(Settings(home=Path({str(small.settings.home)!r}))).id)\n"
+         "print({'alembic', 'mako'} & set(sys.modules))"],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [str(small.id), "set()"]
 
 
 def test_some_who_begin_at_once(engine: sa.Engine, store: Store, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from indexer.errors import (
     PhotoUnreadable,
 )
 from indexer.photo import MAX_BYTES, read_photo
+from indexer.scaling import LEAST_SIDE_PX, divisor
 
 RED_LEFT = np.zeros((40, 60, 3), np.uint8)
 RED_LEFT[:, :30] = (200, 30, 30)
@@ -177,3 +178,44 @@ except PhotoUnreadable as error:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert "not a picture in a known format" in done.stdout, done.stderr
+
+
+def large_scene(height: int, width: int) -> Image.Image:
+    """Soft shades, and a red square in the upper left: a decoder's rounding changes them little."""
+    down, right = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    pixels = (np.stack([down, right, 1 - down], axis=2) * 200 + 20).astype(np.uint8)
+    pixels[: height // 8, : width // 8] = (200, 30, 30)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_large_photo_is_decoded_smaller_whatever_its_format(kind: str) -> None:
+    height, width = 2 * LEAST_SIDE_PX + 1, 2 * LEAST_SIDE_PX + 101  # neither side is even
+    content = encoded(large_scene(height, width), kind, quality=95)
+    photo, whole = read_photo(content), read_photo(content, in_full=True)
+    assert photo.photo_hw == whole.photo_hw == whole.image_hw == (height, width)
+    assert photo.image_hw == ((height + 1) // 2, (width + 1) // 2)
+    mean = whole.pixels[:-1, :-1].reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3))
+    assert np.abs(photo.pixels[:-1, :-1] - mean).mean() < 1
+
+
+def test_a_large_photo_that_lies_is_turned_and_keeps_its_size() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(large_scene(2_000, 4_000), "JPEG", exif=exif, quality=90)
+    photo = read_photo(content)
+    assert photo.photo_hw == (4_000, 2_000)
+    assert photo.image_hw == (2_000, 1_000)
+    assert photo.pixels[20, -20].tolist() == pytest.approx([200, 30, 30], abs=12)
+
+
+def test_a_cut_large_photo_is_still_refused() -> None:
+    content = encoded(large_scene(2_000, 4_000), "JPEG")
+    with pytest.raises(PhotoTruncated):
+        read_photo(content[: len(content) // 2])
+
+
+def test_shop_photos_and_panoramas_keep_their_pixels() -> None:
+    assert divisor((1_200, 1_600)) == divisor((20_000, 1_900)) == 1
+    assert divisor((4_000, 3_000)) == 2
+    assert divisor((6_000, 8_000)) == 4

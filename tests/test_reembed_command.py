@@ -19,7 +19,7 @@ OTHERS = dots(2)
 @pytest.fixture(autouse=True)
 def _loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings name models without weights, other than those that made the catalogue."""
-    monkeypatch.setattr("indexer.models.load_models", lambda settings: OTHERS.models)
+    monkeypatch.setattr("indexer.models.load_models", lambda settings, *_: OTHERS.models)
 
 
 def reembed(catalogue: Catalogue, *words: str) -> Result:
@@ -95,13 +95,13 @@ def test_stopped_by_hand_it_goes_on(small: Catalogue, monkeypatch: pytest.Monkey
         if count >= 16:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("api.model_commands.load_describer", lambda settings: watched(2, stop))
+    monkeypatch.setattr("api.model_commands.load_describer", lambda *_, **__: watched(2, stop))
     stopped = reembed(small)
     assert stopped.exit_code == 130
     assert "goes on from here" in stopped.stderr
     assert_made_by(fresh(small), dots(1))
     monkeypatch.undo()
-    monkeypatch.setattr("indexer.models.load_models", lambda settings: OTHERS.models)
+    monkeypatch.setattr("indexer.models.load_models", lambda settings, *_: OTHERS.models)
     done = reembed(small, "--json")
     assert "16 of them described already" in done.stderr
     assert read(done)["described"] == 25

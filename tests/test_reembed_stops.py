@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,9 @@ from tests.small_catalogue import (
     fresh,
     watched,
 )
+from tests.stores import Store
+
+pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL
 
 
 def test_stopped_it_goes_on_where_it_was(small: Catalogue) -> None:
@@ -64,10 +66,10 @@ def test_a_crash_before_the_commit_leaves_the_old(
         raise Stop
 
     old = described_as(small)
-    monkeypatch.setattr(place, crash)
-    with pytest.raises(Stop):
-        Reembedder(small, dots(2)).run()
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(place, crash)
+        with pytest.raises(Stop):
+            Reembedder(small, dots(2)).run()
     assert described_as(fresh(small)) == old
     assert_made_by(small, dots(1))
     last = watched(2)
@@ -80,17 +82,17 @@ def test_a_crash_before_the_commit_leaves_the_old(
 def test_a_crash_after_the_commit_leaves_the_new(
     small: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_vectors = Catalogue.vectors.fget  # type: ignore[attr-defined]
+    save_vectors = Catalogue.save_vectors
 
-    def crash_when_switched(self: Catalogue) -> Any:
+    def crash_when_switched(self: Catalogue, is_sparing: bool = False) -> None:
         if self.id == small.id and self.row().fingerprint == dots(2).models.fingerprint:
             raise Stop
-        return open_vectors(self)
+        save_vectors(self, is_sparing)
 
-    monkeypatch.setattr(Catalogue, "vectors", property(crash_when_switched))
-    with pytest.raises(Stop):
-        Reembedder(small, dots(2)).run()
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalogue, "save_vectors", crash_when_switched)
+        with pytest.raises(Stop):
+            Reembedder(small, dots(2)).run()
     assert_made_by(small, dots(2))
     assert is_consistent(fresh(small))
     assert Reembedder(fresh(small), dots(2)).run().switched is None
@@ -108,14 +110,16 @@ def kill(count):
     if count >= 16:
         os.kill(os.getpid(), signal.SIGKILL)
 
-Reembedder(Catalogue.open(Settings(home=Path(sys.argv[1]))), watched(2, kill)).run()
+settings = Settings(home=Path(sys.argv[1]), database_url=sys.argv[2])
+Reembedder(Catalogue.open(settings), watched(2, kill)).run()
 """
 
 
-def test_killed_it_goes_on_where_it_was(small: Catalogue) -> None:
+def test_killed_it_goes_on_where_it_was(small: Catalogue, store: Store) -> None:
     old = described_as(small)
+    home = small.settings.home
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(small.settings.home)],
+        [sys.executable, "-c", KILLED, str(home), store.url(home)],
         cwd=Path(__file__).parents[1],
         env={**os.environ, "PYTHONPATH": "."},
         capture_output=True,

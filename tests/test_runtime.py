@@ -196,8 +196,9 @@ def test_any_open_clip_model_is_compiled(tiny: Path, tmp_path: Path) -> None:
             assert (compiled.dim, compiled.fill) == (exact.dim, exact.fill)
             cosines = (compiled.embed(crops) * exact.embed(crops)).sum(axis=1)
             assert cosines.min() >= BOUNDS["bf16"]
-    texts = ["blue jeans", "a red dress"]
-    np.testing.assert_allclose(compiled.embed_text(texts), exact.embed_text(texts), atol=1e-5)
+            texts = ["blue jeans", "a red dress", "brown " * 30]
+            cosines = (compiled.embed_text(texts) * exact.embed_text(texts)).sum(axis=1)
+            assert cosines.min() >= (BOUNDS["fp32"] if precision == "fp32" else BOUNDS["bf16"])
     assert compiled.embed([]).shape == (0, exact.dim)
 
 

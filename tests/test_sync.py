@@ -1,32 +1,32 @@
 """A catalogue brought to what a feed says: the plan, the limits, and going on after a stop."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from indexer.attributes import AttributeHeads
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
 from indexer.errors import SyncRefused
 from indexer.feeds.record import ItemRecord, RowError
 from indexer.garments import Garments, Slot
 from indexer.importing import Importer
+from indexer.models import Models
 from indexer.photo import Photo
 from indexer.pictures import Pictures
+from indexer.reembed import Reembedder
 from indexer.sample import SampleItem, draw, encode_jpeg
 from indexer.settings import Settings
 from indexer.sync import Mode, Plan, Sync, Synced
-from indexer.tables import FaultRow, ItemRow
-from tests.conftest import SeesNothing, Shop, is_consistent
-from tests.small_catalogue import ITEMS, LATE, Watched, dots, record_of, watched
+from indexer.tables import FaultRow, GarmentRow, ItemGarmentRow, ItemRow
+from tests.conftest import SeesNothing, is_consistent
+from tests.small_catalogue import ITEMS, LATE, Dots, Watched, dots, record_of, watched
 
 Row = ItemRecord | RowError
 
@@ -100,6 +100,50 @@ def test_another_slot_is_a_picture_to_be_looked_at_again(small: Catalogue, tmp_p
     rows[0] = replace(first, slot="outer" if first.slot != "outer" else "top")
     plan, done = synced(small, tmp_path, rows)
     assert (plan.changed_pictures, plan.pictures, done.imported.embedded_photos) == (1, 2, 2)
+
+
+class Hears(Dots):
+    """An Encoder without a network to whom one word of no table is a pair of jeans."""
+
+    speaks_text = True
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        at = [0 if text in ("jeans", "zephyr") else 1 + i % 60 for i, text in enumerate(texts)]
+        return np.eye(61, dtype=np.float32)[at]
+
+
+def test_a_slot_is_guessed_for_the_photos_and_the_item_stays_as_its_feed_says(
+    small: Catalogue, tmp_path: Path
+) -> None:
+    def guessing(seed: int) -> Watched:
+        return Watched(Models(SeesNothing(), Hears(seed), AttributeHeads([])))
+
+    photos = record_of(LATE).photos
+    new = ItemRecord("z", "z", photos, title="Zephyr 7")
+    plan, done = synced(small, tmp_path, [new], describer=guessing(1))
+    assert (plan.added, done.imported.embedded_photos) == (1, 2)
+    assert guessed(small) == ((None, None), ["bottom"] * 2)
+    again = guessing(1)
+    plan, _ = synced(small, tmp_path, [new], describer=again)
+    assert (plan.unchanged, plan.pictures, again.count) == (1, 0, 0)
+    plan, _ = synced(small, tmp_path, [replace(new, price=1.0)], describer=again)
+    assert (plan.changed_fields, plan.changed_pictures, again.count) == (1, 0, 0)
+    Reembedder(small, guessing(2)).run()
+    assert guessed(small) == ((None, None), ["bottom"] * 2)
+    said = replace(new, slot="top")
+    plan, _ = synced(small, tmp_path, [said], describer=guessing(2))
+    assert (plan.changed_pictures, plan.pictures) == (1, 2)
+    assert guessed(small) == (("top", None), ["top"] * 2)
+    assert is_consistent(small)
+
+
+def guessed(catalogue: Catalogue) -> tuple[tuple[str | None, str | None], list[str]]:
+    """What is stored of the item, and the slots of its garments."""
+    with Session(catalogue.engine) as session:
+        item = session.scalars(select(ItemRow).where(ItemRow.item_id == "z")).one()
+        own = select(ItemGarmentRow.garment_id).where(ItemGarmentRow.item_id == item.id)
+        slots = session.scalars(select(GarmentRow.slot).where(GarmentRow.id.in_(own)))
+        return (item.slot, item.category), list(slots)
 
 
 def test_mirror_removes_what_the_feed_does_not_name(small: Catalogue, tmp_path: Path) -> None:
@@ -192,80 +236,3 @@ class Counting(SeesNothing):
     def detect(self, photos: Sequence[Photo]) -> list[Garments]:
         self.seen.append(len(photos))
         return super().detect(photos)
-
-
-def lapel(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from api.cli import app; app()", *arguments],
-        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[1],
-    )  # fmt: skip
-
-
-def test_the_command_shows_a_plan_and_does_it(shop: Shop, home: Path, tmp_path: Path) -> None:
-    feed = tmp_path / "feed.tsv"
-    lines = shop.feed.read_text("utf-8").splitlines()
-    feed.write_text("\n".join([*lines[:-1], lines[-1].replace(" EUR", "1 EUR")]) + "\n", "utf-8")
-    where = ("--home", str(home), "sync", str(feed), "--images", str(shop.folder))
-    done = lapel(*where, "--mode", "mirror", "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "changed           1  1 in words or numbers only" in done.stdout
-    assert "loading models" not in done.stderr  # a plan needs none
-    feed.write_text("\n".join(lines[:2]) + "\n", "utf-8")
-    done = lapel(*where, "--mode", "mirror", "--json")
-    assert (done.returncode, json.loads(done.stdout)["plan"]["unchanged"]) == (2, 1)
-    assert "--max-removed 9" in done.stderr
-    feed.write_text("\n".join(lines[:-1]) + "\n", "utf-8")
-    done = lapel(*where, "--mode", "mirror", "--json", "--yes")
-    assert done.returncode == 0, done.stderr
-    planned, did = map(json.loads, done.stdout.splitlines())
-    assert (planned["plan"]["removed"], did["done"]["removed"]) == (1, 1)
-    bad = lapel(*where, "--max-removed", "much")
-    assert (bad.returncode, "give one like 20%" in bad.stderr) == (2, True)
-
-
-DRIVER = """
-import sys
-from pathlib import Path
-from tests.small_catalogue import *
-from tests.test_sync import rows_of, synced
-from tests.conftest import SHOP_ITEMS
-def before(count):
-    print(count, flush=True)
-    if count >= int(sys.argv[2]):
-        import os, signal
-        os.kill(os.getpid(), signal.SIGKILL)
-tmp = Path(sys.argv[1])
-catalogue = Catalogue.open(Settings(home=tmp / "home"), create=True)
-import indexer.importing
-indexer.importing.ITEMS_A_BATCH = 4
-describer = watched(1, before)
-plan, done = synced(catalogue, tmp, rows_of(), "mirror", describer=describer)
-print(plan.added, plan.unchanged, done.imported.embedded_photos, flush=True)
-"""
-
-
-def test_killed_it_goes_on_where_it_was(drawn: Path, tmp_path: Path) -> None:
-    (tmp_path / "shop").symlink_to(drawn)
-
-    def run(stop_after: int) -> tuple[int, list[str]]:
-        done = subprocess.run(
-            [sys.executable, "-c", DRIVER, str(tmp_path), str(stop_after)],
-            capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        )  # fmt: skip
-        assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        return done.returncode, done.stdout.split("\n")
-
-    code, _ = run(16)
-    assert code == -signal.SIGKILL
-    catalogue = Catalogue.open(Settings(home=tmp_path / "home"))
-    before = len(ids_of(catalogue))
-    assert 4 <= before < 21
-    code, said = run(1_000)
-    assert code == 0
-    added, unchanged, described = map(int, said[-2].split())
-    assert (added, unchanged) == (21 - before, before)
-    assert described <= 40 - 2 * before + 1
-    assert len(ids_of(catalogue)) == 21
-    assert is_consistent(catalogue)

@@ -97,7 +97,7 @@ def test_an_encoder_without_text_still_knows_colours_and_kinds(models: Models) -
 def test_the_command_line_takes_texts(
     monkeypatch: pytest.MonkeyPatch, catalogue: Catalogue, models: Models
 ) -> None:
-    monkeypatch.setattr("indexer.models.load_models", lambda settings: models)
+    monkeypatch.setattr("indexer.models.load_models", lambda settings, *_: models)
     home = str(catalogue.settings.home)
     words = ["--home", home, "search", "--text", "blue jeans", "--text", " ", "--json", "--k", "2"]
     result = CliRunner().invoke(app, words)

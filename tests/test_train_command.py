@@ -33,7 +33,7 @@ app.add_typer(commands)
 @pytest.fixture(autouse=True)
 def _loaded(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
     """Load the models once for all tests; they are the real ones."""
-    monkeypatch.setattr("indexer.models.load_models", lambda settings: models)
+    monkeypatch.setattr("indexer.models.load_models", lambda settings, *_: models)
 
 
 def train(home: Path, *words: object) -> Result:
@@ -73,7 +73,7 @@ def trained(
     rows = [*shop_rows(shop), {**shop_rows(shop)[0], "photo": "missing.jpg"}]
     labels = write_labels(folder / "labels.csv", rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("indexer.models.load_models", lambda settings: models)
+        patch.setattr("indexer.models.load_models", lambda settings, *_: models)
         result = train(folder / "home", labels, "--keep-all", "--steps", 200, "--json")
     return result, folder / "home" / "attributes"
 

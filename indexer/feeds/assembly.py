@@ -1,7 +1,6 @@
 """What a row of any format says, in one vocabulary, in; an item record out."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from indexer.categories import find_kind, find_kind_in_path, most_telling, slot_of
@@ -77,23 +76,6 @@ def attempt(row: int, item_id: str, build: Callable[[], ItemRecord]) -> ItemReco
         return build()
     except ValueError as error:
         return RowError(row, storable(item_id), str(error))
-
-
-def fill_categories(
-    records: Iterable[ItemRecord | RowError], guess: Callable[[str], str | None]
-) -> Iterator[ItemRecord | RowError]:
-    """Yield the records, with `guess(text) -> category` asked where no word names a garment.
-
-    It is not asked where a word names what is none, such as a belt: it would find one.
-    """
-    for record in records:
-        if isinstance(record, RowError) or record.slot is not None or not record.title:
-            yield record
-            continue
-        is_other = any(kinds_of({**record.fields, "title": record.title}))
-        category = None if is_other else guess(record.title)
-        slot = slot_of(category) if category else None
-        yield replace(record, category=category, slot=slot) if category else record
 
 
 def _price(said: Mapping[str, str]) -> tuple[float | None, str | None, dict[str, str]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from indexer.errors import FeedError
+from indexer.temporary_rows import temporary_rows
 
 _CACHE_KIB = 16_384  # pages in memory; what is asked next mostly lies beside what was asked last
 
@@ -18,11 +19,8 @@ class KeyedTexts:
     """First filled, then asked. Not for two threads at once."""
 
     def __init__(self) -> None:
-        self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._file.execute("PRAGMA journal_mode = OFF")
+        self._file = temporary_rows(_CACHE_KIB)
         self._file.execute("CREATE TABLE texts (key TEXT, text TEXT)")
-        self._file.execute("BEGIN")
         self._is_filled = False
         self._last: tuple[str, list[str]] = ("", [])
 
@@ -39,7 +37,7 @@ class KeyedTexts:
         """Return the texts of a key in the order they came; variants ask for the same in turn."""
         if not self._is_filled:
             with _disk_errors():
-                self._file.execute("COMMIT")
+                self._file.commit()
                 self._file.execute("CREATE INDEX of_key ON texts (key)")
             self._is_filled = True
         if self._last[0] != key or not self._last[1]:

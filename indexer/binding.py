@@ -1,0 +1,37 @@
+"""A catalogue's row and models in, whether they fit out."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from indexer.errors import CatalogueEmpty, CatalogueError, FingerprintMismatch
+from indexer.features import Layout
+from indexer.settings import Settings
+from indexer.tables import CatalogueRow
+
+
+def layout_of(row: CatalogueRow) -> Layout:
+    """Return how long each part of a catalogue's vectors is. Raises CatalogueEmpty."""
+    if row.layout is None:
+        raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
+    return Layout(**row.layout)
+
+
+def mismatch(made_by: str | None, loaded: str | None, has_garments: bool = True) -> CatalogueError:
+    """Return the error for models that are not those by which a catalogue was made."""
+    if not has_garments:
+        return CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
+    return FingerprintMismatch(
+        f"this catalogue's vectors were made by models {made_by}, the models loaded now are "
+        f"{loaded}; describe its photos with these by `lapel reembed`, or set LAPEL_DETECTOR, "
+        "LAPEL_ENCODER and LAPEL_ATTRIBUTES as they were"
+    )
+
+
+def unknown_name(session: Session, settings: Settings) -> CatalogueEmpty:
+    """Return the error for a catalogue that is not there, with the names of those that are."""
+    every = session.scalars(select(CatalogueRow.name)).all()
+    names = [name for name in every if not name.startswith("~")]
+    return CatalogueEmpty(
+        f"no catalogue {settings.catalogue!r} in {settings.home}; "
+        f"there is {', '.join(names) or 'none yet'}; make one with `lapel index`"
+    )

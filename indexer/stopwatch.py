@@ -1,0 +1,33 @@
+"""Stages of a work in, the seconds that each took out, whichever threads did it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """Adds up `seconds` by stage, and `waited`: those in which its thread did not compute.
+
+    That is for a disk, the network, another thread, or a core that something else has.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    waited: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Count the time until the end as that of a stage."""
+        start, computed = time.perf_counter(), time.thread_time()
+        yield
+        self.add(stage, time.perf_counter() - start, time.thread_time() - computed)
+
+    def add(self, stage: str, seconds: float, computed: float) -> None:
+        """Count seconds, of which so many were computed in."""
+        with self._lock:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+            waited = max(0.0, seconds - computed)
+            self.waited[stage] = self.waited.get(stage, 0.0) + waited

@@ -1,0 +1,74 @@
+"""A weighted query, slots and filters in, the nearest garments that may be found out, best first.
+
+A loose filter is checked on the nearest garments of the slots: where enough of them match, these
+are the nearest that match, and no set of all that match need be read. For a narrow one there is
+such a set, kept for the next query (`allowed_sets.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from indexer.catalogue import Catalogue
+from indexer.milvus_vectors import MilvusIndex
+from search.allowed_sets import AllowedSets, kept_part, matching_among
+from search.filters import Filters
+from search.milvus_filters import expression, nearest_where
+
+# Garments of which it is asked whether they match, before all that match are read: of a filter that
+# passes 5 %, 50 do. Asking takes as long as finding them among a million.
+LOOKED_AT = 1_000
+FURTHER = 4  # times as many, when the first were too few
+
+
+def nearest(
+    session: Session,
+    catalogue: Catalogue,
+    weighted: NDArray[np.float32],
+    slots: Sequence[str] | None,
+    filters: Filters,
+    wanted: int,
+) -> Iterator[list[int]]:
+    """Yield the ids of the nearest garments, `wanted` of them and then ever more, until all.
+
+    Those that match are among them, best first; others may be, too. Raises QueryError.
+    """
+    vectors, sets = catalogue.vectors, AllowedSets.of(catalogue)
+    asked, kept = None if slots is None else tuple(slots), kept_part(filters)
+    version = sets.version(session)
+    sets.check(session, version, filters)
+    if isinstance(vectors, MilvusIndex):  # it filters by itself, as long as it has the fields
+        where = expression(slots, kept_part(filters))
+        if where is not None and (yield from nearest_where(vectors, weighted, where, wanted)):
+            return
+    allowed = sets.among_slots(session, version, asked)
+    if kept:
+        within = allowed
+        allowed = sets.among_matching(session, version, asked, kept, read=False)
+        if allowed is None:
+            looked = max(LOOKED_AT, FURTHER * wanted)
+            ids = vectors.search(weighted, looked, within)[0].tolist()
+            yield from _passing(session, ids, kept, wanted)
+            if looked >= (len(vectors) if within is None else len(within)):
+                return
+            allowed = sets.among_matching(session, version, asked, kept, read=True)
+    reachable = len(vectors) if allowed is None else len(allowed)
+    while wanted < reachable:
+        yield vectors.search(weighted, wanted, allowed)[0].tolist()
+        wanted *= FURTHER
+    yield vectors.search(weighted, reachable, allowed)[0].tolist()
+
+
+def _passing(
+    session: Session, ids: Sequence[int], filters: Filters, wanted: int
+) -> Iterator[list[int]]:
+    """Yield those of the nearest garments whose items match: the first `wanted`, then all."""
+    passing: list[int] = []
+    for some in (ids[: FURTHER * wanted], ids[FURTHER * wanted :]):
+        matching = matching_among(session, some, filters)
+        passing += [each for each in some if each in matching]
+        if len(passing) >= wanted:
+            yield passing[:wanted]
+    yield passing

@@ -109,8 +109,11 @@ def some_filter(rng: random.Random, depth: int = 2) -> dict[str, Any]:
         return {rng.choice(["and", "or"]): parts}
     if rng.random() < 0.4:
         price = rng.choice(PRICES[1:])
-        said: dict[str, Any] = rng.choice([{"gte": price}, {"lte": price}, {"eq": price}, {"ne": price},
-                           {"in": [price, 10.0]}, {"exists": rng.random() < 0.5}])  # fmt: skip
+        prices: list[dict[str, Any]] = [
+            {"gte": price}, {"lte": price}, {"eq": price}, {"ne": price}, {"in": [price, 10.0]},
+            {"exists": rng.random() < 0.5},
+        ]  # fmt: skip
+        said = rng.choice(prices)
         return {"field": "price", **said}
     words = [word for word in WORDS if word not in (None, "\ud800")]
     field = rng.choice(["colour", "brand", "slot", "availability"])

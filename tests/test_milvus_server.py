@@ -21,11 +21,13 @@ ITEM = ITEMS[3].item_id
 PATH = "/v1/catalogues/default/items"
 
 
-def similar(client: TestClient, **params: Any) -> tuple[int, set[str]]:
-    answer = client.get(f"{PATH}/{ITEM}/similar", params={"k": 30, "group": False, **params})
+def similar(client: TestClient, **more: Any) -> tuple[int, set[str]]:
+    query = {"item_id": ITEM, "k": 30, "group_by": "item_id", "strict_slot": False, **more}
+    answer = client.post("/v1/catalogues/default/search", json=query)
     body = answer.json()
     if answer.status_code != 200:
         assert body["type"] == "urn:lapel:vectors_unreachable"
+        print(body)
         assert int(answer.headers["Retry-After"])
         return answer.status_code, set()
     return 200, {hit["item_id"] for hit in body["garments"][0]["results"]}
@@ -33,10 +35,12 @@ def similar(client: TestClient, **params: Any) -> tuple[int, set[str]]:
 
 def delete_elsewhere(catalogue: Catalogue, item_id: str) -> None:
     """Delete an item in another process."""
-    code = (
-        "import sys; from indexer.catalogue import Catalogue; from indexer.settings import Settings;"
-        "Catalogue.open(Settings(home=sys.argv[1])).delete(sys.argv[2:])"
-    )
+    code = """if 1:
+        import sys
+        from indexer.catalogue import Catalogue
+        from indexer.settings import Settings
+        Catalogue.open(Settings(home=sys.argv[1])).delete(sys.argv[2:])
+    """
     home = str(catalogue.settings.home)
     root = Path(__file__).parents[1]
     subprocess.run([sys.executable, "-c", code, home, item_id], check=True, cwd=root)
@@ -68,7 +72,7 @@ def test_it_goes_and_comes_back(
         assert client.delete(f"{PATH}/{ITEMS[1].item_id}").status_code in (200, 204)
         assert client.get("/metrics").status_code == 200
         with running_milvus(tmp_path, port):
-            cheap = similar(client, filter="price<=8")
+            cheap = similar(client, filter={"field": "price", "lte": 8})
             assert cheap == (200, {ITEMS[0].item_id})
             assert similar(client)[1] == all_of_them - {ITEMS[1].item_id}
             delete_elsewhere(small, ITEMS[2].item_id)

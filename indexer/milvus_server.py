@@ -6,7 +6,7 @@ A small collection of stamps says up to where each other one follows SQL: it las
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from indexer.errors import SettingsError, VectorsUnreachable
@@ -17,6 +17,7 @@ STAMPS = "lapel_stamps"
 CONNECT_S = 5  # as long as a shopper may wait to hear that nothing is found now
 READ_S = 20  # a search among a million takes milliseconds; a cluster that is busy, seconds
 WRITE_S = 120  # a large catalogue's collection is loaded, or 2,000 rows are written
+NOT_FOUND, NOT_LOADED = 100, 101  # Milvus's codes of a collection's errors
 
 Field = tuple[str, str, Mapping[str, Any]]
 """A field's name, Milvus's type, and what more the type needs."""
@@ -40,6 +41,8 @@ _BUILT: Mapping[str, Mapping[str, int]] = {
     "HNSW": {"M": 16, "efConstruction": 200},
     "IVF_SQ8": {"nlist": 256},
 }
+# gRPC's own pauses grow to two minutes: so long a Milvus that is back would not be found.
+_RECONNECT = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 1_000}
 
 
 class MilvusServer:
@@ -48,12 +51,24 @@ class MilvusServer:
     def __init__(self, address: MilvusAddress) -> None:
         """Connect. Raises SettingsError where pymilvus is not installed."""
         self.address = address
+        self.is_lost = False  # a collection that was there was dropped by somebody
         self._client = _connect(address)
 
     def call(self, method: str, what: str, name: str, timeout_s: float, **options: Any) -> Any:
         """Call pymilvus's client for a collection; `what` says in an error what was wanted."""
+        from pymilvus.exceptions import MilvusException
+
+        asked = partial(getattr(self._client, method), name, timeout=timeout_s, **options)
         with explained(self.address, what):
-            return getattr(self._client, method)(name, timeout=timeout_s, **options)
+            try:
+                return asked()
+            except MilvusException as error:
+                self.is_lost |= error.code == NOT_FOUND
+                if error.code != NOT_LOADED:
+                    raise
+                # A file's server forgets what was loaded when it ends, and anybody may release.
+                self._client.load_collection(name, timeout=WRITE_S)
+                return asked()
 
     def open(self, name: str, dim: int) -> None:
         """Make a catalogue's collection ready, empty where there is none that fits."""
@@ -153,8 +168,9 @@ def _connect(address: MilvusAddress) -> Any:
         logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
     with explained(address, "answer"):
         return MilvusClient(
-            address.uri, token=address.token, db_name=address.database, timeout=CONNECT_S
-        )
+            address.uri, token=address.token, db_name=address.database, timeout=CONNECT_S,
+            grpc_options=_RECONNECT,
+        )  # fmt: skip
 
 
 def _shape(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,11 @@ class MilvusIndex:
         """Whether a search looks at every vector."""
         return self.address.kind == "FLAT"
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the collection was found dropped: to be opened anew."""
+        return self._server.is_lost
+
     def __len__(self) -> int:
         found = self._read("query", "count", filter="", output_fields=["count(*)"])
         return int(found[0]["count(*)"])

@@ -53,20 +53,19 @@ class OpenClipModel:
 
     def load(self) -> Loaded:
         """Return the image tower, and what its preprocessing must be. Raises ModelError."""
-        model, _ = self._opened
+        model = self._opened
         return Loaded(model.visual, {**self._facts, "dim": _dim(model.visual, self._facts)})
 
     def load_text(self) -> Loaded:
         """Return the text tower, which takes ids (n, context). Raises ModelError."""
-        model, _ = self._opened
+        model = self._opened
         return Loaded(_text_tower(model), {"fingerprint": f"{self._facts['fingerprint']}-text"})
 
     def tokenize(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return ids (n, context) as the text tower takes them. Raises ModelError."""
         if self._tokenizer is not None:
             return self._tokenizer(texts)
-        _, tokenizer = self._opened  # of a kind that is slow to import anyway
-        return np.asarray(tokenizer(list(texts)).numpy(), np.int64)
+        return np.asarray(self._open_clips_tokenizer(list(texts)).numpy(), np.int64)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer | None:
@@ -80,7 +79,7 @@ class OpenClipModel:
     def _facts(self) -> dict[str, Any]:
         import open_clip
 
-        model, _ = self._opened
+        model = self._opened
         preprocess = open_clip.get_model_preprocess_cfg(model)
         return {
             "fingerprint": fingerprint_of(model, json.dumps(preprocess, sort_keys=True)),
@@ -88,18 +87,37 @@ class OpenClipModel:
         }
 
     @cached_property
-    def _opened(self) -> tuple[Any, Any]:
+    def _opened(self) -> Any:
         import open_clip
 
-        name, _, pretrained = (self.name, "", "") if ":" in self.name else self.name.partition("/")
+        name, pretrained = self._named
         try:
             model = open_clip.create_model(
                 name, pretrained=pretrained or None, require_pretrained=True
             )
-            tokenizer = open_clip.get_tokenizer(name)
         except Exception as error:  # a hub's client, a config, a weight file: anything can fail
             raise ModelError(_message(self.name, error)) from error
-        return model.eval().requires_grad_(False), tokenizer
+        return model.eval().requires_grad_(False)
+
+    @cached_property
+    def _open_clips_tokenizer(self) -> Any:
+        """Not made before a text comes: those of SigLIP need packages that no photo needs."""
+        import open_clip
+
+        try:
+            return open_clip.get_tokenizer(self._named[0])
+        except ImportError as error:
+            raise ModelError(
+                f"texts for the encoder {self.name} need a package that is not here ({error}); "
+                "install it by `pip install 'lapel[siglip]'`, or search with photos"
+            ) from error
+        except Exception as error:  # a hub's client, a vocabulary file
+            raise ModelError(_message(self.name, error)) from error
+
+    @property
+    def _named(self) -> tuple[str, str]:
+        name, _, pretrained = (self.name, "", "") if ":" in self.name else self.name.partition("/")
+        return name, pretrained
 
 
 def side_of(facts: Mapping[str, Any]) -> int:

@@ -103,7 +103,8 @@ class SharedVectors:
     def _open(self, uid: str, dim: int) -> MilvusIndex:
         with self._opening:
             index = self._index
-            if index is None or (index.name, index.dim) != (collection_name(uid), dim):
+            is_it = index is not None and (index.name, index.dim) == (collection_name(uid), dim)
+            if index is None or not is_it or index.is_lost:
                 index = self._index = MilvusIndex(self.address, uid, dim)
             return index
 

@@ -3,7 +3,7 @@
     python -m tests.soak_http [--only TEXT] [--report docs/reliability.md]
 
 `tests/test_hostile_http.py` sends a sample in every run. Exit 1 where an answer is the server's
-failure, or takes longer than `MOST_S`.
+failure, or takes more than `MOST_S`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tests.hostile.corpus import hostile_files
 from tests.hostile.seeds import SEEDS
 from tests.test_hostile_http import CATALOGUE, MODELS, assert_answered
 
-MOST_S = 20.0  # reading alone is held to 5 s of processor time in tests/test_hostile.py
+MOST_S = 5.0  # of processor time, as in tests/test_hostile.py: another process may slow all down
 BEGIN, END = "<!-- soak-http -->", "<!-- /soak-http -->"
 Sent = Callable[[TestClient, str, bytes], Any]
 
@@ -49,9 +49,9 @@ def main() -> int:
             content = file.make()
             files += 1
             for way, send in WAYS.items():
-                begin = time.monotonic()
+                begin = time.process_time()
                 answer = send(client, file.name, content)
-                took = time.monotonic() - begin
+                took = time.process_time() - begin
                 slowest = max(slowest, (took, f"{file.name} by {way}"))
                 counts[f"{way} {answer.status_code}"] += 1
                 if wrong := _wrong(answer, file.name, took):
@@ -112,7 +112,7 @@ def _wrong(answer: Any, name: str, took: float) -> str:
         assert_answered(answer, name)
     except AssertionError as error:
         return str(error)
-    return f"{name} took {took:.1f} s" if took > MOST_S else ""
+    return f"{name} took {took:.1f} s of processor time" if took > MOST_S else ""
 
 
 def _said(
@@ -122,7 +122,8 @@ def _said(
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {took_s / 60:.0f} minutes: {files} hostile files over HTTP "
         f"in {len(WAYS)} ways, {counts.total()} requests, {len(bad)} answered wrongly ({answers}); "
-        f"slowest {slowest[0]:.1f} s ({slowest[1]})."
+        f"slowest {slowest[0]:.1f} s of processor "
+        f"time ({slowest[1]})."
     )
 
 

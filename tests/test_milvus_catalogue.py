@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from indexer import shared_vectors
 from indexer.catalogue import Catalogue
 from indexer.doctor import examine
-from indexer.errors import CatalogueError
+from indexer.errors import CatalogueError, VectorsUnreachable
 from indexer.feeds.record import ItemRecord
 from indexer.importing import Importer
 from indexer.milvus_address import read_address
@@ -198,6 +198,9 @@ def test_other_models_stand_beside_and_then_replace(small: Catalogue) -> None:
 def test_a_dropped_collection_is_filled_again_and_a_rebuild_mends(small: Catalogue) -> None:
     index = index_of(small)
     MilvusServer(index.address).drop(index.name)
+    with pytest.raises(VectorsUnreachable, match="not"):
+        hits(small)
+    assert len(hits(small)) == 21
     assert equal_to_sql(fresh(small))
     index = index_of(fresh(small))
     ids = np.sort(index.ids())

@@ -1,6 +1,7 @@
 """Models of other kinds than the bundled ones through the runtime: ViT-B-32 and SigLIP, small."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from timm.models import register_model
 from timm.models.vision_transformer import VisionTransformer
 
 from indexer.embedding import BOUNDS, ClipEncoder
+from indexer.errors import ModelError
 from indexer.exporting import ExportCache
 from indexer.networks import has_bf16
 from indexer.probes import least_cosine
@@ -71,3 +73,16 @@ def make_random(folder: Path, config: dict[str, Any]) -> Path:
     written = {"model_cfg": config, "preprocess_cfg": PREPROCESS}
     (folder / "open_clip_config.json").write_text(json.dumps(written), "utf-8")
     return folder
+
+
+def test_a_tokeniser_that_is_missing_is_missed_by_texts_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = like_siglip()
+    config["text_cfg"]["hf_tokenizer_name"] = str(tmp_path / "tokeniser")
+    folder = make_random(tmp_path / "model", config)
+    encoder = ClipEncoder.load(f"local-dir:{folder}", Runtime.choose("cpu"))
+    assert encoder.embed([photo.pixels for photo in drawn_photos(2)]).shape == (2, 32)
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as where it is not installed
+    with pytest.raises(ModelError, match=r"lapel\[siglip\]"):
+        encoder.embed_text(["blue jeans"])

@@ -111,7 +111,8 @@ def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
         return
     problems += different
     if not problems:
-        yield ok("vectors", f"{count}, in the index as in SQL{describe_choice(path)}")
+        kept = "" if catalogue.settings.vectors_url else describe_choice(path)
+        yield ok("vectors", f"{count}, in the index as in SQL{kept}")
     elif repair:
         count = catalogue.rebuild()
         yield mended("vectors", f"{'; '.join(problems)}: {count} built anew from SQL")

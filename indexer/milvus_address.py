@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from indexer.errors import SettingsError
+
 PORT = 19530  # Milvus's own
 EXAMPLES = (
     "milvus+http://host:19530, milvus+https://user:password@host, milvus+file:///path/lapel.db"
 )
-# Each is compared with the exact search in tests/test_milvus_recall.py. HNSW keeps what it finds
+# Each is compared with the exact search in tests/test_milvus_vectors.py. HNSW keeps what it finds
 # under filters, because Milvus scans where few rows pass; IVF_SQ8 takes a quarter of its memory.
 KINDS = ("FLAT", "HNSW", "IVF_SQ8")
 
@@ -33,28 +35,28 @@ class MilvusAddress:
 def read_address(url: str) -> MilvusAddress:
     """Read `milvus+http://[user:password@]host[:port][/database][?index=HNSW]`, or a file's.
 
-    Raises ValueError.
+    Raises SettingsError, which does not repeat a password.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"the vectors' URL is none ({error}); expected {EXAMPLES}") from None
+        raise SettingsError(f"the vectors' URL is none ({error}); expected {EXAMPLES}") from None
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     kind = options.pop("index", "FLAT" if parts.scheme == "milvus+file" else "HNSW").upper()
     if options:
-        raise ValueError(f"vectors' URL: unknown option {', '.join(options)}; there is index=")
+        raise SettingsError(f"vectors' URL: unknown option {', '.join(options)}; there is index=")
     if kind not in KINDS:
-        raise ValueError(f"vectors' URL: index={kind}; expected one of {', '.join(KINDS)}")
+        raise SettingsError(f"vectors' URL: index={kind}; expected one of {', '.join(KINDS)}")
     if parts.scheme == "milvus+file":
         path = unquote(parts.path)
         if parts.netloc or not path.endswith(".db") or not path.startswith("/"):
-            raise ValueError(
+            raise SettingsError(
                 "vectors' URL: a file is milvus+file:///, a whole path, and ends in .db"
             )
         return MilvusAddress(path, "", "", kind, f"milvus+file://{path}")
     if parts.scheme not in ("milvus+http", "milvus+https") or not parts.hostname:
-        raise ValueError(
+        raise SettingsError(
             f"the vectors' URL begins with {parts.scheme or '?'}://; expected {EXAMPLES}"
         )
     database = unquote(parts.path.strip("/"))

@@ -211,8 +211,8 @@ class MilvusIndex:
         self.stamp, self.is_filling = stamp, is_filling
 
     def _search_params(self, k: int) -> dict[str, Any]:
-        # As wide as finds 98 of 100, under filters too: tests/test_milvus_recall.py.
-        wide = {"HNSW": {"ef": min(max(2 * k, 200), 32_768)}, "IVF_SQ8": {"nprobe": 64}}
+        # As wide as finds 98 of 100, under filters too: tests/test_milvus_vectors.py.
+        wide = {"HNSW": {"ef": min(max(4 * k, 400), 32_768)}, "IVF_SQ8": {"nprobe": 64}}
         return {"metric_type": "IP", "params": wide.get(self.address.kind, {})}
 
     def _read(self, method: str, what: str, **options: Any) -> Any:

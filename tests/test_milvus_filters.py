@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue import Catalogue
+from indexer.errors import SettingsError
 from indexer.features import Layout
 from indexer.milvus_address import read_address
 from indexer.milvus_facts import ANY, covers, read_facts, spell, spell_own, unknown_facts
@@ -216,8 +217,10 @@ def test_addresses(url: str, uri: str, shown: str) -> None:
     "url",
     ["http://db:19530", "milvus://db", "milvus+http://", "milvus+file://c.db",
      "milvus+file:///tmp/c", "milvus+http://db:port", "milvus+http://db?index=ANNOY",
-     "milvus+http://db?kind=FLAT", "x"],
+     "milvus+http://me:secret@db?kind=FLAT", "http://me:secret@db",
+     "milvus+http://me:secret@db:port", "x"],
 )  # fmt: skip
 def test_other_addresses_are_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="URL"):
+    with pytest.raises(SettingsError, match="URL") as said:
         Settings(home=tmp_path, vectors_url=url)
+    assert "secret" not in str(said.value)

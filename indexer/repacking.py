@@ -35,7 +35,6 @@ from indexer.vectors import FaissIndex, Stamp, VectorIndex, from_bytes
 
 log = logging.getLogger("lapel")
 RECALL = 0.98  # of the ten that an exact search shows, so many are shown
-SURE = 0.99  # where nobody tunes: a street photo is a harder question than the catalogue's own
 
 
 def source_of(engine: Engine, row: CatalogueRow, layout: Layout) -> Source:
@@ -96,7 +95,7 @@ def repack(engine: Engine, row: CatalogueRow, layout: Layout, path: Path) -> int
     beside = tried_path(path, kind.name)
     try:
         pack(beside, kind, source)
-        by, wanted = (choice.by, choice.wanted) if choice else ("size", SURE)
+        by, wanted = (choice.by, choice.wanted) if choice else ("size", RECALL)
         new = _chosen(beside, kind, source, layout, wanted, by)
         switch(beside, path, new)
     finally:

@@ -210,7 +210,11 @@ def draw(found: Mapping[int, Costs], exponents: Mapping[str, float | None], path
 
     figure, grid = pyplot.subplots(2, 4, figsize=(14, 6), layout="constrained")
     for axes, (name, (head, _)) in zip(grid.flat, COLUMNS.items(), strict=True):
-        axes.loglog(list(found), [costs[name] for costs in found.values()], "o-")
+        costs = [each[name] for each in found.values()]
+        axes.plot(list(found), costs, "o-")
+        axes.set_xscale("log")
+        if min(costs) > 0:  # of a small catalogue, memory may not grow at all
+            axes.set_yscale("log")
         x = exponents[name]
         axes.set_title(head if x is None else f"{head}: n^{x:.2f}", fontsize=10)
         axes.set_xlabel("garments")

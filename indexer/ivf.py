@@ -28,7 +28,7 @@ from indexer.ivf_files import (
     scale_of,
     write_lists,
 )
-from indexer.vectors import SAVED_SHARE, FaissIndex, Found, Stamp, merge, written_ns
+from indexer.vectors import FaissIndex, Found, Stamp, is_replaced, is_save_due, merge, written_ns
 
 # Nanoseconds, on a million vectors of 784 x 8 bits: an allowed vector looked up by its id and
 # scored; one in a list that is passed over; one in a list that is scored. The cheaper way is taken.
@@ -164,12 +164,12 @@ class IvfIndex:
     @property
     def is_replaced(self) -> bool:
         """Whether another process has saved the file since it was read or written here."""
-        return written_ns(self._path) not in (0, self._written)
+        return is_replaced(self._path, self._written)
 
     @property
     def is_due(self) -> bool:
         """Whether so much has changed since the last save that another is worth its time."""
-        return self._changes >= max(1, SAVED_SHARE * len(self))
+        return is_save_due(self._changes, len(self))
 
     def save(self) -> None:
         """Pack what is stored into a new file, put in place of the old. OSError."""

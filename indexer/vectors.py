@@ -172,12 +172,12 @@ class FaissIndex:
     @property
     def is_replaced(self) -> bool:
         """Whether another process has saved the file since it was read or written here."""
-        return written_ns(self._path) not in (0, self._written)
+        return is_replaced(self._path, self._written)
 
     @property
     def is_due(self) -> bool:
         """Whether so much has changed since the last save that another is worth its time."""
-        return self._changes >= max(1, SAVED_SHARE * len(self))
+        return is_save_due(self._changes, len(self))
 
     def save(self) -> None:
         """Write the file beside and then in place: a crash leaves the old or the new. OSError."""
@@ -198,6 +198,16 @@ def written_ns(path: Path | None) -> int:
         return 0 if path is None else path.stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def is_replaced(path: Path | None, written: int) -> bool:
+    """Tell whether another process has saved a file since it was `written` as known here."""
+    return written_ns(path) not in (0, written)
+
+
+def is_save_due(changes: int, count: int) -> bool:
+    """Tell whether so many changes among `count` vectors are worth writing them all."""
+    return changes >= max(1, SAVED_SHARE * count)
 
 
 def merge(found: Sequence[Found], k: int) -> Found:

@@ -1,7 +1,8 @@
 """A garment's pixels in, its colours out: a CIELAB histogram, a palette with shares, names.
 
-The histogram is compared by the Bhattacharyya coefficient: of square-root histograms that is the
-inner product.
+Histograms are compared by the inner product of their powers, scaled to unit length (power
+normalisation: Perronnin, Sanchez and Mensink, ECCV 2010); the power 0.5 would be the Bhattacharyya
+coefficient.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from indexer.colour_namer import ColourNamer, bundled_namer
 # Lightness, a, b. Lightness is what street light changes most, so it gets the wider bins.
 # Chosen on the Luma validation skus: 8x10x10 unsmoothed gave the best fused recall a dimension.
 BINS = (8, 10, 10)
+# A lower power lets small areas speak, a trim or a print, and a fold count less. Side photos of 104
+# Luma products that are no test skus find the right one first in 0.65 of the cases with 0.5, in
+# 0.72 with 0.3 (beside ImageNet's features, at equal weights); street-like ones 0.64 and 0.68.
+POWER = 0.3
 MAX_PIXELS = 40_000  # more pixels of one garment change no histogram visibly
 PALETTE_PIXELS = 2_000
 PALETTE_COLOURS = 5
@@ -30,7 +35,7 @@ LIGHTNESS = 0.5
 # The least linear light that a shadow leaves; a stop and a half is a deep fold. Darker is another
 # cloth: the black stripe of a grey top.
 SHADOW = 0.35
-HISTOGRAM_VERSION = f"lab-{BINS}-sqrt-1"
+HISTOGRAM_VERSION = f"lab-{BINS}-power-{POWER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,13 @@ def pixels_in_mask(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArra
 
 
 def colour_histogram(lab: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the square-root histogram (d,) of CIELAB values (m, 3): unit length, entries >= 0."""
+    """Return the histogram (d,) of CIELAB values (m, 3) to the POWER: unit length, none below 0."""
     histogram = _histogram(lab)[_reachable_bins()]
     total = histogram.sum()
     if total == 0:
         return np.zeros(len(histogram), np.float32)
-    return np.asarray(np.sqrt(histogram / total), np.float32)
+    powers = (histogram / total) ** POWER
+    return np.asarray(powers / np.linalg.norm(powers), np.float32)
 
 
 def palette(

@@ -27,7 +27,7 @@ _STEPS = np.array([-1.47, -0.79, -0.37, 0.0, 0.37, 0.79, 1.47])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prototypes:
-    """Unit square-root histograms `rows` (n, d) of `names`, and how cloth spreads a colour.
+    """Unit histograms `rows` (n, d) of `names`, and how cloth spreads a colour.
 
     `shades` (m,) are linear light relative to the cloth's middle, `spread` is a standard deviation
     in CIELAB a and b.

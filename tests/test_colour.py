@@ -204,3 +204,10 @@ def test_neighbours_are_those_of_scikit_learn() -> None:
     np.testing.assert_allclose(
         namer.basic_shares(at), votes / votes.sum(axis=1, keepdims=True), atol=1e-9
     )
+
+
+def test_a_trim_counts_for_more_than_its_share_of_the_pixels() -> None:
+    navy, trimmed = lab_of("#1b2444"), lab_of(*["#1b2444"] * 9, "#d21f1f")
+    alike = float(colour_histogram(navy) @ colour_histogram(trimmed))
+    assert alike < np.sqrt(0.9) - 0.02  # what the Bhattacharyya coefficient would say
+    assert alike > 0.8  # still the same cloth

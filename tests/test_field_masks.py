@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from benchmarks.field import ccp, deepfashion2, fashionpedia
+from benchmarks.field import ccp, coco, deepfashion2, fashionpedia
 from indexer.describe import Describer
 from indexer.errors import FeedError
 from indexer.models import Models
@@ -63,7 +63,10 @@ def test_two_overlapping_garments_are_painted_as_the_surer_one(
     assert (larger[::2, ::2] == answer).mean() > 0.99
 
 
-def test_deepfashion2(tmp_path: Path, pictures: list[Path], models: Models) -> None:
+def test_deepfashion2(
+    tmp_path: Path, pictures: list[Path], models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coco, "RESAMPLES", 20)
     part = tmp_path / "validation"
     for i, picture in enumerate(pictures):
         for j, source in enumerate(("user", "shop")):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.field import __main__, deepfashion, deepfashion_labels, lookbench
+from benchmarks.field import __main__, deepfashion, deepfashion_labels, kagl, lookbench
 from benchmarks.field.lookbench import Labels
 from indexer.errors import FeedError
 from indexer.models import Models
@@ -150,7 +150,7 @@ def test_kagl_from_the_command_line(
     lines = ["id,title,sub_category,article_type,colour,usage,image"]
     for i, picture in enumerate(pictures):
         put(tmp_path / "images" / f"{i}.jpg", picture)
-        lines.append(f"{i},Red Shirt {i},Topwear,Shirts,Red,Casual,images/{i}.jpg")
+        lines.append(f"{i},Red Shirt {max(1, i)},Topwear,Shirts,Red,Casual,images/{i}.jpg")
     (tmp_path / "products.csv").write_text("\n".join(lines) + "\n", "utf-8")
     monkeypatch.setattr(__main__, "load_models", lambda settings: models)
     document = tmp_path / "field.md"
@@ -158,10 +158,33 @@ def test_kagl_from_the_command_line(
     printed = capsys.readouterr().out
     said = json.loads(printed[printed.index("{\n") :])
     assert said["name"] == "kagl"
-    searched, alone = said["tables"][0]["rows"][:2]
+    searched, alone, alike = said["tables"][0]["rows"][:3]
     assert searched["cells"][1]["value"] == alone["cells"][1]["value"] == 1  # four products
     assert 0 < alone["cells"][2]["value"] < 1
+    # Of two products of one title the farther one is found with the nearer.
+    assert alike["cells"][2]["value"] > alone["cells"][2]["value"]
+    assert f"2 of the {N} titles are shared" in said["notes"][1]
     assert "## KAGL" in document.read_text("utf-8")
+
+
+def test_the_whole_kagl_set_is_read_as_kaggle_has_it(tmp_path: Path, pictures: list[Path]) -> None:
+    put(tmp_path / "images" / "1.jpg", pictures[0])
+    put(tmp_path / "images" / "2.jpg", pictures[1])
+    head = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,"
+    rows = ["1,Men,Apparel,Topwear,Tshirts,Blue,Fall,2011,Casual,Blue T-shirt, slim",
+            "2,Men,Footwear,Shoes,Casual Shoes,Black,Fall,2011,Casual,Black Shoes",
+            "3,Men,Apparel,Topwear,Shirts,Blue,Fall,2011,Casual,No picture"]  # fmt: skip
+    styles = tmp_path / kagl.STYLES
+    styles.write_text("\n".join([f"{head}productDisplayName", *rows]) + "\n", "utf-8")
+    shirt, shoes = kagl.read_styles(tmp_path)
+    assert (shirt.title, shirt.slot, shirt.colour) == ("Blue T-shirt, slim", "top", "Blue")
+    assert (shoes.article_type, shoes.slot) == ("Casual Shoes", "unknown")
+    styles.write_text(f"{head}productDisplayName\n{rows[2]}\n", "utf-8")
+    with pytest.raises(FeedError, match="none of the pictures"):
+        kagl.read_styles(tmp_path)
+    styles.write_text("id,title\n", "utf-8")
+    with pytest.raises(FeedError, match="lacks the columns articleType"):
+        kagl.read_styles(tmp_path)
 
 
 @pytest.mark.parametrize("name", list(__main__.SETS))

@@ -8,7 +8,9 @@ last run on this set put there. Every set is measured with the models of the set
 """
 
 import argparse
+import contextlib
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -45,7 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
     if not folder.is_dir():
         parser.error(f"no folder {folder}; give the set's with --data. It is to be had: {source}")
     try:
-        report = measure(folder, lambda: load_models(Settings()))
+        # What the import of a shop says on its way is no part of the answer.
+        with contextlib.redirect_stdout(sys.stderr):
+            report = measure(folder, lambda: load_models(Settings()))
     except (OSError, LapelError) as error:
         parser.error(str(error))
     print(json.dumps(report.json(), indent=1) if options.json else report.markdown())

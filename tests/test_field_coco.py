@@ -22,11 +22,11 @@ def rle(x1: int, y1: int, x2: int, y2: int) -> Rle:
 
 
 def true(slot: Slot, *corners: int, is_group: bool = False) -> TrueMask:
-    return TrueMask(slot, rle(*corners), is_group)  # type: ignore[call-arg]
+    return TrueMask(slot, rle(*corners), is_group)
 
 
 def found(slot: Slot, confidence: float, *corners: int) -> FoundMask:
-    return FoundMask(slot, rle(*corners), confidence)  # type: ignore[call-arg]
+    return FoundMask(slot, rle(*corners), confidence)
 
 
 def random_scene() -> Scene:
@@ -86,6 +86,7 @@ def test_outlines_and_run_lengths_become_one_kind() -> None:
     counts = np.diff([0, *ends, len(mask)]).tolist()
     for said in (polygon, packed, {"size": list(HW), "counts": counts}):
         assert coco_mask.area(to_rle(said, HW)) == pytest.approx(600, abs=5)
-    for wrong in (None, {}, []):
+    nothing: tuple[object, ...] = (None, {}, [])
+    for wrong in nothing:
         with pytest.raises(ValueError, match="no polygons and no run-length code"):
             to_rle(wrong, HW)

@@ -103,7 +103,8 @@ def test_deepfashion2(
 def test_fashionpedia(tmp_path: Path, pictures: list[Path], models: Models) -> None:
     kinds = ["shirt, blouse", "pants", "dress", "coat", "shoe"]
     of_slot = {"top": 0, "bottom": 1, "dress": 2, "outer": 3}
-    images, rows = [], []
+    images: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     for i, picture in enumerate(pictures):
         put(tmp_path / "test" / f"{i}.jpg", picture)
         seen = sure(models, tmp_path / "test" / f"{i}.jpg")

@@ -78,6 +78,13 @@ def test_only_what_is_asked_counts_and_what_finds_the_rest_counts_neither_way() 
     assert np.isnan(average_precisions([scene], lambda s, m: False)[0].value)
 
 
+def test_a_slot_that_no_drawn_photo_wears_is_left_out() -> None:
+    tops = Scene(HW, [true("top", 0, 0, 20, 20)], [found("top", 0.9, 0, 0, 20, 20)])
+    coats = Scene(HW, [true("outer", 0, 0, 20, 20)], [found("outer", 0.9, 0, 0, 20, 20)])
+    for each in average_precisions([tops, coats]):
+        assert (each.value, each.low, each.high) == pytest.approx((1, 1, 1))
+
+
 def test_outlines_and_run_lengths_become_one_kind() -> None:
     polygon = [[10, 10, 30, 10, 30, 40, 10, 40], [0, 0, 1, 1]]  # two corners are no outline
     packed = rle(10, 10, 30, 40)

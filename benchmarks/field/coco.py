@@ -229,12 +229,16 @@ def _interval(matches: Mapping[Slot, list[list[Match]]], at: Sequence[int], n: i
     if not matches:
         return Measure(float("nan"))
 
+    worn = {slot: np.array([p.n_worn for p in each[0]]) for slot, each in matches.items()}
+
     def mean(rows: NDArray[np.int64]) -> float:
+        # As COCO does, a slot that none of the photos drawn wears is left out.
         read = [
-            average_precision([photos[i] for i in rows])
-            for of_slot in matches.values()
-            for photos in (of_slot[t] for t in at)
+            average_precision([of_slot[t][i] for i in rows])
+            for slot, of_slot in matches.items()
+            if worn[slot][rows].any()
+            for t in at
         ]
-        return float(np.mean(read))
+        return float(np.mean(read)) if read else 0.0
 
     return Measure.of(interval_of(mean, n, RESAMPLES))

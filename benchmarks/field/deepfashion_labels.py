@@ -72,7 +72,7 @@ def predict(folder: Path, models: Models) -> tuple[list[Table], list[str]]:
         notes.append(
             "Attributes: the text tower scores all names against each photo, and what is marked "
             "in the set counts as found among the best k of all of them, also by type; the share "
-            "is of all marks. Lapel was taught none of these names."
+            "is of all marks. Of these names the tower was taught a few."
         )
     else:
         notes.append("Attributes were not measured: this encoder was never taught text.")

@@ -47,7 +47,7 @@ def test_ccp(tmp_path: Path, pictures: list[Path], models: Models) -> None:
     assert by_slot[0] > background[0]
     assert background[1] == 0
     assert by_category[0] <= 1
-    assert each.rows[-1].name == "the 1 labels that Lapel never says"
+    assert each.rows[-1].name == "the 1 labels that are no garments of its slots"
     assert f"{N - 1} held-out photos" in whole.title
 
 

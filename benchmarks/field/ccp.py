@@ -27,6 +27,7 @@ from benchmarks.field.report import Measure, Report, Row, Table
 from indexer.describe import DescribedGarment, Describer
 from indexer.errors import FeedError
 from indexer.garments import WORN_SLOTS, Slot, place_mask
+from indexer.models import Models
 from indexer.photo import read_photo
 from search.intervals import interval
 from training.ccp import SLOT_OF_LABEL, Ccp, CcpPhoto, read_ccp, read_validation_ids
@@ -62,7 +63,7 @@ def measure(folder: Path, load: LoadModels) -> Report:
         "CCP: a label for each pixel",
         models_line(models),
         (_slot_table(slots), _whole_table(ccp.labels, whole), _label_table(ccp.labels, whole[1])),
-        _notes(ccp.labels, commonest, len(photos)),
+        _notes(ccp.labels, commonest, len(photos), category_labels(models)),
     )
 
 
@@ -184,18 +185,34 @@ def _label_table(labels: Sequence[str], counts: NDArray[np.int64]) -> Table:
     ]
     never = pixels[:, [i for i in there if i not in said]]
     shown = (int(never.any(axis=1).sum()), pooled(never.sum(axis=1), pixels.sum(axis=1)))
-    rows.append(Row(f"the {never.shape[1]} labels that Lapel never says", (*shown, Measure(0.0))))
+    rows.append(
+        Row(
+            f"the {never.shape[1]} labels that are no garments of its slots", (*shown, Measure(0.0))
+        )
+    )
     title = "CCP, each label that is there, garments as their category's label"
     return Table(title, ("photos", "share of pixels", "IoU"), tuple(rows))
 
 
-def _notes(labels: Sequence[str], commonest: Mapping[Slot, int], n: int) -> tuple[str, ...]:
+def category_labels(models: Models) -> set[str]:
+    """Return the set's labels that some category of Lapel's is called by."""
+    kinds = {kind for head in models.heads.heads if head.name == "category" for kind in head.labels}
+    return {SAME_LABEL.get(kind, kind) for kind in kinds} & set(SLOT_OF_LABEL)
+
+
+def _notes(
+    labels: Sequence[str], commonest: Mapping[Slot, int], n: int, named: set[str]
+) -> tuple[str, ...]:
     said = ", ".join(f"{slot}: {labels[i]}" for slot, i in commonest.items())
     never = [x for x in labels[1:] if x not in SLOT_OF_LABEL]
+    worn = set(labels) & set(SLOT_OF_LABEL)
+    called = worn & (named | {labels[i] for i in commonest.values()})
     return (
-        f"Of the {len(labels)} labels Lapel can say {len(labels) - len(never)}: none, and the "
-        f"garments of its four slots. It never says {', '.join(never)}: their pixels are always "
-        "wrong in the tables of all labels, which are a floor, and background in that of slots.",
+        f"Of the {len(labels)} labels {len(labels) - len(never) - 1} are garments of Lapel's four "
+        f"slots, which it finds; {len(called)} of them are also categories of its own, and the "
+        f"others ({', '.join(sorted(worn - called)) or 'none'}) are found and called otherwise. It "
+        f"never says {', '.join(never)}: their pixels are always wrong in the tables of all "
+        "labels, which are a floor, and background in that of slots.",
         f"Commonest labels, by pixels of the other photos with masks: {said}.",
         f"The published result is of another split (its authors' own), of a method that labels "
         f"all pixels of all 59 labels and is told each photo's tags; here "

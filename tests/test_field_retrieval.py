@@ -134,6 +134,8 @@ def test_lookbench_scores_by_hand() -> None:
     best = 1 + 0.5 / np.log2(3)
     orders = (0.5 + 1 / np.log2(3)) / best, (1 / np.log2(4) + 0.5 / np.log2(5)) / best
     assert ndcg.value == pytest.approx(np.mean(orders))
+    same = lookbench.scores_of(asked, gallery[1:], np.ones((2, 3), np.float32))
+    assert [measure.value for measure in same[:3]] == [0, 0, 0]
 
 
 def test_lookbench_attributes_are_a_list_or_a_text() -> None:

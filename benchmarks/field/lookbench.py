@@ -177,12 +177,12 @@ def scores_of(
     for i, each in enumerate(gallery):
         of_category[each.category].append(i)
     for asked, row in zip(queries, similarities, strict=True):
-        order = np.argsort(-row, kind="stable")[:NDCG_K]
-        first = gallery[order[0]]
-        same = first.category == asked.category
         gains = np.zeros(len(gallery))
         for i in of_category[asked.category]:
             gains[i] = gain(asked, gallery[i])
+        order = np.lexsort((gains, -row))[:NDCG_K]  # of equal scores the best comes last
+        first = gallery[order[0]]
+        same = first.category == asked.category
         best = np.sort(gains)[::-1][:NDCG_K]
         ndcg = float(ndcg_at(gains[order][None], best[None], NDCG_K)[0])
         fine = same and first.main == asked.main

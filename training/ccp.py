@@ -70,7 +70,7 @@ class Ccp:
 
     def garments(self, photo: CcpPhoto) -> list[WornGarment]:
         """Read the garments of a masked photo in the order of the labels; else raise ValueError."""
-        values = self._values(photo)
+        values = self.values(photo)
         garments = []
         for value in np.unique(values):
             label = self.labels[int(value)]
@@ -80,9 +80,10 @@ class Ccp:
 
     def person(self, photo: CcpPhoto) -> NDArray[np.bool_]:
         """Read where a masked photo's person is (h, w), with all that is worn and carried."""
-        return np.asarray(self._values(photo) > 0, np.bool_)
+        return np.asarray(self.values(photo) > 0, np.bool_)
 
-    def _values(self, photo: CcpPhoto) -> NDArray[np.uint8]:
+    def values(self, photo: CcpPhoto) -> NDArray[np.uint8]:
+        """Read a masked photo's labels (h, w), each a place in `labels`; else raise ValueError."""
         if photo.mask_path is None:
             raise ValueError(f"photo {photo.id} has no mask; ask only those of masked()")
         values = cv2.imread(str(photo.mask_path), cv2.IMREAD_UNCHANGED)

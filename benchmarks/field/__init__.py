@@ -1,0 +1,1 @@
+"""The data sets that the field measures on: one module a set, and the metrics they share."""

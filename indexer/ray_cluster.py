@@ -77,6 +77,8 @@ def _ray(is_local: bool) -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # What a later Ray will do anyway: now it warns.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if is_local:  # else 15: whatever else the machine does would come first
+        os.environ.setdefault("RAY_worker_niceness", "0")
     if is_local and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
         # Ray's ports are open to the network, and whoever speaks to them runs what they like. It
         # reads these as it is imported, and else keeps one token for all in the user's home.

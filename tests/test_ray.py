@@ -39,6 +39,7 @@ from tests.small_catalogue import ITEMS, dots, record_of
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs: pip install 'lapel[ray]'")
 # The head gives up on a node after four such checks: seconds, not half a minute.
 CHECKS = {"health_check_period_ms": 1000, "health_check_failure_threshold": 4}
+START_S = 120  # for a node to come up, on a machine that does other things, too
 Row = tuple[int, str, int, str, str, str, bytes]
 
 
@@ -46,6 +47,8 @@ Row = tuple[int, str, int, str, str, str, bytes]
 def _token() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", str(START_S))
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", "0" * 64)
         yield
@@ -57,8 +60,9 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     made = Cluster(True, head_node_args={"num_cpus": 0, "_system_config": CHECKS})
-    made.add_node(num_cpus=1)
-    made.add_node(num_cpus=1)
+    for _ in range(2):
+        made.add_node(wait=False, num_cpus=1)
+    made.wait_for_nodes(timeout=START_S)
     yield made
     made.shutdown()
 
@@ -132,7 +136,8 @@ def test_a_node_killed_in_the_middle_changes_nothing(
 ) -> None:
     catalogue = new(tmp_path, "afar", ray_address=cluster.address)
     begun = catalogue.settings.home / "begun"
-    node = cluster.add_node(num_cpus=1)  # the third worker's
+    node = cluster.add_node(wait=False, num_cpus=1)  # the third worker's
+    cluster.wait_for_nodes(timeout=START_S)
     killed = []
 
     def rows_until_killed() -> Iterator[ItemRecord]:

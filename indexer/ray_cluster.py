@@ -3,15 +3,19 @@
 import logging
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from indexer.errors import ClusterError, SettingsError
 from indexer.runtime import usual_threads
 from indexer.settings import Settings
+
+REACH_S = 10  # a machine in another network answers within one
 
 
 @contextmanager
@@ -26,6 +30,7 @@ def connected(settings: Settings) -> Iterator[Any]:
         return
     own: dict[str, Any] = {"include_dashboard": False, "num_cpus": usual_threads()}
     try:
+        _reach(settings.ray_address)
         ray.init(
             address=settings.ray_address or "local",  # "local": whatever RAY_ADDRESS says
             logging_level=logging.WARNING,
@@ -42,6 +47,13 @@ def connected(settings: Settings) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise OSError for an address that nobody listens at: Ray itself tries for minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), REACH_S).close()
 
 
 def room_for(ray: Any, settings: Settings) -> int:

@@ -75,7 +75,7 @@ def load_elsewhere(settings: Settings, threads: int) -> Describer:
     def read_bytes(path: Path) -> bytes:
         raise PhotoMissing(f"no file at {path}")
 
-    ray_worker.read_bytes = read_bytes
+    setattr(ray_worker, "read_bytes", read_bytes)  # noqa: B010 - it is not ours to name
     return load_dots(settings, threads)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
+from api.engines import Engine, check_engine, describing
 from api.feed_source import ColumnNames, FeedSource, Format, Images, Source
-from api.terminal import FAILED, Json, Profile, emit, load_describer, say, show_profile
+from api.terminal import FAILED, Json, Profile, emit, say, show_profile
 from indexer.errors import FeedError
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ def index(
     images: Images = None,
     mapping: ColumnNames = None,
     profile: Profile = False,
+    engine: Engine = "local",
 ) -> None:
     """Index a catalogue; run again, it embeds only what changed."""
     from indexer.catalogue import Catalogue
     from indexer.categories import use_words_of
     from indexer.importing import Importer
 
+    check_engine(engine)
     use_words_of(context.obj.home)
     feed = FeedSource(source, images, format_name, mapping or ())
     records = feed.read()
@@ -42,9 +45,10 @@ def index(
     if not total:
         raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
     catalogue = Catalogue.open(context.obj, create=True)
-    describer = load_describer(context.obj, is_for_many=True)
-    importer = Importer(catalogue, describer, folder, under, say)
-    report = importer.run(tqdm(records, total=total, desc="index", unit="item", file=sys.stderr))
+    with describing(context.obj, engine) as (describer, stages):
+        importer = Importer(catalogue, describer, folder, under, say, stages=stages)
+        rows = tqdm(records, total=total, desc="index", unit="item", file=sys.stderr)
+        report = importer.run(rows)
     _say_outcome(report, describer.seconds)
     if profile:
         show_profile(importer)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
+from api.engines import Engine, check_engine, describing
 from api.feed_source import ColumnNames, FeedSource, Format, Images, Source
-from api.terminal import FAILED, Json, Profile, emit, load_describer, say, show_profile
+from api.terminal import FAILED, Json, Profile, emit, say, show_profile
 from indexer.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def sync(
     images: Images = None,
     mapping: ColumnNames = None,
     profile: Profile = False,
+    engine: Engine = "local",
 ) -> None:
     """Bring the catalogue to what a feed says; interrupted, run it again: it goes on."""
-    asked = _Asked(mode, parse_share(max_removed), dry_run, yes, as_json, profile)
+    asked = _Asked(mode, parse_share(max_removed), dry_run, yes, as_json, profile, engine)
     feed = FeedSource(source, images, format_name, mapping or ())
     _sync(context.obj, feed, asked)
 
@@ -56,6 +58,7 @@ class _Asked:
     yes: bool
     as_json: bool
     is_profiled: bool
+    engine: str
 
 
 def _sync(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
@@ -67,6 +70,7 @@ def _sync(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
 
     if asked.mode not in ("upsert", "mirror"):
         raise SettingsError(f"unknown mode {asked.mode!r}; one of upsert, mirror")
+    check_engine(asked.engine)
     use_words_of(settings.home)
     feed.read()  # says at once what is no feed
     folder, under = feed.folders()
@@ -85,10 +89,11 @@ def _sync(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
             return
         if not asked.yes and sys.stdin.isatty():
             typer.confirm("do this?", abort=True, err=True)
-        importer = Importer(
-            catalogue, load_describer(settings, is_for_many=True), folder, under, say, pictures
-        )
-        with counting("sync", "row", plan.rows) as tick:
+        with (
+            describing(settings, asked.engine) as (describer, stages),
+            counting("sync", "row", plan.rows) as tick,
+        ):
+            importer = Importer(catalogue, describer, folder, under, say, pictures, stages)
             done = work.apply(plan, importer, asked.max_removed, tick)
     if asked.is_profiled:
         show_profile(importer)

@@ -23,6 +23,7 @@ LapelError
 │   ├── FingerprintMismatch    its vectors were made by other models
 │   ├── VectorsUnreachable     Milvus, which keeps its vectors, does not answer
 │   └── SchemaOutdated         its tables were made by another version
+├── ClusterError               a Ray cluster that cannot be reached, or does not do the work
 ├── EvaluationImpossible       too little in a catalogue to tell how well it is searched
 ├── QueryError                 a query that cannot be answered as asked
 └── SettingsError              a setting with a value that cannot be used
@@ -126,6 +127,10 @@ class VectorsUnreachable(CatalogueError):
 
 class SchemaOutdated(CatalogueError):
     """Its tables were made by another version of Lapel."""
+
+
+class ClusterError(LapelError):
+    """A Ray cluster that cannot be reached, or whose workers do not do the work."""
 
 
 class EvaluationImpossible(LapelError):

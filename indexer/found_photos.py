@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.feeds.record import ItemRecord
@@ -37,6 +37,16 @@ class FoundPhoto:
     def key(self) -> tuple[str, str]:
         """Names what is described: the picture's content, and the garment wanted in it."""
         return self.sha256, key_of(self.wanted)
+
+
+class Contents(Protocol):
+    """Where found photos are read."""
+
+    def read(self, resolved: str, sha256: str) -> bytes:
+        """Return the content of that hash. Raises PhotoError."""
+
+    def remember_broken(self, sha256: str, error: LapelError) -> None:
+        """Note that a content cannot be decoded, and why."""
 
 
 Cannot = Callable[[str, str, str], None]
@@ -85,7 +95,7 @@ def photo_write(
 
 
 def decode_in_batches(
-    pictures: Pictures,
+    contents: Contents,
     photos: Iterable[FoundPhoto],
     cannot_decode: Callable[[FoundPhoto, LapelError], None],
     most_pixels: int = PIXELS_A_BATCH,
@@ -101,7 +111,7 @@ def decode_in_batches(
     pixels = 0
     for sha256, shown in by_content.items():
         try:
-            decoded = _decode(pictures, shown[0].resolved, sha256)
+            decoded = _decode(contents, shown[0].resolved, sha256)
         except PhotoError as error:
             for photo in shown:
                 cannot_decode(photo, error)
@@ -116,13 +126,13 @@ def decode_in_batches(
         yield batch
 
 
-def _decode(pictures: Pictures, resolved: str, sha256: str) -> Photo:
+def _decode(contents: Contents, resolved: str, sha256: str) -> Photo:
     """Read and decode; content that is no picture is remembered as such."""
-    content = pictures.read(resolved, sha256)
+    content = contents.read(resolved, sha256)
     try:
         return read_photo(content, resolved)
     except PhotoMissing:
         raise
     except PhotoError as error:
-        pictures.known.remember_broken(sha256, error)
+        contents.remember_broken(sha256, error)
         raise

@@ -9,8 +9,8 @@ from typing import TypeVar
 from indexer.faults import Fault
 from indexer.feeds.record import ItemRecord, RowError
 from indexer.found_photos import FoundPhoto, photo_write
+from indexer.portions import DescribedPhoto, Portion
 from indexer.rows import PhotoWrite
-from indexer.stages import DescribedPhoto, Portion
 
 T = TypeVar("T")
 _Key = tuple[str, str]  # of a photo: its content, and the garment wanted in it

@@ -29,9 +29,8 @@ from indexer.rows import ItemWrite, stored_items, stored_photos
 from indexer.stages import Stages
 
 ITEMS_A_BATCH = 32  # one SQL transaction
-# Batches whose photos are described while the one before them is written: a crash costs no more.
-BATCHES_AHEAD = 2
 Outcome = Literal["added", "changed", "unchanged", "failed"]
+MakeStages = Callable[[Describer, Pictures, Path], Stages]
 ERROR_COLUMNS = ("row", "item_id", "photo", "type", "detail")
 
 
@@ -52,7 +51,7 @@ class Importer:
 
     `images` is the folder under which the feed's picture paths lie; `feed_folder` the one they
     are relative to when `images` is None; or `pictures` says where they are. `say` is given one
-    line for each error.
+    line for each error; `stages` makes the workers, those of this process unless others are given.
     """
 
     items_a_batch = ITEMS_A_BATCH
@@ -65,6 +64,7 @@ class Importer:
         images: Path | None = None,
         say: Callable[[str], None] = lambda line: None,
         pictures: Pictures | None = None,
+        stages: MakeStages = Stages,
     ) -> None:
         self._catalogue = catalogue
         self._describer = describer
@@ -72,6 +72,7 @@ class Importer:
         self._images = images
         self._errors = ErrorFile(catalogue.settings.home / "errors.csv", say)
         self._given = pictures
+        self._make_stages = stages
         self._guess = SlotGuess(describer.embed_text)
         self._under_way: set[tuple[str, str]] = set()  # photos that batches not written describe
         self.report = ImportReport()
@@ -97,7 +98,7 @@ class Importer:
             self._catalogue.bind(models.fingerprint, models.layout)
             home = self._catalogue.settings.home
             try:
-                with Stages(self._describer, pictures, home) as self.stages:
+                with self._make_stages(self._describer, pictures, home) as self.stages:
                     self._import(records)
             finally:  # interrupted, the vectors of what was committed are kept too
                 self._catalogue.save_vectors()
@@ -110,7 +111,7 @@ class Importer:
                 # Pictures come over the network while the models are busy.
                 self._pictures.fetch_ahead(addresses([*rows, *after]))
                 ahead.append(self._plan(rows))
-                if len(ahead) > BATCHES_AHEAD:
+                if len(ahead) > self.stages.batches_ahead:
                     self._store(ahead.popleft())
         except FeedBroke as broke:
             while ahead:

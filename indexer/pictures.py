@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from indexer.cloud_pictures import CloudPictures
-from indexer.errors import PhotoError, PhotoMissing
+from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.fetching import FetchFailed, Version
 from indexer.known_pictures import Found, KnownPictures
 from indexer.photo import hash_bytes, read_bytes
@@ -111,6 +111,10 @@ class Pictures:
         if hash_bytes(content) != sha256:
             raise PhotoChanged(f"{resolved} holds another picture than it did; index the feed anew")
         return content
+
+    def remember_broken(self, sha256: str, error: LapelError) -> None:
+        """Note that a content cannot be decoded, and why: it is not tried again."""
+        self.known.remember_broken(sha256, error)
 
     def trim(self) -> None:
         """Keep the fetched pictures within their bound; once a batch."""

@@ -22,8 +22,9 @@ from indexer.garments import Slot
 from indexer.importing import ErrorFile
 from indexer.pictures import PhotoChanged, Pictures
 from indexer.places import placed
+from indexer.portions import Portion
 from indexer.rows import add_garments, find_or_add_photo
-from indexer.stages import Portion, Stages
+from indexer.stages import Stages
 from indexer.staging import (
     PhotoToDescribe,
     Switched,

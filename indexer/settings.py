@@ -46,6 +46,16 @@ class Settings(BaseSettings):
     model_cache: Path | None = None
     """Folder of the models as compiled for the CPU; unset means `cache` in the home."""
 
+    ray_address: str = ""
+    """Of the Ray cluster that `--engine ray` works on: `ray://host:10001`, `host:6379`, `auto` for
+    one that runs on this machine; empty means that it starts one here, for itself."""
+    ray_workers: int = Field(0, ge=0, le=10_000)
+    """How many workers; 0 means as many as its nodes have room for."""
+    ray_cpus: int = Field(1, ge=1, le=1024)
+    """How many CPUs of a node each worker takes: so many photos it describes at once."""
+    ray_gpus: float = Field(0.0, ge=0, le=64)
+    """How many GPUs of a node each worker takes: 0.5 puts two on one."""
+
     private_picture_hosts: str = ""
     """Hosts, separated by commas, that a feed's pictures are fetched from although they are not on
     the public internet: `media.shop.lan`. What is sent to the HTTP server never leads there."""

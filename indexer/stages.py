@@ -11,38 +11,16 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
-import numpy as np
 
-from indexer.describe import DescribedGarment, Describer
-from indexer.errors import LapelError
-from indexer.found_photos import (
-    PHOTOS_A_BATCH,
-    PIXELS_A_BATCH,
-    FoundPhoto,
-    decode_in_batches,
-)
+from indexer.describe import Describer
+from indexer.found_photos import FoundPhoto
 from indexer.pictures import Pictures
+from indexer.portions import Portion, describe_portion, in_portions
 from indexer.thumbnails import keep_thumbnail
-
-
-@dataclass(frozen=True, slots=True)
-class DescribedPhoto:
-    """What is to be written of a photo: its size in the file, its garments without their masks."""
-
-    photo_hw: tuple[int, int]
-    garments: tuple[DescribedGarment, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """What became of some photos: by key those described, and why others cannot be read."""
-
-    described: dict[tuple[str, str], DescribedPhoto] = field(default_factory=dict)
-    failed: list[tuple[FoundPhoto, LapelError]] = field(default_factory=list)
 
 
 class Stages:
@@ -52,8 +30,11 @@ class Stages:
     its portion is asked for.
     """
 
+    # Batches whose photos are described while those before are written: a crash costs no more.
+    batches_ahead = 2
+
     def __init__(self, describer: Describer, pictures: Pictures, home: Path | None = None) -> None:
-        self.workers = describer.at_once
+        self.workers = self.callers = describer.at_once  # callers wait for who works elsewhere
         self._describer = describer
         self._pictures = pictures
         self._home = home
@@ -66,7 +47,7 @@ class Stages:
         self._threads_before = cv2.getNumThreads()
         if self.workers > 1:
             cv2.setNumThreads(1)
-        self._pool = ThreadPoolExecutor(self.workers, "describe")
+        self._pool = ThreadPoolExecutor(self.callers, "describe")
         self._began = time.perf_counter()
         self._busy_s = 0.0
         self._lock = threading.Lock()
@@ -80,12 +61,12 @@ class Stages:
 
     def begin(self, photos: Iterable[FoundPhoto]) -> list[Future[Portion]]:
         """Have photos described; returns what will be known of them, in their order."""
-        return [self._pool.submit(self._work, some) for some in _portions(photos)]
+        return [self._pool.submit(self._work, some) for some in in_portions(photos)]
 
     def in_order(self, photos: Iterable[FoundPhoto]) -> Iterator[Portion]:
         """Yield what became of photos; more are described meanwhile, if there are workers."""
         ahead: deque[Future[Portion]] = deque()
-        for some in _portions(photos):
+        for some in in_portions(photos):
             if self.workers == 1:  # nothing would be gained, and more lost when it is stopped
                 yield self.describe(some)
                 continue
@@ -97,29 +78,8 @@ class Stages:
 
     def describe(self, photos: Iterable[FoundPhoto]) -> Portion:
         """Describe photos here and now."""
-        portion = Portion()
-
-        def give_up(photo: FoundPhoto, error: LapelError) -> None:
-            portion.failed.append((photo, error))
-
-        most_pixels = PIXELS_A_BATCH // self.workers
-        decoded = decode_in_batches(self._pictures, photos, give_up, most_pixels)
-        while not self._is_over.is_set():
-            with self.watch.timed("read and decode"):
-                batch = next(decoded, None)
-            if batch is None:
-                break
-            found = self._describer.describe(
-                [photo for _, photo in batch], [sought.wanted for sought, _ in batch]
-            )
-            for (sought, photo), garments in zip(batch, found, strict=True):
-                # Masks are not stored; kept until the photo is written they would fill memory.
-                bare = tuple(replace(g, mask=np.zeros((0, 0), np.bool_)) for g in garments)
-                portion.described[sought.key] = DescribedPhoto(photo.photo_hw, bare)
-                if self._home:
-                    with self.watch.timed("thumbnail"):
-                        keep_thumbnail(self._home, photo)
-        return portion
+        keep_small = partial(keep_thumbnail, self._home) if self._home else None
+        return describe_portion(self._describer, self._pictures, photos, keep_small, self._is_over)
 
     def _work(self, photos: list[FoundPhoto]) -> Portion:
         start = time.perf_counter()
@@ -128,18 +88,3 @@ class Stages:
         finally:
             with self._lock:
                 self._busy_s += time.perf_counter() - start
-
-
-def _portions(photos: Iterable[FoundPhoto]) -> Iterator[list[FoundPhoto]]:
-    """Yield photos for one worker each; what is wanted in one picture is decoded once, by one."""
-    by_content: dict[str, list[FoundPhoto]] = {}
-    for photo in photos:
-        by_content.setdefault(photo.sha256, []).append(photo)
-    portion: list[FoundPhoto] = []
-    for same in by_content.values():
-        if len(portion) >= PHOTOS_A_BATCH:
-            yield portion
-            portion = []
-        portion += same
-    if portion:
-        yield portion

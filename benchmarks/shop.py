@@ -20,11 +20,11 @@ from search.query import Searcher
 
 
 def fill_shop(
-    home: Path, records: Sequence[ItemRecord], describer: Describer
+    home: Path, records: Sequence[ItemRecord], describer: Describer, images: Path = Path()
 ) -> tuple[Catalogue, Searcher]:
-    """Index records into a new catalogue as `lapel index` would."""
+    """Index records into a new catalogue as `lapel index` would; pictures lie in `images`."""
     catalogue = Catalogue.open(Settings(home=home), create=True)
-    importer = Importer(catalogue, describer, Path(), say=print)
+    importer = Importer(catalogue, describer, images, say=print)
     done = importer.run(tqdm(records, desc="index", unit="item"))
     if done.errors:
         raise SystemExit(f"{done.errors} of {len(records)} items could not be indexed: see above")

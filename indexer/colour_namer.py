@@ -44,19 +44,19 @@ class LabelledColours:
 class ColourNamer:
     """Names colours by their neighbours among labelled ones."""
 
-    def __init__(self, colours: LabelledColours) -> None:
+    def __init__(self, colours: LabelledColours, neighbours: int = NEIGHBOURS) -> None:
         self._votes = np.zeros((len(colours.basic), len(BASIC_NAMES)))
         columns = [BASIC_NAMES.index(basic) for basic in colours.basic]
         self._votes[np.arange(len(columns)), columns] = colours.weight
         self._labelled = _positions(colours.lab, LIGHTNESS)
-        self._neighbours = min(NEIGHBOURS, len(columns))
+        self._neighbours = min(neighbours, len(columns))
         rows = [i for i, name in enumerate(colours.name) if name]
         self._names = np.array([colours.name[i] for i in rows])
         self._basic_of_name = np.array([columns[i] for i in rows])
         self._named = _positions(colours.lab[rows], 1.0)  # light and dark are names of their own
 
     @classmethod
-    def load(cls, path: Path) -> "ColourNamer":
+    def load(cls, path: Path, neighbours: int = NEIGHBOURS) -> "ColourNamer":
         """Read a file that training/colours.py wrote. Raises ModelError."""
         try:
             with path.open(encoding="utf-8", newline="") as file:
@@ -67,18 +67,23 @@ class ColourNamer:
                 tuple(row["name"] for row in rows),
                 np.array([float(row["weight"]) for row in rows]),
             )
-            return cls(colours)
+            return cls(colours, neighbours)
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(f"the colour names in {path} cannot be loaded: {error}") from error
 
+    def nearest(self, lab: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return which labelled colours vote on each (m, 3), in no order, and how far: (m, k)."""
+        at = _positions(lab, LIGHTNESS)
+        distances = np.linalg.norm(at[:, None] - self._labelled, axis=2)
+        found = np.argpartition(distances, self._neighbours - 1)[:, : self._neighbours]
+        return found, np.take_along_axis(distances, found, axis=1)
+
     def basic_shares(self, lab: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return how far each colour (m, 3) is each of `BASIC_NAMES`: (m, 11), rows sum to 1."""
-        at = _positions(lab, LIGHTNESS)
-        votes = np.zeros((len(at), len(BASIC_NAMES)))
-        for i in range(0, len(at), AT_ONCE):
-            distances = np.linalg.norm(at[i : i + AT_ONCE, None] - self._labelled, axis=2)
-            found = np.argpartition(distances, self._neighbours - 1)[:, : self._neighbours]
-            near = np.take_along_axis(distances, found, axis=1) + SOFTEN
+        votes = np.zeros((len(lab), len(BASIC_NAMES)))
+        for i in range(0, len(lab), AT_ONCE):
+            found, distances = self.nearest(lab[i : i + AT_ONCE])
+            near = distances + SOFTEN
             votes[i : i + AT_ONCE] = (self._votes[found] / near[:, :, None]).sum(axis=1)
         return np.asarray(votes / votes.sum(axis=1, keepdims=True), np.float64)
 

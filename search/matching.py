@@ -1,0 +1,6 @@
+"""Placeholder until the table is trained."""
+
+
+class Matching:
+    @classmethod
+    def bundled(cls): return cls()

@@ -14,7 +14,17 @@ from api.answer_schemas import (
     Result,
     SearchedGarment,
 )
-from api.schemas import MAX_FIELDS, MAX_LIKES, ItemId, Mix, PhotoSource, Share, Strict, Weights, Word
+from api.schemas import (
+    MAX_FIELDS,
+    MAX_LIKES,
+    ItemId,
+    Mix,
+    PhotoSource,
+    Share,
+    Strict,
+    Weights,
+    Word,
+)
 
 MAX_EVENTS = 1_000  # in one request
 MOST_AHEAD = timedelta(minutes=5)  # of a telephone's clock
@@ -108,7 +118,9 @@ class Completing(Answered):
     trust: float = Field(
         ge=0, le=1, description="How much the catalogue's own looks say; the rest is learned."
     )
-    looks: int = Field(ge=0, description="How many photos show such a garment with one of the slot.")
+    looks: int = Field(
+        ge=0, description="How many photos show such a garment with one of the slot."
+    )
 
 
 class _Answer(Answered):

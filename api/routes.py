@@ -36,6 +36,9 @@ class Knobs:
     dislike: Some = field(default_factory=list)
 
 
+NO_KNOBS = Knobs()
+
+
 @routes.post(
     "/catalogues/{catalogue}/search",
     summary="Find the most similar items for each garment in a photo, or for words or items",
@@ -78,7 +81,7 @@ def similar(
     offset: Annotated[int, Query(ge=0, lt=MAX_K)] = 0,
     strict_slot: bool = True,
     in_stock_only: bool = False,
-    knobs: Annotated[Knobs, Depends()] = Knobs(),
+    knobs: Annotated[Knobs, Depends()] = NO_KNOBS,
 ) -> JSONResponse:
     """Find the items most similar to one of the catalogue's; it and its variants left out."""
     query = SearchRequest(

@@ -21,7 +21,7 @@ from api.recommend_schemas import (
     SlotName,
 )
 from api.recommending import complete_item, complete_photo, photo_outfit
-from api.routes import CatalogueName, ItemPath, Knobs, answer_search, query_bytes
+from api.routes import NO_KNOBS, CatalogueName, ItemPath, Knobs, answer_search, query_bytes
 from api.routes_catalogue import find_item
 from api.schemas import SearchRequest
 from api.security import CanSearch
@@ -30,7 +30,9 @@ from api.state import Served, State
 from search.query import MAX_K
 from search.recommend import BAND, price_band
 
-routes = APIRouter(prefix="/v1/catalogues/{catalogue}", dependencies=[CanSearch], tags=["recommend"])
+routes = APIRouter(
+    prefix="/v1/catalogues/{catalogue}", dependencies=[CanSearch], tags=["recommend"]
+)
 Asked = TypeVar("Asked", bound=Recommending)
 ITEM = "/items/{item_id:path}"
 
@@ -46,7 +48,7 @@ def alternatives(
     item_id: ItemPath,
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     band: Annotated[float, Query(gt=0, le=1, description="Of the price, up and down.")] = BAND,
-    knobs: Annotated[Knobs, Depends()] = Knobs(),
+    knobs: Annotated[Knobs, Depends()] = NO_KNOBS,
 ) -> JSONResponse:
     """Find items of the same slot and another group, in stock, in the price band."""
     served = state.catalogues.get(catalogue)
@@ -70,7 +72,7 @@ def complete(
     k: Annotated[int, Query(ge=1, le=200)] = 5,
     slot: Annotated[list[SlotName], Query(max_length=4, description="By default all.")] = [],  # noqa: B006
     in_stock_only: bool = True,
-    knobs: Annotated[Knobs, Depends()] = Knobs(),
+    knobs: Annotated[Knobs, Depends()] = NO_KNOBS,
 ) -> JSONResponse:
     """Find items of the other slots that are worn with one of the catalogue's."""
     query = CompleteRequest(k=k, slots=slot, in_stock_only=in_stock_only, **asdict(knobs))

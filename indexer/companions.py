@@ -63,7 +63,9 @@ def find_companions(
             some = todo[start : start + PHOTOS_A_BATCH]
             photos = list(_read(pictures, some, unread))
             described = describer.describe([photo for _, photo in photos])
-            pairs = [(each, garments) for (each, _), garments in zip(photos, described, strict=True)]
+            pairs = [
+                (each, garments) for (each, _), garments in zip(photos, described, strict=True)
+            ]
             counts = _store(catalogue, pairs, fingerprint)
             seen, found = seen + len(photos), found + sum(counts)
             shown += sum(1 for count in counts if count)

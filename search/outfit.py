@@ -57,7 +57,9 @@ def find_outfit(
     """
     options.check()
     ids = one_person(garments)
-    pieces = [Piece(i, garments[i], _item_for(searcher, catalogue, garments[i], options)) for i in ids]
+    pieces = [
+        Piece(i, garments[i], _item_for(searcher, catalogue, garments[i], options)) for i in ids
+    ]
     worn = [Worn(each.vector, each.slot, each.category) for each in (garments[i] for i in ids)]
     known = [each for each in worn if each.slot in WORN_SLOTS]
     completing = (

@@ -21,12 +21,12 @@ from indexer.tables import ItemRow
 from search.filter_json import not_these, read_filter
 from search.filters import Filters
 from search.matching import Matching
-from search.mixing import Ingredients, mix
+from search.mixing import SHARES
 from search.query import Options, Searcher
-from search.ranking import Hit
-from search.reranking import POOL, rearranged
+from search.ranking import Hit, score_parts
+from search.reranking import POOL, rearranged, stored_rows
 from search.stored import StoredGarment, find_stored
-from search.worn_together import WornTogether, mean_partner
+from search.worn_together import Partner, WornTogether
 
 BAND = 0.25  # of a price, up and down: what a shopper who looks at 40 also looks at is 30 to 50
 # What is worn together, and so offered beside what is worn: nobody wears a skirt under a dress.
@@ -116,7 +116,7 @@ class Recommender:
         """Return the items most similar to one, of other groups. Raises QueryError."""
         options.check()
         stored, told = self.item(item_id), _Told(self, taste or Taste())
-        vector = told.moved(stored.vector, None)
+        vector = told.moved(stored.vector)
         left_out = told.without(options, stored.item)
         return self._searcher.search_vector(vector, options.slots_for(stored.slot), left_out)
 
@@ -171,26 +171,67 @@ class Recommender:
     def _complete_slot(
         self, worn: Sequence[Worn], slot: Slot, options: Options, told: "_Told"
     ) -> Completion:
-        pairs = WornTogether.of(self._catalogue)
-        wishes, trusts, looks = [], [], 0
-        for each in worn:
-            shown = pairs.pairs(self._catalogue, self.layout.dim, each.slot, slot)
-            own = shown.partner(self.layout, each.vector, {})
-            learned = self._matching.partner(self.layout, each.vector, each.slot, slot)
-            wishes.append(own.trust * own.vector + (1 - own.trust) * learned)
-            trusts.append(own.trust)
-            looks += own.looks
-        vector = told.moved(mean_partner(self.layout, wishes), slot)
-        weights = {**self._matching.weights, **options.weights}
-        wide = replace(options, k=max(POOL, options.k), weights=weights, diversity=0.0,
-                       popularity=0.0)  # fmt: skip
-        found = self._searcher.search_vector(vector, [slot], wide)
-        hits = self._matching.ranked(found, [(each.slot, each.category) for each in worn], slot)
+        """Look for what is wished beside the garments, then judge each garment found."""
+        shown = [self._shown_with(each, slot) for each in worn]
+        wish = np.zeros(self.layout.dim, np.float32)
+        for each, own in zip(worn, shown, strict=True):
+            learned = self._matching.wish(self.layout, each.vector, each.slot, slot)
+            wish += own.trust * own.vector + (1 - own.trust) * learned
+        wish = told.moved(wish / len(worn), slot)
+        pool = replace(options, k=max(POOL, options.k), diversity=0.0, popularity=0.0)
+        found = self._searcher.search_vector(wish, [slot], pool)
         with Session(self._catalogue.engine) as session:
-            shown_hits = rearranged(
-                session, self._catalogue, self.layout, hits, replace(options, weights=weights)
+            rows = stored_rows(session, self.layout, [hit.garment_id for hit in found])
+            hits = [hit for hit in found if hit.garment_id in rows]  # one may be removed meanwhile
+            others = _Others(
+                slot,
+                np.stack([rows[hit.garment_id][0] for hit in hits]) if hits else _none(self.layout),
+                [rows[hit.garment_id][1] for hit in hits],
             )
-        return Completion(slot, tuple(shown_hits), round(float(np.mean(trusts)), 4), looks)
+            scores = np.mean(
+                [self._scores(each, own, others, options)
+                 for each, own in zip(worn, shown, strict=True)], axis=0
+            )  # fmt: skip
+            scores = told.judged(scores, others, options)
+            judged = [
+                replace(hit, score=round(min(1.0, max(0.0, float(score))), 4))
+                for hit, score in zip(hits, scores, strict=True)
+            ]
+            judged.sort(key=lambda hit: -hit.score)  # stable: equal ones as they were found
+            ordered = rearranged(session, self._catalogue, self.layout, judged, options)
+        trust = float(np.mean([own.trust for own in shown]))
+        return Completion(slot, tuple(ordered), round(trust, 4), sum(own.looks for own in shown))
+
+    def _shown_with(self, worn: Worn, slot: Slot) -> Partner:
+        """Return what the catalogue's own looks show beside a garment."""
+        pairs = WornTogether.of(self._catalogue)
+        return pairs.pairs(self._catalogue, self.layout.dim, worn.slot, slot).partner(
+            self.layout, worn.vector, {}
+        )
+
+    def _scores(
+        self, worn: Worn, own: Partner, others: "_Others", options: Options
+    ) -> NDArray[np.float32]:
+        """Return how well others (n) go with a garment, 0..1: by own looks, and as learned."""
+        learned = self._matching.scores(
+            self.layout, worn.vector, worn.category, (worn.slot, others.slot), others.vectors,
+            others.categories,
+        )  # fmt: skip
+        alike, _ = score_parts(self.layout, own.vector, others.vectors, options.weights)
+        return np.asarray(own.trust * alike + (1 - own.trust) * learned, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Others:
+    """Garments that were found: vectors (n, dim), and n categories."""
+
+    slot: Slot
+    vectors: NDArray[np.float32]
+    categories: Sequence[str]
+
+
+def _none(layout: Layout) -> NDArray[np.float32]:
+    return np.zeros((0, layout.dim), np.float32)
 
 
 class _Told:
@@ -198,19 +239,38 @@ class _Told:
 
     def __init__(self, recommender: Recommender, taste: Taste) -> None:
         self._layout = recommender.layout
-        self._shares = taste.shares
+        self._shares = {**SHARES, **taste.shares}
         found = recommender.items([*taste.likes, *taste.dislikes])
         self._likes = [found[item_id] for item_id in taste.likes]
         self._dislikes = [found[item_id] for item_id in taste.dislikes]
 
-    def moved(self, vector: NDArray[np.float32], slot: Slot | None) -> NDArray[np.float32]:
-        """Return a vector moved by what is liked; of a slot only by what is of it, too."""
-        likes, dislikes = (
-            [each.vector for each in some if slot is None or each.slot == slot]
-            for some in (self._likes, self._dislikes)
-        )
-        given = Ingredients(likes=likes, dislikes=dislikes, shares=self._shares)
-        return mix(self._layout, vector, given) if likes or dislikes else vector
+    def moved(self, vector: NDArray[np.float32], slot: Slot | None = None) -> NDArray[np.float32]:
+        """Return a vector moved by what is liked and not; in one slot, only by what is of it."""
+        moved = vector.copy()
+        for share, mean in self._means(slot):
+            moved += np.float32(share) * mean
+        return moved if slot else self._layout.unit_parts(moved)
+
+    def judged(
+        self, scores: NDArray[np.float32], others: _Others, options: Options
+    ) -> NDArray[np.float32]:
+        """Return scores (n,) of garments, with how alike they are to what is liked and not."""
+        judged, total = np.array(scores, np.float32), 1.0
+        for share, mean in self._means(others.slot):
+            alike, _ = score_parts(self._layout, mean, others.vectors, options.weights)
+            judged += np.float32(share) * alike
+            total += max(0.0, share)
+        return np.asarray(judged / total, np.float32)
+
+    def _means(self, slot: Slot | None) -> list[tuple[float, NDArray[np.float32]]]:
+        """Return the means of what is liked and disliked, with what each weighs."""
+        weighed = ((self._shares["like"], self._likes), (-self._shares["dislike"], self._dislikes))
+        means = []
+        for share, some in weighed:
+            vectors = [each.vector for each in some if slot is None or each.slot == slot]
+            if vectors:
+                means.append((share, np.mean(np.stack(vectors), axis=0)))
+        return means
 
     def without(self, options: Options, item: ItemRow | None) -> Options:
         """Return options that leave out an item and what is disliked, with their variants."""

@@ -27,7 +27,7 @@ from search.ranking import Hit
 if TYPE_CHECKING:
     from search.query import Options
 
-# Hits that are put into another order: always as many, so that a second page goes on from the first.
+# Hits that are put into another order: always as many, so that a second page follows the first.
 POOL = 200
 # By how much of a score the most popular item may rise above one of average popularity: it can pass
 # what looks about as near, never what is clearly nearer.
@@ -103,28 +103,40 @@ def rearranged(
         known = KeptPopularity.of(catalogue).read(catalogue)
         hits = by_popularity(hits, known, options.popularity)
     if options.diversity:
-        rows = _weighted(session, layout, hits, options.weights)
+        rows = stored_rows(session, layout, [hit.garment_id for hit in hits])
         there = [hit for hit in hits if hit.garment_id in rows]  # one may be removed meanwhile
         relevance = np.array([risen(hit, options.popularity) for hit in there], np.float32)
-        alike = np.stack([rows[hit.garment_id] for hit in there]) if there else np.zeros((0, 1))
-        order = diverse_order(relevance, alike @ alike.T, options.diversity, options.k)
+        vectors = [rows[hit.garment_id][0] for hit in there]
+        likeness = _likeness(layout, vectors, options.weights)
+        order = diverse_order(relevance, likeness, options.diversity, options.k)
         hits = [there[place] for place in order]
     return list(hits[: options.k])
 
 
-def _weighted(
-    session: Session, layout: Layout, hits: Sequence[Hit], weights: Mapping[str, float]
-) -> dict[int, NDArray[np.float32]]:
-    """Return the hits' vectors by garment, scaled so that an inner product is their likeness."""
-    ids = [hit.garment_id for hit in hits]
-    found = {
-        garment_id: vector
-        for some in batches(ids, SQL_VALUES)
-        for garment_id, vector in session.execute(
-            select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(some))
-        )
-    }
-    rows = from_bytes(list(found.values()), layout.dim)
+def _likeness(
+    layout: Layout, vectors: Sequence[NDArray[np.float32]], weights: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """Return the scores (n, n) that vectors (dim,) have for each other."""
+    if not vectors:
+        return np.zeros((0, 0), np.float32)
+    rows = np.stack(vectors)
     for part, share in normalise_weights(weights).items():
         rows[:, layout.slices()[part]] *= share**0.5
-    return dict(zip(found, rows, strict=True))
+    return np.asarray(rows @ rows.T, np.float32)
+
+
+def stored_rows(
+    session: Session, layout: Layout, garment_ids: Sequence[int]
+) -> dict[int, tuple[NDArray[np.float32], str]]:
+    """Return the vectors (dim,) and categories of stored garments, by id."""
+    rows = [
+        row
+        for some in batches(garment_ids, SQL_VALUES)
+        for row in session.execute(
+            select(GarmentRow.id, GarmentRow.vector, GarmentRow.category).where(
+                GarmentRow.id.in_(some)
+            )
+        ).tuples()
+    ]
+    vectors = from_bytes([vector for _, vector, _ in rows], layout.dim)
+    return {id_: (vectors[i], category) for i, (id_, _, category) in enumerate(rows)}

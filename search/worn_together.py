@@ -1,4 +1,4 @@
-"""A garment in, what a catalogue's own photos show worn with such: the vector of its partners' mean.
+"""A garment in, what a catalogue's own photos show worn with such out: its partners' mean.
 
 Pairs are garments of two slots in one photo: of items that share a look's photo, and those that
 `lapel looks` found beside an item's own (`indexer/companions.py`). Partners of the most similar
@@ -6,7 +6,7 @@ garments count most: kernel regression (Nadaraya, On estimating regression, 1964
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -113,11 +113,6 @@ class WornTogether:
             if (worn, beside) not in self._pairs:
                 self._pairs[worn, beside] = read_pairs(session, catalogue.id, dim, worn, beside)
             return self._pairs[worn, beside]
-
-
-def mean_partner(layout: Layout, vectors: Sequence[Vectors]) -> Vectors:
-    """Return what goes with several garments worn together: the mean, parts of unit length."""
-    return layout.unit_parts(np.mean(np.stack(list(vectors)), axis=0))
 
 
 _opened: WeakKeyDictionary[Catalogue, WornTogether] = WeakKeyDictionary()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from search.reranking import POOL, check_share, diverse_order, pool_for
 from indexer.errors import QueryError
+from search.reranking import POOL, check_share, diverse_order, pool_for
 
 # Three nearly equal things, then two of their own kind that fit less well.
 RELEVANCE = np.array([0.9, 0.89, 0.88, 0.6, 0.5], np.float32)

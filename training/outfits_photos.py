@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from indexer.describe import DescribedGarment, Describer
 from indexer.errors import PhotoError
+from indexer.features import Layout
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.models import load_models
 from indexer.photo import read_photo
@@ -67,17 +68,17 @@ class Wardrobe:
             return cls(str(kept["fingerprint"]), **rest)
 
 
-def read_wardrobe(kept: Path | None = None) -> Wardrobe:
+def read_wardrobe(kept: Path | None = None) -> tuple[Wardrobe, Layout]:
     """Describe all photos of CCP, or read what was kept of them by the same models."""
     describer = Describer(load_models(Settings()))
     if kept is not None and kept.is_file():
         wardrobe = Wardrobe.load(kept)
         if wardrobe.fingerprint == describer.models.fingerprint:
-            return wardrobe
+            return wardrobe, describer.layout
     wardrobe = _describe(describer, read_ccp().photos)
     if kept is not None:
         wardrobe.save(kept)
-    return wardrobe
+    return wardrobe, describer.layout
 
 
 def is_held_out(photo: CcpPhoto, validation: frozenset[str]) -> bool:

@@ -30,7 +30,8 @@ CARD = """\
 # lapel-matching: which garments go together
 
 For each two slots that are worn together: a bilinear form of rank 8 on colour histograms, and how
-much oftener than by chance two kinds are worn together. `complete` and `outfit` ask it.
+much oftener than by chance two kinds are worn together; besides, colours that are worn often count
+a little with anything. `complete` and `outfit` ask it.
 
 | | |
 |---|---|
@@ -49,7 +50,8 @@ is always first. Popular: how often kind and basic colour of a garment were worn
 ## What it does not know
 - Light is in every photo's colours: a warm evening makes top and trousers both warmer, which helps
   to find the partner in the same photo and says nothing of taste. "Same colours" shows how much
-  mere likeness of colours finds: as much, within the intervals. What is learned of looks
+  mere likeness of colours finds: as much or more. It is no taste: beside navy jeans it offers
+  navy alone, which is why usual colours count here, at some cost of these numbers. What is learned of looks
   (not shipped) finds more, but a garment's crop has a rim of what is around it, the partner's
   cloth among it, so that number says little of taste either.
 - The photos are of street style blogs of about 2012, nearly all of women. What a shop's own looks
@@ -106,6 +108,7 @@ def write_tables(tables: dict[tuple[Slot, Slot], PairTable], path: Path) -> None
             tensors[f"{name}.map_{side}"] = np.ascontiguousarray(table.maps[side], np.float16)
         tensors[f"{name}.affinity"] = np.ascontiguousarray(table.affinity, np.float16)
         tensors[f"{name}.fit"] = table.fit
+        tensors[f"{name}.usual"] = np.ascontiguousarray(table.usual)
         notes.append({"slots": slots, "categories": table.categories})
     save_file(tensors, path, {"histogram": HISTOGRAM_VERSION, "pairs": json.dumps(notes)})
 

@@ -142,6 +142,7 @@ def _learned(question: Question, matching: Matching) -> Floats:
             question.part("colour", question.asking), question.part("colour", question.gallery)
         ),
         known.kind_scores(asking, gallery),
+        known.usual_scores(question.part("colour", question.gallery)),
     )
 
 

@@ -1,12 +1,13 @@
 """Garments worn together in, the tables of what goes together out (`search/matching.py`)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from search.matching import PairTable
+from search.matching import PairTable, bounded
 
 RANK = 8  # of 2, 4, 8, 16 by five folds of the training photos; 16 gains 0.005 in rank percentile
 # Of the trace over 50, added to both covariances: best of 0.3, 1 and 3 on the same folds.
@@ -28,10 +29,13 @@ def fit_table(
     rng = np.random.default_rng(seed)
     fold = rng.permutation(len(pairs)) % FOLDS
     features, labels = [], []
+    limit = np.float32(0)
     for number in range(FOLDS):  # scored by tables that have not seen them
         table = _without_fit(colours, categories, pairs[fold != number])
         kept = pairs[fold == number]
         colour = table.colour_scores(colours[kept[:, 0]], colours[kept[:, 1]])
+        limit = limit or np.float32(colour.std())
+        colour = bounded(colour, limit)
         kind = table.kind_scores(categories[kept[:, 0]].tolist(), categories[kept[:, 1]].tolist())
         for i in range(len(kept)):
             strangers = rng.integers(0, len(kept), NEGATIVES)
@@ -40,9 +44,8 @@ def fit_table(
             labels.append(np.arange(len(chosen)) == 0)
     model = LogisticRegression(C=1.0, class_weight="balanced")
     model.fit(np.concatenate(features), np.concatenate(labels))
-    fit = np.array([*np.maximum(model.coef_[0], 0.0), model.intercept_[0]], np.float32)
-    whole = _without_fit(colours, categories, pairs)
-    return PairTable(whole.means, whole.maps, whole.affinity, whole.categories, fit)
+    fit = np.array([*np.maximum(model.coef_[0], 0.0), model.intercept_[0], limit], np.float32)
+    return replace(_without_fit(colours, categories, pairs), fit=fit)
 
 
 def _without_fit(
@@ -51,7 +54,10 @@ def _without_fit(
     first, second = colours[pairs[:, 0]].astype(float), colours[pairs[:, 1]].astype(float)
     means, maps = canonical(first, second)
     names, affinity = mutual_information(categories[pairs[:, 0]], categories[pairs[:, 1]])
-    return PairTable(means, maps, affinity, names, np.array([1, 1, 0], np.float32))
+    usual = [each @ mean for each, mean in zip((first, second), means, strict=True)]
+    spread = np.array([[each.mean(), each.std()] for each in usual], np.float32)
+    fit = np.array([1, 1, 0, 1], np.float32)
+    return PairTable(means, maps, affinity, names, fit, spread)
 
 
 def canonical(

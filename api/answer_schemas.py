@@ -84,6 +84,10 @@ class Result(Answered):
     match: str | None = Field(
         None, description="same product, similar or no good match; null as `confidence` is."
     )
+    popularity: float | None = Field(
+        None,
+        description="By the events sent here, 0 to 1, 0.5 the average; null if it did not count.",
+    )
     parts: dict[str, float]
     matched_photo: str
     picture: str | None

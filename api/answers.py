@@ -100,6 +100,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "confidence": hit.confidence,
         "match": hit.match,
+        "popularity": hit.popularity,
         "parts": dict(hit.parts),
         "matched_photo": hit.matched_photo,
         **_item_fields(hit.item),

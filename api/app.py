@@ -10,7 +10,14 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
-from api import routes, routes_catalogue, routes_items, routes_service
+from api import (
+    routes,
+    routes_catalogue,
+    routes_events,
+    routes_items,
+    routes_recommend,
+    routes_service,
+)
 from api.answer_schemas import Problem
 from api.following import Following
 from api.inference import Inference
@@ -21,6 +28,7 @@ from api.limits import Limits
 from api.metrics import Metrics
 from api.photos import PhotoMemory
 from api.problems import add_problems
+from api.recommend_schemas import CompleteRequest, EventsIn, OutfitRequest
 from api.schemas import (
     DetectRequest,
     ImportRequest,
@@ -43,8 +51,8 @@ DESCRIPTION = """\
 Find the garments in a photo, and a catalogue's most similar items for each.
 
 Errors are `application/problem+json` (RFC 9457). Where keys were made (`lapel keys make`), a
-request shows one as `Authorization: Bearer <key>`: a publishable key may search, an admin key may
-write too.
+request shows one as `Authorization: Bearer <key>`: a publishable key may search and send events, an
+admin key may write too.
 """
 # Of bodies that are read by hand, since they may be a form or JSON.
 _BY_HAND = (
@@ -55,6 +63,9 @@ _BY_HAND = (
     ItemChanges,
     ItemFields,
     ItemIds,
+    CompleteRequest,
+    OutfitRequest,
+    EventsIn,
     Problem,
 )
 
@@ -91,8 +102,10 @@ def create_app(
     )
     app.state.rate = RateLimit(accepted.rate_per_minute)
     add_problems(app)
-    for module in (routes, routes_items, routes_catalogue, routes_service):
+    # Items' ids may have slashes: what follows them in an address is looked for first.
+    for module in (routes, routes_recommend, routes_events, routes_items, routes_catalogue):
         app.include_router(module.routes)
+    app.include_router(routes_service.routes)
     _add_layers(app, accepted)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -16,8 +16,10 @@ from api import (
     audit_commands,
     doctor_commands,
     evaluate_commands,
+    event_commands,
     key_commands,
     model_commands,
+    recommend_commands,
     serve_commands,
     sync_commands,
     train_commands,
@@ -92,13 +94,20 @@ def search(
     strict_slot: Annotated[
         bool, typer.Option(help="Search tops for a top; off, all slots.")
     ] = True,
+    diversity: Annotated[
+        float, typer.Option(help="0: by score; 1: as unlike each other as can be.")
+    ] = 0.0,
+    popularity: Annotated[float, typer.Option(help="How much events count, 0 to 1.")] = 0.0,
     html: Annotated[Path | None, typer.Option(help="Also write a page with pictures.")] = None,
 ) -> None:
     """Find the catalogue's most similar items for each garment in the photos, or for a text."""
     from search.filters import Filters
     from search.query import Options
 
-    options = Options(k, garment, Filters.parse(filters or []), parse_weights(weights), strict_slot)
+    options = Options(
+        k, garment, Filters.parse(filters or []), parse_weights(weights), strict_slot,
+        diversity=diversity, popularity=popularity,
+    )  # fmt: skip
     options.check()
     if not photos and not texts:
         raise QueryError("nothing to search for; give photo files, or --text 'blue jeans'")
@@ -271,3 +280,5 @@ app.add_typer(sync_commands.commands)
 app.add_typer(audit_commands.commands)
 app.add_typer(tune_commands.commands)
 app.add_typer(evaluate_commands.commands)
+app.add_typer(recommend_commands.commands)
+app.add_typer(event_commands.commands)

@@ -23,6 +23,7 @@ from api.answer_schemas import (
     SearchAnswer,
     Stats,
 )
+from api.recommend_schemas import CompleteAnswer, EventsStored, OutfitAnswer
 from indexer.errors import LapelError
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -81,6 +82,30 @@ class Client:
         """Find the items most similar to one of the catalogue's."""
         path = f"{self._item(item_id)}/similar"
         return SearchAnswer.model_validate(self._send("GET", path, params=options).json())
+
+    def alternatives(self, item_id: str, **options: Any) -> SearchAnswer:
+        """Find similar items in stock for about the same price; `band` is a share of it."""
+        path = f"{self._item(item_id)}/alternatives"
+        return SearchAnswer.model_validate(self._send("GET", path, params=options).json())
+
+    def complete(
+        self, item_id: str | None = None, photo: Path | bytes | None = None, **options: Any
+    ) -> CompleteAnswer:
+        """Find what goes with an item, or with a garment of a photo (CompleteRequest's fields)."""
+        if item_id is None:
+            return self._ask(CompleteAnswer, f"{self._catalogue}/complete", photo, options)
+        answer = self._send("GET", f"{self._item(item_id)}/complete", params=options)
+        return CompleteAnswer.model_validate(answer.json())
+
+    def outfit(self, photo: Path | bytes | None = None, **options: Any) -> OutfitAnswer:
+        """Find an item for each garment of a photo's main person; OutfitRequest's fields."""
+        return self._ask(OutfitAnswer, f"{self._catalogue}/outfit", photo, options)
+
+    def send_events(self, events: Iterable[Mapping[str, Any]]) -> EventsStored:
+        """Say what shoppers did: EventIn's fields each, a thousand at most."""
+        body = {"events": list(events)}
+        answer = self._send("POST", f"{self._catalogue}/events", json=body)
+        return EventsStored.model_validate(answer.json())
 
     def item(self, item_id: str) -> Item:
         """Return one item as it is stored."""

@@ -1,15 +1,16 @@
 """The queries of the HTTP interface: search, detect, more like this."""
 
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.answer_schemas import DETECTED, SEARCHED, problems
 from api.bodies import body_schema, read_query
 from api.intake import Upload, take_in
-from api.schemas import DetectRequest, SearchRequest
+from api.schemas import MAX_LIKES, DetectRequest, ItemId, SearchRequest
 from api.searching import Search
 from api.security import CanSearch
 from api.state import Served, State
@@ -22,6 +23,20 @@ CatalogueName = Annotated[
     str, Path(min_length=1, max_length=100, description="A catalogue's name.", examples=["default"])
 ]
 ItemPath = Annotated[str, Path(min_length=1, max_length=200, description="The shop's own id.")]
+Some = Annotated[list[ItemId], Query(max_length=MAX_LIKES, description="Items, by id.")]
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What may be said of the order of recommendations in an address."""
+
+    diversity: Annotated[float, Query(ge=0, le=1, description="1: all unlike each other.")] = 0.0
+    popularity: Annotated[float, Query(ge=0, le=1, description="How much events count.")] = 0.0
+    like: Some = field(default_factory=list)
+    dislike: Some = field(default_factory=list)
+
+
+NO_KNOBS = Knobs()
 
 
 @routes.post(
@@ -34,8 +49,8 @@ ItemPath = Annotated[str, Path(min_length=1, max_length=200, description="The sh
 async def search(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
     """Search with a photo (a form, or JSON), an item, a text, a vector, or several mixed."""
     with state.let_in():
-        query, upload = await read_query(request, SearchRequest, _query_bytes(state))
-        return JSONResponse(await run_in_threadpool(_search, state, catalogue, query, upload))
+        query, upload = await read_query(request, SearchRequest, query_bytes(state))
+        return JSONResponse(await run_in_threadpool(answer_search, state, catalogue, query, upload))
 
 
 @routes.post(
@@ -48,7 +63,7 @@ async def search(request: Request, state: Served, catalogue: CatalogueName) -> J
 async def detect(request: Request, state: Served) -> JSONResponse:
     """Detect in a photo (a form, or JSON); needs no catalogue."""
     with state.let_in():
-        query, upload = await read_query(request, DetectRequest, _query_bytes(state))
+        query, upload = await read_query(request, DetectRequest, query_bytes(state))
         return JSONResponse(await run_in_threadpool(_detect, state, query, upload))
 
 
@@ -65,20 +80,31 @@ def similar(
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     offset: Annotated[int, Query(ge=0, lt=MAX_K)] = 0,
     strict_slot: bool = True,
+    in_stock_only: bool = False,
+    knobs: Annotated[Knobs, Depends()] = NO_KNOBS,
 ) -> JSONResponse:
     """Find the items most similar to one of the catalogue's; it and its variants left out."""
-    query = SearchRequest(item_id=item_id, k=k, offset=offset, strict_slot=strict_slot)
-    return JSONResponse(_search(state, catalogue, query, None))
+    query = SearchRequest(
+        item_id=item_id,
+        k=k,
+        offset=offset,
+        strict_slot=strict_slot,
+        in_stock_only=in_stock_only,
+        **asdict(knobs),
+    )
+    return JSONResponse(answer_search(state, catalogue, query, None))
 
 
-def _query_bytes(state: State) -> int:
+def query_bytes(state: State) -> int:
+    """Return how long a request with a photo may be."""
     # A picture in base64 is a third longer than in a form.
     return state.limits.body_bytes * 4 // 3
 
 
-def _search(
+def answer_search(
     state: State, catalogue: str, query: SearchRequest, upload: Upload | None
 ) -> dict[str, Any]:
+    """Return the answer to a search, by the models that the catalogue has now."""
     served = state.catalogues.get(catalogue)
     return state.following.answered(served, lambda: Search(state, served, query).answer(upload))
 

@@ -138,6 +138,8 @@ class SearchRequest(PhotoSource):
         description="Names or hex values that replace the colours of the photo.",
     )
     min_score: Share = 0.0
+    diversity: Share = Field(0.0, description="0: by score; 1: as unlike each other as can be.")
+    popularity: Share = Field(0.0, description="How much events sent here count, within a slot.")
     strict_slot: bool = True
     group_by: Literal["group_id", "item_id"] = "group_id"
     in_stock_only: bool = False

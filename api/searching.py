@@ -172,6 +172,8 @@ class Search:
             weights=weights,
             strict_slot=request.strict_slot,
             group=request.group_by == "group_id",
+            diversity=request.diversity,
+            popularity=request.popularity,
         )
         vector = mix(self._searcher.layout, start.vector, given)
         hits = self._hits(start, vector, options)

@@ -82,7 +82,9 @@ def _check(request: Request, shown: HTTPAuthorizationCredentials | None, needs_a
     limit.check(f"key {key.id}" if key else f"address {address}")
     if key is not None:
         if needs_admin and key.kind != "admin":
-            raise Forbidden("this needs an admin key; a publishable key may only search")
+            raise Forbidden(
+                "this needs an admin key; a publishable key may only search and send events"
+            )
         return
     if state.keys.any_made():
         said = "this key is not known, or was revoked" if shown else "a key is needed"

@@ -24,7 +24,7 @@ def print_answer(photo: str, answer: Answer) -> None:
     console.print(f"{showable(photo)}  {answer.took_ms['total']:.0f} ms", style="bold")
     for each in answer.garments:
         title = f"{label_of(each.garment)}, {_colours(each.garment)}"
-        console.print(_hit_table(title, each.hits))
+        console.print(hit_table(title, each.hits))
 
 
 def print_text_answer(answer: TextAnswer) -> None:
@@ -32,10 +32,11 @@ def print_text_answer(answer: TextAnswer) -> None:
     query, console = answer.query, plain_console()
     console.print(f"{query.text}  {answer.took_ms['total']:.0f} ms", style="bold")
     read = [*query.colours, query.category or query.slot]
-    console.print(_hit_table(f"read as: {', '.join(read)}", answer.hits))
+    console.print(hit_table(f"read as: {', '.join(read)}", answer.hits))
 
 
-def _hit_table(title: str, hits: Sequence[Hit]) -> Table:
+def hit_table(title: str, hits: Sequence[Hit]) -> Table:
+    """Return hits as a table, best first."""
     table = Table(title=title, title_justify="left")
     is_judged = any(hit.match for hit in hits)
     for name in ("", "score", *(("match",) if is_judged else ()), *PARTS):

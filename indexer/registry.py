@@ -14,7 +14,7 @@ from indexer.checksums import read_sums, write_sums
 from indexer.errors import ModelError
 from indexer.settings import WEIGHTS, Settings
 
-Kind = Literal["segmenter", "encoder", "attributes", "colours"]
+Kind = Literal["segmenter", "encoder", "attributes", "colours", "matching"]
 UNKNOWN = "unknown"
 NOTES = "lapel.json"  # beside a pulled model: what is said of it here
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -98,6 +98,13 @@ BUNDLED: Mapping[str, ModelDescription] = {
         "Apache-2.0; the names' survey is CC0",
         "colour names of the XKCD survey and of shops, labelled by training/colours.py",
         "colours",
+    ),
+    "matching": ModelDescription(
+        "lapel-matching",
+        WEIGHTS / "matching",
+        "Apache-2.0",
+        "which garments go together, learned from street photos by training/outfits.py",
+        "matching",
     ),
 }
 

@@ -239,3 +239,43 @@ class JobRow(Table):
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
     """When the worker that runs it last said so: one that was killed says nothing more."""
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class EventRow(Table):
+    """What a shopper did with an item: nothing of who it was but a session's own short-lived id."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index("ix_event_catalogue_day_item", "catalogue_id", "day", "item_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
+    item_id: Mapped[str] = mapped_column(String(200))
+    """The shop's own id, no link: what was bought counts again when an item comes back."""
+    kind: Mapped[str] = mapped_column(String(10))
+    """`view`, `click`, `cart` or `buy`."""
+    query_id: Mapped[str | None] = mapped_column(String(64))
+    session: Mapped[str | None] = mapped_column(String(64))
+    day: Mapped[int]
+    """Days since 1970-01-01, UTC: events are counted by day."""
+    happened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+
+
+class CompanionRow(Table):
+    """A garment worn beside an item's own in its photo, which no item of the photo is.
+
+    Found by `lapel looks`; goes with the photo, and is of the models that are named.
+    """
+
+    __tablename__ = "companion"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    catalogue_id: Mapped[int] = mapped_column(
+        ForeignKey("catalogue.id", ondelete="CASCADE"), index=True
+    )
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), index=True)
+    slot: Mapped[str] = mapped_column(String(20))
+    """`unknown` where the photo shows nothing else: so that it is not looked at again."""
+    category: Mapped[str] = mapped_column(String(50))
+    fingerprint: Mapped[str] = mapped_column(String(32))
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    """As of a garment; empty where the photo shows nothing else."""

@@ -159,9 +159,14 @@ def search_judged(
     options.check()
     wide = replace(options, k=max(options.k, 2))  # a hit alone does not tell its lead
     hits = searcher.search_garment(garment, wide)
-    grouped = replace(wide, k=2, group=True)
-    firsts = hits[:2] if options.group else searcher.search_garment(garment, grouped)
-    return calibration.judge(hits[: options.k], firsts, garment.slot, garment.category)
+    grouped = replace(wide, k=2, group=True, diversity=0.0, popularity=0.0)
+    is_plain = options.group and not (options.diversity or options.popularity)
+    firsts = hits[:2] if is_plain else searcher.search_garment(garment, grouped)
+    # What is said of a hit does not depend on the order in which hits are shown.
+    by_score = sorted(hits[: options.k], key=lambda hit: -hit.score)
+    judged = calibration.judge(by_score, firsts, garment.slot, garment.category)
+    of_item = {hit.item.id: hit for hit in judged}
+    return [of_item[hit.item.id] for hit in hits[: options.k]]
 
 
 def _group(hit: Hit) -> str:

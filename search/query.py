@@ -27,6 +27,7 @@ from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
 from search.near import nearest
 from search.ranking import Candidate, Hit, hit_of, rank, score_parts
+from search.reranking import check_share, pool_for, rearranged
 from search.text import TextQuery, read_text
 
 MAX_K = 1_000
@@ -61,7 +62,10 @@ _CANDIDATES = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to search. `garment` is `all` or a slot; weights not named keep their defaults."""
+    """How to search. `garment` is `all` or a slot; weights not named keep their defaults.
+
+    `diversity` and `popularity`, 0..1, change the order of hits (`search/reranking.py`).
+    """
 
     k: int = 10
     garment: str = "all"
@@ -69,6 +73,8 @@ class Options:
     weights: Mapping[str, float] = field(default_factory=dict)
     strict_slot: bool = True
     group: bool = True
+    diversity: float = 0.0
+    popularity: float = 0.0
 
     def check(self) -> None:
         """Raise QueryError for a value that cannot be meant."""
@@ -77,6 +83,8 @@ class Options:
         if self.garment not in ("all", *WORN_SLOTS):
             raise QueryError(f"garment {self.garment!r}; one of all, {', '.join(WORN_SLOTS)}")
         normalise_weights(self.weights)
+        check_share("diversity", self.diversity)
+        check_share("popularity", self.popularity)
 
     def slots_for(self, meant: Slot) -> list[Slot] | None:
         """Return the slots to look in for a garment of slot `meant`; None for all of them."""
@@ -130,8 +138,8 @@ class Searcher:
     def __init__(self, catalogue: Catalogue, describer: Describer) -> None:
         """Raise CatalogueEmpty or FingerprintMismatch for a catalogue not to be searched so."""
         self.layout = catalogue.check_models(describer.models.fingerprint)
-        self._catalogue = catalogue
-        self._describer = describer
+        self.catalogue = catalogue
+        self.describer = describer
 
     def search_photo(self, photo: Photo, options: Options) -> Answer:
         """Find the garments in a photo and, for each asked for, the most similar items.
@@ -139,11 +147,11 @@ class Searcher:
         Raises QueryError.
         """
         options.check()
-        found = detect_photo(self._describer, photo)
+        found = detect_photo(self.describer, photo)
         start = time.perf_counter()
         chosen = [found.garments[i] for i in chosen_ids(found.described, options.garment)]
         garments = tuple(
-            replace(each, hits=tuple(search_judged(self, self._catalogue, each.garment, options)))
+            replace(each, hits=tuple(search_judged(self, self.catalogue, each.garment, options)))
             for each in chosen
         )
         poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
@@ -164,7 +172,7 @@ class Searcher:
         """
         options.check()
         start = time.perf_counter()
-        query = read_text(text, self._describer.models)
+        query = read_text(text, self.describer.models)
         read = time.perf_counter()
         weighted = replace(options, weights=query.weights(options.weights))
         hits = self.search_vector(query.vector, options.slots_for(query.slot), weighted)
@@ -172,7 +180,7 @@ class Searcher:
         took["total"] = sum(took.values())
         return TextAnswer(
             new_id(),
-            self._describer.models.fingerprint,
+            self.describer.models.fingerprint,
             query,
             tuple(hits),
             () if query.is_heard else (UNHEARD,),
@@ -192,14 +200,15 @@ class Searcher:
         """
         options.check()
         weighted = self.layout.weigh(vector, options.weights)
-        wanted = max(FIRST_CANDIDATES, 4 * options.k)
+        pool = replace(options, k=pool_for(options.k, options.diversity, options.popularity))
+        wanted = max(FIRST_CANDIDATES, 4 * pool.k)
         hits: list[Hit] = []
-        with Session(self._catalogue.engine) as session:
-            for ids in nearest(session, self._catalogue, weighted, slots, options.filters, wanted):
-                hits = self._resolve(session, ids, vector, options)
-                if len(hits) >= options.k:  # else many variants of few groups: look further
+        with Session(self.catalogue.engine) as session:
+            for ids in nearest(session, self.catalogue, weighted, slots, options.filters, wanted):
+                hits = self._resolve(session, ids, vector, pool)
+                if len(hits) >= pool.k:  # else many variants of few groups: look further
                     break
-        return hits
+            return rearranged(session, self.catalogue, self.layout, hits, options)
 
     def _resolve(
         self,

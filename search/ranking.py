@@ -15,6 +15,7 @@ class Hit:
     """One item that came back: `score` and `parts` in 0..1, larger is nearer.
 
     `confidence` that it is the same product, 0..1, and what to take it for: of calibrated searches.
+    `popularity`, 0..1, where it was asked to count; 0.5 is the average.
     """
 
     item: ItemRow
@@ -24,6 +25,7 @@ class Hit:
     matched_photo: str
     confidence: float | None = None
     match: str | None = None
+    popularity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

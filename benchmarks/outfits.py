@@ -1,0 +1,24 @@
+"""How early is the partner that a person really wears found, by what Lapel has learned?
+
+Run: `python -m benchmarks.outfits [--kept FILE]`, on held-out photos of CCP: ten minutes on two
+cores, seconds where `--kept` names what was described before.
+"""
+
+import argparse
+from pathlib import Path
+
+from search.matching import Matching
+from training.outfits_eval import evaluate_outfits, outfit_table
+from training.outfits_photos import read_wardrobe
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kept", type=Path, help="Where described photos are kept, or lie.")
+    wardrobe, layout = read_wardrobe(parser.parse_args().kept)
+    print(outfit_table(evaluate_outfits(wardrobe, layout, Matching.bundled())))
+
+
+if __name__ == "__main__":
+    main()

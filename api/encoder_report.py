@@ -18,6 +18,7 @@ def report_json(tuned: "Tuned", how: Mapping[str, Any], kept: bool) -> dict[str,
         "queries": verdict.queries,
         "groups": verdict.groups,
         "gains": [gain.as_json() for gain in verdict.gains],
+        "by_weights": verdict.by_weights.as_json(),
         "text": verdict.text.as_json() if verdict.text else None,
         "is_better": verdict.is_better,
         "reasons": verdict.reasons,
@@ -37,7 +38,9 @@ def verdict_table(tuned: "Tuned") -> str:
         "the training it is asked of\n\n"
         "| measure | before | after | gain (95 %) |\n|---|---|---|---|"
     )
-    return "\n".join([head, *map(_row, [*gains, *([verdict.text] if verdict.text else [])])])
+    return "\n".join(
+        [head, *map(_row, [*gains, verdict.by_weights, *([verdict.text] if verdict.text else [])])]
+    )
 
 
 def _row(gain: "Gain") -> str:

@@ -27,8 +27,10 @@ Ends = tuple[float, float, float]
 DECIDING = "mrr"  # it moves with every place, recall_at_1 with the first only: more sure of less
 ALSO = "recall_at_1"
 TEXT = "text_average_precision"
+BY_WEIGHTS = "mrr, against weights alone"
 # Of fewer groups, a fifth held out is one or two, and no interval of a gain means anything.
 FEWEST_GROUPS = 10
+PAIRED = 1_000  # garments by whose pairs a spread is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,16 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was gained by `queries` of `groups`, and whether it is enough."""
+    """What was gained by `queries` of `groups`, and whether it is enough.
+
+    `by_weights` is the gain over the encoder as it was, its part weighed by as much more as the new
+    one's similarities are further apart: that costs no training, and must not pass for its merit.
+    """
 
     queries: int
     groups: int
     gains: tuple[Gain, ...]
+    by_weights: Gain
     text: Gain | None
 
     def gain(self, measure: str) -> Gain:
@@ -65,6 +72,8 @@ class Verdict:
         deciding, also = self.gain(DECIDING), self.gain(ALSO)
         if not deciding.gain[1] > 0:
             against.append(f"the interval of the gain in {DECIDING} is not above 0")
+        if not self.by_weights.gain[0] > 0:
+            against.append("a larger weight of the visual part alone finds as much")
         if not also.gain[0] >= 0:
             against.append(f"{ALSO} is lower than before")
         if self.text is not None and not self.text.gain[2] >= 0:
@@ -117,10 +126,26 @@ def described_by(gallery: Gallery, visual: Rows, heads: AttributeHeads) -> Galle
     return replace(gallery, vectors=vectors)
 
 
-def measured(gallery: Gallery, queries: Sequence[Query]) -> NDArray[np.float64]:
-    """Return each measure of each query, (q, measures), by the default weights."""
-    (found,) = rank_queries(gallery, queries, stored_vectors(gallery, queries), [DEFAULT_WEIGHTS])
+def measured(
+    gallery: Gallery, queries: Sequence[Query], visual: float = 1.0
+) -> NDArray[np.float64]:
+    """Return each measure of each query, (q, measures), by the default weights.
+
+    The visual part's is multiplied by `visual`.
+    """
+    weights = {**DEFAULT_WEIGHTS, "visual": DEFAULT_WEIGHTS["visual"] * visual}
+    (found,) = rank_queries(gallery, queries, stored_vectors(gallery, queries), [weights])
     return measures_of(found)
+
+
+def spread(visual: Rows) -> float:
+    """Return how far apart similarities of garments (n, d) are: how much the part weighs in truth.
+
+    The standard deviation, over pairs of at most a thousand.
+    """
+    some = visual[:: max(1, len(visual) // PAIRED)]
+    above = np.triu_indices(len(some), 1)
+    return float((some @ some.T)[above].std())
 
 
 def read_titles(catalogue: Catalogue, gallery: Gallery) -> dict[int, str]:

@@ -5,8 +5,10 @@ and the one that is written is fitted on all. The whole tower is trained once, w
 the groups, and judged by these.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ from indexer.heads_training import CurvePoint
 from indexer.kept_crops import CropKeeper
 from indexer.open_clip_model import OpenClipModel
 from search.encoder_trial import (
+    BY_WEIGHTS,
+    DECIDING,
     TEXT,
     Gain,
     Texts,
@@ -33,11 +37,13 @@ from search.encoder_trial import (
     gains_of,
     measured,
     read_titles,
+    spread,
     text_precision,
     trial_queries,
 )
 from search.evaluation_gallery import Gallery, read_gallery
 from search.evaluation_queries import Query
+from search.evaluation_ranking import MEASURES
 
 FOLDS = 5
 VIEWS = 6  # made of each garment, beside the one that is stored
@@ -47,6 +53,7 @@ MOST_GARMENTS = 6_000
 
 Rows = NDArray[np.float32]
 Numbers = NDArray[np.int64]
+Measures = NDArray[np.float64]
 Progress = Callable[[int], None]
 
 
@@ -82,8 +89,8 @@ class Shop:
 class Tuned:
     """A tuned encoder: how it was judged, its weights, and heads that read it.
 
-    `says` is what it should say of `CHECKED` garments' crops, and of titles. `agrees` is for how many
-    garments each head says the same as before; `lost` are those that say too much else.
+    `says` is what it should say of some garments' crops, `hears` of some titles. `agrees` is for
+    how many garments each head says the same as before; `lost` are those that say too much else.
     """
 
     verdict: Verdict
@@ -183,10 +190,20 @@ def _heard(texts: Texts | None) -> Rows | None:
 
 
 def _lessons(shop: Shop, seed: int, tick: Progress) -> Lessons:
-    """Make views of garments, whole groups of them, and embed these."""
+    """Return garments, whole groups of them, with views; these are made once and kept."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(int(shop.groups.max()) + 1)[shop.groups]
     chosen = np.sort(np.argsort(order, kind="stable")[:MOST_GARMENTS])
+    key = hashlib.sha256(shop.visual[chosen].tobytes()).hexdigest()[:16]
+    kept = shop.encoder.folder.parent / f"views-{seed}-{key}.npy"
+    if not kept.is_file():
+        _keep_views(shop, chosen, rng, kept, tick)
+    return Lessons(np.load(kept), shop.products[chosen], shop.groups[chosen])
+
+
+def _keep_views(
+    shop: Shop, chosen: Numbers, rng: np.random.Generator, kept: Path, tick: Progress
+) -> None:
     rows = []
     for some in np.array_split(chosen, max(1, len(chosen) // 32)):
         crops = shop.crops(some)
@@ -194,7 +211,9 @@ def _lessons(shop: Shop, seed: int, tick: Progress) -> Lessons:
         made = check_finite(shop.encoder.embed_only(views)).reshape(len(crops), VIEWS, -1)
         rows.append(np.concatenate([shop.visual[some][:, None], made], axis=1))
         tick(len(some))
-    return Lessons(np.concatenate(rows), shop.products[chosen], shop.groups[chosen])
+    part = kept.with_name(f".{kept.name}")
+    np.save(part, np.concatenate(rows))
+    part.replace(kept)
 
 
 def _folds(shop: Shop, seed: int) -> list[Numbers]:
@@ -213,8 +232,8 @@ class _Trial:
         self._shop = shop
         self._before = shop.visual if before is None else before
         self._was = described_by(shop.gallery, self._before, shop.heads)
-        self._found: list[tuple[NDArray[np.float64], NDArray[np.float64], Numbers]] = []
-        self._heard: list[tuple[NDArray[np.float64], NDArray[np.float64], Numbers]] = []
+        self._found: list[tuple[Measures, Measures, Measures, Numbers]] = []
+        self._heard: list[tuple[Measures, Measures, Numbers]] = []
         self._agrees: list[dict[str, float]] = []
 
     def judge(self, after: Rows, back: Rows, texts: Texts | None, held: Numbers) -> None:
@@ -225,8 +244,15 @@ class _Trial:
         is_now = described_by(shop.gallery, after, heads)
         groups = np.array([shop.gallery.group_of[query.product] for query in shop.queries])
         asked = [q for q, group in zip(shop.queries, groups, strict=True) if group in held]
-        pair = measured(self._was, asked), measured(is_now, asked)
-        self._found.append((*pair, groups[np.isin(groups, held)]))
+        wider = spread(after) / max(spread(self._before), 1e-6)
+        self._found.append(
+            (
+                measured(self._was, asked),
+                measured(self._was, asked, wider),
+                measured(is_now, asked),
+                groups[np.isin(groups, held)],
+            )
+        )
         if shop.texts is not None and texts is not None:
             groups = shop.gallery.group_of[texts.products]
             chosen = np.isin(groups, held)
@@ -243,12 +269,16 @@ class _Trial:
 
     def verdict(self) -> Verdict:
         """Return what was gained by all queries that were asked."""
-        before, after, groups = (np.concatenate(each) for each in zip(*self._found, strict=True))
+        found = [np.concatenate(each) for each in zip(*self._found, strict=True)]
+        before, weighed, after = found[:3]
+        groups = found[3].astype(np.int64)
+        deciding = MEASURES.index(DECIDING)
+        by_weights = gain_of(BY_WEIGHTS, weighed[:, deciding], after[:, deciding], groups)
         text: Gain | None = None
         if self._heard:
             text = gain_of(TEXT, *(np.concatenate(each) for each in zip(*self._heard, strict=True)))
         gains = gains_of(before, after, groups)
-        return Verdict(len(groups), len(np.unique(groups)), gains, text)
+        return Verdict(len(groups), len(np.unique(groups)), gains, by_weights, text)
 
     def heads(self, after: Rows, back: Rows) -> tuple[AttributeHeads, list[str]]:
         """Return the heads fitted on all garments, and the names of those that do not agree."""

@@ -38,9 +38,8 @@ def verdict_table(tuned: "Tuned") -> str:
         "the training it is asked of\n\n"
         "| measure | before | after | gain (95 %) |\n|---|---|---|---|"
     )
-    return "\n".join(
-        [head, *map(_row, [*gains, verdict.by_weights, *([verdict.text] if verdict.text else [])])]
-    )
+    gains += [verdict.by_weights, *([verdict.text] if verdict.text else [])]
+    return "\n".join([head, *map(_row, gains)])
 
 
 def _row(gain: "Gain") -> str:

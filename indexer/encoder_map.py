@@ -17,8 +17,8 @@ from indexer.errors import ModelError
 from indexer.features import unit_rows
 from indexer.heads_training import CURVE_POINTS, CurvePoint
 
-# As the bundled tower was trained with. On Luma's training skus, by folds and the visual part alone,
-# temperatures of 0.05 to 0.14 and holds of 0.003 to 0.05 gain the same within chance.
+# As the bundled tower was trained with. On Luma's training skus, by folds and the visual part
+# alone, temperatures of 0.05 to 0.14 and holds of 0.003 to 0.05 gain the same within chance.
 TEMPERATURE = 0.07
 LEARNING_RATE = 3e-3
 HOLD = 0.01  # of the squared distance from the identity, beside the contrast's 1

@@ -157,7 +157,7 @@ def read_titles(catalogue: Catalogue, gallery: Gallery) -> dict[int, str]:
         .group_by(group)
     )
     with Session(catalogue.engine) as session:
-        title_of = dict(session.execute(query).tuples().all())
+        title_of = {row[0]: row[1] for row in session.execute(query)}
     firsts = gallery.group_start.tolist()
     names = {first: gallery.products[first].group for first in firsts}
     return {first: title_of[name] for first, name in names.items() if name in title_of}

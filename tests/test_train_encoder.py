@@ -184,9 +184,10 @@ def test_the_whole_tower_goes_on_after_a_stop(
             raise Stop
         return whole(run)
 
-    with monkeypatch.context() as patch, pytest.raises(Stop):
+    with monkeypatch.context() as patch:
         patch.setattr(FullTuning, "_held_out_loss", stopped)
-        train(settings, *words)
+        with pytest.raises(Stop):
+            train(settings, *words)
     (checkpoint,) = (settings.home / "training").glob("*/full.pt")
     first = torch.load(checkpoint, weights_only=True)["curve"]
     assert len(first) == 1
@@ -229,7 +230,7 @@ def test_weights_that_are_no_numbers_are_refused(
 def test_an_encoder_without_a_last_projection_is_told_plainly(drawn_shop: Tiny) -> None:
     state = read_state(drawn_shop.encoder)
     bare = {name: tensor for name, tensor in state.items() if name != "visual.proj"}
-    with pytest.raises(ModelError, match="image tower ends in none of the projections.*--full"):
+    with pytest.raises(ModelError, match=r"image tower ends in none of the projections.*--full"):
         fold(bare, np.eye(16, dtype=np.float32), None)
     with pytest.raises(ModelError, match="lapel models pull"):
         read_state(drawn_shop.feed.parent)

@@ -1,4 +1,4 @@
-"""The commands by which a shop trains its own models on its own labels."""
+"""The commands by which a shop trains its own models, on its own labels and photos."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
+from api.encoder_commands import train_encoder
 from api.terminal import FAILED, Json, emit, load_describer, say
 from indexer.errors import ModelError
 
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from indexer.settings import Settings
 
 commands = typer.Typer(rich_markup_mode=None)
-train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train on your own labels.")
+train = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Train on your own labels or photos."
+)
 commands.add_typer(train, name="train")
+train.command("encoder")(train_encoder)
 
 
 @train.command("attributes")

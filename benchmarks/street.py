@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.crop_views import recompressed
 from indexer.foreground import foreground_mask
-from search.street import JPEG_QUALITY, blur, crop, recompressed
+from search.street import JPEG_QUALITY, blur, crop
 from training.ccp import Ccp, read_ccp, read_validation_ids
 from training.segmenter_backgrounds import street
 

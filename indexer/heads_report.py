@@ -181,7 +181,12 @@ def _draw_matrix(counts: NDArray[np.int64], target: Target, path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
-def draw_curve(curve: Sequence[CurvePoint], path: Path) -> None:
+def draw_curve(
+    curve: Sequence[CurvePoint],
+    path: Path,
+    loss: str = "mean loss of the heads",
+    unit: str = "step",
+) -> None:
     """Draw the learning curve as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -192,6 +197,6 @@ def draw_curve(curve: Sequence[CurvePoint], path: Path) -> None:
     steps = [point.step for point in curve]
     axes.plot(steps, [point.training for point in curve], label="trained on")
     axes.plot(steps, [point.held_out for point in curve], label="held out")
-    axes.set(xlabel="step", ylabel="mean loss of the heads", title="learning curve", ylim=(0, None))
+    axes.set(xlabel=unit, ylabel=loss, title="learning curve", ylim=(0, None))
     axes.legend()
     figure.savefig(path, dpi=100)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.crop_views import recompressed
+
 JPEG_QUALITY = (35, 70)  # as messengers send pictures
 BLUR_SIGMA = (0.6, 1.6)  # pixels, of a photo 576 px high
 CROP = 0.12  # of each side, at most
@@ -72,9 +74,3 @@ def add_noise(pixels: Pixels, random: Random) -> Pixels:
     rng = np.random.default_rng(random.getrandbits(32))
     noise = rng.normal(0, random.uniform(*NOISE), pixels.shape).astype(np.float32)
     return np.asarray(np.clip(pixels + noise, 0, 255), np.uint8)
-
-
-def recompressed(pixels: Pixels, quality: int) -> Pixels:
-    """Return a picture (h, w, 3) as JPEG of this quality (0..100) leaves it."""
-    _, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)

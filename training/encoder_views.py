@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from indexer.crop_views import another_view
 from indexer.embedding import FADED, fade, fit_into_square
 from indexer.garments import Garments
-from search.street import recompressed
 from training.cut_outs import crop_of
 from training.encoder_bundle import MEAN, STD
 from training.encoder_photos import View
@@ -42,16 +42,7 @@ def augment(view: View, other: View, rng: np.random.Generator) -> NDArray[np.uin
     """Return a crop (h, w, 3) as another photographer, light and segmenter might have given it."""
     mask = _worse_mask(view.mask, rng)
     crop = _on_background(view, mask, other, rng)
-    crop = _frame(crop, rng)
-    if rng.random() < 0.5:
-        crop = crop[:, ::-1]
-    crop = _turn(np.ascontiguousarray(crop), rng)
-    crop = _light(crop, rng)
-    if rng.random() < 0.35:
-        crop = _street(crop, rng)
-    if rng.random() < 0.25:
-        crop = _occlude(crop.copy(), rng)
-    return np.asarray(crop, np.uint8)
+    return another_view(crop, FILL, rng)
 
 
 def _worse_mask(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -81,60 +72,3 @@ def _on_background(
         behind = cv2.resize(other.pixels, size, interpolation=cv2.INTER_LINEAR)
         crop[~mask] = behind[~mask]
     return fade(crop, mask, FILL, FADED if kind in (0, 3) else float(rng.uniform(0.0, 1.0)))
-
-
-def _frame(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Cut a window of 30 % to all of the area: shops show close-ups too."""
-    height, width = crop.shape[:2]
-    side = rng.uniform(0.3, 1.0) ** 0.5 if rng.random() < 0.8 else 1.0
-    stretch = np.exp(rng.uniform(-0.2, 0.2))
-    high = max(16, round(height * min(1.0, side * stretch)))
-    wide = max(16, round(width * min(1.0, side / stretch)))
-    y = rng.integers(0, max(1, height - high + 1))
-    x = rng.integers(0, max(1, width - wide + 1))
-    return crop[y : y + high, x : x + wide]
-
-
-def _turn(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Tilt by up to 12 degrees, and stand a little aside: a perspective of up to 8 %."""
-    height, width = crop.shape[:2]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    moved = corners + (rng.uniform(-0.08, 0.08, (4, 2)) * (width, height)).astype(np.float32)
-    warp = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-12, 12), 1.0)
-    both = np.vstack([turn, [0, 0, 1]]) @ warp
-    warped = cv2.warpPerspective(crop, both, (width, height), borderValue=FILL)
-    return np.asarray(warped, np.uint8)
-
-
-def _light(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Change gain, offset and contrast, the same for all channels."""
-    if rng.random() < 0.3:
-        return crop
-    levels = np.arange(256, dtype=np.float32) / 255
-    curve = levels ** rng.uniform(0.8, 1.25) * rng.uniform(0.8, 1.2) + rng.uniform(-0.05, 0.05)
-    return np.asarray(np.clip(curve * 255, 0, 255).astype(np.uint8)[crop], np.uint8)
-
-
-def _street(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Make a crop small, blurred, noisy or badly compressed, as a telephone at night does."""
-    height, width = crop.shape[:2]
-    if rng.random() < 0.5:
-        small = rng.uniform(0.25, 0.7)
-        size = (max(8, round(width * small)), max(8, round(height * small)))
-        crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
-    else:
-        crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.5, 2.5)), np.uint8)
-    if rng.random() < 0.3:
-        noisy = crop + rng.normal(0, rng.uniform(2, 12), crop.shape)
-        crop = np.clip(noisy, 0, 255).astype(np.uint8)
-    return recompressed(crop, int(rng.integers(25, 85)))
-
-
-def _occlude(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Cover a part with the fill, as an arm or a bag outside the mask does."""
-    height, width = crop.shape[:2]
-    high, wide = round(height * rng.uniform(0.1, 0.4)), round(width * rng.uniform(0.1, 0.4))
-    y, x = rng.integers(0, height - high + 1), rng.integers(0, width - wide + 1)
-    crop[y : y + high, x : x + wide] = FILL
-    return crop

@@ -1,7 +1,7 @@
 """The sample shop's photos in, what features learned elsewhere are worth there out.
 
-First what the pixels and the bundled encoder tell of the category; then a head that learns flat lays
-after worn garments, and what of the worn ones it forgets.
+First what the pixels and the bundled encoder tell of the category; then a head that learns flat
+lays after worn garments, and what of the worn ones it forgets.
 
 WiSE-FT: Wortsman et al., CVPR 2022. Learning without forgetting: Li and Hoiem, TPAMI 2018.
 """

@@ -1,14 +1,14 @@
 """The sample shop's photos in, what features learned elsewhere are worth there out.
 
-First what the pixels, a network without training and the bundled encoder tell of the category; then
-a head that learns flat lays after worn garments, and what of the worn ones it forgets.
+First what the pixels and the bundled encoder tell of the category; then a head that learns flat
+lays after worn garments, and what of the worn ones it forgets.
 
 WiSE-FT: Wortsman et al., CVPR 2022. Learning without forgetting: Li and Hoiem, TPAMI 2018.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,14 +20,10 @@ from tqdm import tqdm
 
 from benchmarks.drawing import figure_pixels
 from benchmarks.teaching_fits import Loss, cell, fit, folds, logits
-from indexer.embedding import cut_out, fit_into_square, to_batch
-from indexer.features import unit_rows
+from indexer.embedding import cut_out, fit_into_square
 from indexer.heads_training import LabelledEmbeddings
-from indexer.open_clip_model import OpenClipModel
 from indexer.photo import read_photo
-from indexer.registry import encoder_source
 from indexer.sample import VIEWS, image_link
-from indexer.settings import Settings
 from training.intervals import table
 
 if TYPE_CHECKING:
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
     from benchmarks.teaching_shop import DrawnShop
 
 SIDE_PX = 16  # of the raw pixels: 768 numbers, thrice as many as the encoder gives
-BATCH = 32
 SHARES = np.linspace(0, 1, 11)  # of the fine-tuned weights in the mean
 FEW = 0.2  # of the flat photos to learn from: a shop's first ones
 FINE_STEPS = 100
@@ -65,14 +60,13 @@ def teach(lesson: "Lesson") -> dict[str, str]:
 
 
 def features(shop: "DrawnShop", data: LabelledEmbeddings) -> dict[str, NDArray[np.float32]]:
-    """Return what three views of the same cut-out garments give, (n, d) each."""
+    """Return what the same cut-out garments are as pixels and to the encoder, (n, d) each."""
     crops = _crops(shop)
     small = [fit_into_square(crop, SIDE_PX, (124, 116, 104)) for crop in crops]
     pixels = np.stack(small).reshape(len(small), -1).astype(np.float32)
     pixels = (pixels - pixels.mean(axis=0)) / (pixels.std(axis=0) + 1e-3) / SIDE_PX
     return {
         f"pixels of the garment, {SIDE_PX} x {SIDE_PX}": pixels,
-        "the encoder with random weights": _untrained(crops),
         "the bundled encoder, frozen": data.embeddings,
     }
 
@@ -143,25 +137,6 @@ def _crops(shop: "DrawnShop") -> list[NDArray[np.uint8]]:
             pixels = read_photo(shop.folder / image_link(item, view)).pixels
             crops.append(cut_out(pixels, (x1, y1, x2, y2), mask, (124, 116, 104)))
     return crops
-
-
-def _untrained(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Return what the bundled encoder's network says with weights drawn anew, (n, d)."""
-    loaded = OpenClipModel(encoder_source(Settings())).load()
-    torch.manual_seed(0)
-    for part in loaded.module.modules():
-        if isinstance(part, torch.nn.Conv2d | torch.nn.Linear | torch.nn.BatchNorm2d):
-            part.reset_parameters()
-    rows = []
-    with torch.no_grad():
-        for i in tqdm(range(0, len(crops), BATCH), desc="random weights"):
-            found: Any = loaded.module(
-                torch.from_numpy(to_batch(loaded.facts, crops[i : i + BATCH]))
-            )
-            rows.append(np.asarray(found[0] if isinstance(found, tuple) else found, np.float32))
-    # A network without training says nearly the same of everything: what differs is looked at.
-    found_all = np.concatenate(rows)
-    return unit_rows(found_all - found_all.mean(axis=0))
 
 
 def _forgetting_table(lines: Lines, points: Points) -> str:

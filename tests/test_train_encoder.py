@@ -250,10 +250,11 @@ def test_texts_keep_their_products_with_pictures() -> None:
 def test_heads_say_the_same_or_are_left_out() -> None:
     rng = np.random.default_rng(0)
     before = unit_rows(rng.normal(size=(200, 8)).astype(np.float32))
+    one, many = (rng.normal(size=(n, 8)).astype(np.float32) for n in (2, 3))
     heads = AttributeHeads(
         [
-            Head("one", "softmax", ("a", "b"), rng.normal(size=(2, 8)), np.zeros(2)),
-            Head("many", "sigmoid", ("x", "y", "z"), rng.normal(size=(3, 8)), np.zeros(3)),
+            Head("one", "softmax", ("a", "b"), one, np.zeros(2, np.float32)),
+            Head("many", "sigmoid", ("x", "y", "z"), many, np.zeros(3, np.float32)),
         ]
     )
     change = np.eye(8, dtype=np.float32) + rng.normal(0, 0.05, (8, 8)).astype(np.float32)

@@ -81,7 +81,7 @@ def _train(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
     report = report_json(tuned, how, kept)
     (work / REPORT).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     unit = "epoch" if asked.full else "step"
-    draw_curve(tuned.curve, work / CURVE, "contrast, held-out groups and others", unit)
+    draw_curve(tuned.curve, work / CURVE, "supervised contrast", unit)
     folder = None
     if kept:
         folder = install(tuned, shop, source, settings, asked.out, report, work / CURVE)

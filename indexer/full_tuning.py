@@ -56,8 +56,8 @@ class FullTuning:
         self._before = loaded.module.to(plan.device).eval()
         self.tower = copy.deepcopy(loaded.module).to(plan.device).eval().requires_grad_(True)
         self._crops, self._lessons, self._held_out = crops, lessons, held_out
-        rates = {"lr": LEARNING_RATE, "weight_decay": WEIGHT_DECAY}
-        self._optimiser = torch.optim.AdamW(self.tower.parameters(), **rates)
+        weights = self.tower.parameters()
+        self._optimiser = torch.optim.AdamW(weights, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         names = (str(loaded.facts["fingerprint"]), str(plan.epochs), str(plan.seed))
         self._key = combine(*names, str(held_out.tolist()), str(lessons.products.tolist()))
         self.curve: list[CurvePoint] = []

@@ -103,6 +103,18 @@ def rows_of(encoder: Path, folder: Path, view: str) -> NDArray[np.float32]:
     return served.embed([photo.pixels for photo in photos])
 
 
+def loud_settings(drawn_shop: Tiny, tmp_path: Path) -> Settings:
+    """Write the tiny encoder with what tells a worn from a lying garment thirty times as loud."""
+    shop = drawn_shop.feed.parent
+    apart = rows_of(drawn_shop.encoder, shop, "worn") - rows_of(drawn_shop.encoder, shop, "flat")
+    loud = unit_rows(apart.mean(axis=0, keepdims=True))
+    change = np.eye(16, dtype=np.float32) + 30 * loud.T @ loud
+    state = fold(read_state(drawn_shop.encoder), change, text_map(change))
+    write_encoder(drawn_shop.encoder, tmp_path / "loud", state)
+    source = f"local-dir:{tmp_path / 'loud'}"
+    return Settings(home=tmp_path / "home", encoder=source, attributes=str(drawn_shop.attributes))
+
+
 def test_what_finds_no_more_is_not_kept_unless_asked(
     drawn_shop: Tiny, train: Train, tmp_path: Path
 ) -> None:
@@ -131,17 +143,8 @@ def test_what_finds_no_more_is_not_kept_unless_asked(
 def test_a_better_encoder_is_kept_and_the_catalogue_goes_over_to_it(
     drawn_shop: Tiny, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What tells a worn from a lying garment is made thirty times as loud: training unlearns it."""
     shop = drawn_shop.feed.parent
-    apart = rows_of(drawn_shop.encoder, shop, "worn") - rows_of(drawn_shop.encoder, shop, "flat")
-    loud = unit_rows(apart.mean(axis=0, keepdims=True))
-    change = np.eye(16, dtype=np.float32) + 30 * loud.T @ loud
-    state = fold(read_state(drawn_shop.encoder), change, text_map(change))
-    write_encoder(drawn_shop.encoder, tmp_path / "loud", state)
-    settings = Settings(
-        home=tmp_path / "home", encoder=f"local-dir:{tmp_path / 'loud'}",
-        attributes=str(drawn_shop.attributes),
-    )  # fmt: skip
+    settings = loud_settings(drawn_shop, tmp_path)
     catalogue = Catalogue.open(settings, create=True)
     records = read_feed(drawn_shop.feed)
     Importer(catalogue, Describer(load(settings)), shop, shop).run(records)
@@ -247,10 +250,11 @@ def test_texts_keep_their_products_with_pictures() -> None:
 def test_heads_say_the_same_or_are_left_out() -> None:
     rng = np.random.default_rng(0)
     before = unit_rows(rng.normal(size=(200, 8)).astype(np.float32))
+    one, many = (rng.normal(size=(n, 8)).astype(np.float32) for n in (2, 3))
     heads = AttributeHeads(
         [
-            Head("one", "softmax", ("a", "b"), rng.normal(size=(2, 8)), np.zeros(2)),
-            Head("many", "sigmoid", ("x", "y", "z"), rng.normal(size=(3, 8)), np.zeros(3)),
+            Head("one", "softmax", ("a", "b"), one, np.zeros(2, np.float32)),
+            Head("many", "sigmoid", ("x", "y", "z"), many, np.zeros(3, np.float32)),
         ]
     )
     change = np.eye(8, dtype=np.float32) + rng.normal(0, 0.05, (8, 8)).astype(np.float32)

@@ -87,10 +87,10 @@ def one_person(garments: Sequence[DescribedGarment]) -> list[int]:
         if _share_of_width(first, each) >= ON_ONE_PERSON:
             chosen.setdefault(each.slot, i)
     if "dress" in chosen and ("top" in chosen or "bottom" in chosen):
-        # Seen as both, one garment is named twice: what is more prominent is believed.
+        # Seen as both, one garment is named twice: what the detector is surer of is believed.
         is_dress = garments[chosen["dress"]]
         parts = [garments[chosen[slot]] for slot in ("top", "bottom") if slot in chosen]
-        is_whole = _prominence(is_dress) > max(map(_prominence, parts))
+        is_whole = is_dress.confidence > max(each.confidence for each in parts)
         for slot in ("top", "bottom") if is_whole else ("dress",):
             chosen.pop(slot, None)
     return sorted(chosen.values(), key=lambda i: (garments[i].xyxy[1], i))

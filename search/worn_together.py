@@ -79,7 +79,8 @@ def read_pairs(session: Session, catalogue_id: int, dim: int, worn: Slot, beside
     rows: list[tuple[bytes, bytes]] = []
     for query, slot in ((sold, worn), (found, worn), (turned, beside)):
         asked = query.where(own.catalogue_id == catalogue_id, own.slot == slot)
-        rows += session.execute(asked.order_by(own.id.desc()).limit(MOST_PAIRS)).tuples()
+        newest = asked.order_by(own.id.desc()).limit(MOST_PAIRS)
+        rows += [(row[0], row[1]) for row in session.execute(newest)]
     return Pairs(
         from_bytes([row[0] for row in rows], dim).astype(np.float16),
         from_bytes([row[1] for row in rows], dim).astype(np.float16),

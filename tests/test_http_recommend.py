@@ -138,7 +138,7 @@ def test_a_photo_becomes_an_outfit(client: TestClient, shop: Shop, top: SampleIt
 @pytest.fixture
 def written(models: Models, home: Path) -> Iterator[TestClient]:
     """A server whose shop may be written to."""
-    app = create_app(Settings(home=home), Limits(rate_per_minute=60), load=lambda settings: models)
+    app = create_app(Settings(home=home), Limits(rate_per_minute=300), load=lambda settings: models)
     with TestClient(app, base_url="http://localhost") as opened:
         yield opened
 
@@ -171,7 +171,7 @@ def test_events_with_a_publishable_key(written: TestClient, home: Path, shop: Sh
     assert missing.status_code == 404
     limited = [
         written.post("/v1/events", json={"events": events}, headers=bearer).status_code
-        for _ in range(10)
+        for _ in range(60)
     ]
     assert 429 in limited  # as every other request
 

@@ -53,8 +53,8 @@ photos.
   to find the partner in the same photo and says nothing of taste. "Same colours" shows how much
   mere likeness of colours finds: as much or more. It is no taste: beside navy jeans it offers
   navy alone, which is why usual colours count here, at some cost of these numbers. What is
-  learned of looks (not shipped) finds more, but a garment's crop has a rim of what is around it, the partner's
-  cloth among it, so that number says little of taste either.
+  learned of looks (not shipped) finds more, but a garment's crop has a rim of what is around it,
+  the partner's cloth among it, so that number says little of taste either.
 - The photos are of street style blogs of about 2012, nearly all of women. What a shop's own looks
   say counts more, as soon as there are some (`lapel looks`).
 - Nothing of size, season, occasion or price.

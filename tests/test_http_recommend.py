@@ -104,7 +104,7 @@ def test_mistakes_are_said(
 
 
 def test_a_photo_becomes_an_outfit(client: TestClient, shop: Shop, top: SampleItem) -> None:
-    sent = client.post(f"{ROOT}/outfit", files={"photo": ("worn.jpg", jpeg(top))},
+    sent = client.post(f"{ROOT}/outfit", files={"photo": ("worn.jpg", jpeg(top, seed=5))},
                        data={"options": '{"k": 2, "in_stock_only": false}'})  # fmt: skip
     assert sent.status_code == 200, sent.text
     answer = sent.json()
@@ -181,6 +181,6 @@ def test_the_client(client: TestClient, shop: Shop, top: SampleItem) -> None:
     asked._http = client
     assert asked.alternatives(top.item_id, k=1, band=1.0).garments[0].results
     assert asked.complete(top.item_id, k=1).garments[0].results
-    found = asked.outfit(jpeg(top), k=1)
+    found = asked.outfit(jpeg(top, seed=5), k=1)
     assert found.garments
     assert asked.complete(photo_id=found.photo_id, garment="top").worn[0].slot == "top"

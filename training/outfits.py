@@ -7,6 +7,7 @@ Photos of `splits/ccp_validation.txt`, and a tenth of those without masks, are n
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,8 @@ def write_tables(tables: dict[tuple[Slot, Slot], PairTable], path: Path) -> None
     """Write tables as half floats, with what they are in the file's metadata."""
     from safetensors.numpy import save_file
 
-    tensors, notes = {}, []
+    tensors: dict[str, Any] = {}
+    notes = []
     for slots, table in tables.items():
         name = "-".join(slots)
         for side in (0, 1):

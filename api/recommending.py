@@ -72,7 +72,7 @@ def photo_outfit(
     searcher = Searcher(catalogue, state.describer)
     taken = _taken(state, request, upload)
     begin = time.perf_counter()
-    ids = range(len(taken.photo.garments))
+    ids = list(range(len(taken.photo.garments)))
     if request.garment != "all":  # whose outfit is meant, of several people
         ids = _around(taken.photo.garments, _asked(request, taken.photo.garments)[0])
     garments = [taken.photo.garments[i] for i in ids]

@@ -1,6 +1,6 @@
 """The queries of the HTTP interface: search, detect, more like this."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -30,13 +30,22 @@ Some = Annotated[list[ItemId], Query(max_length=MAX_LIKES, description="Items, b
 class Knobs:
     """What may be said of the order of recommendations in an address."""
 
-    diversity: Annotated[float, Query(ge=0, le=1, description="1: all unlike each other.")] = 0.0
-    popularity: Annotated[float, Query(ge=0, le=1, description="How much events count.")] = 0.0
-    like: Some = field(default_factory=list)
-    dislike: Some = field(default_factory=list)
+    diversity: float
+    popularity: float
+    like: list[str]
+    dislike: list[str]
 
 
-NO_KNOBS = Knobs()
+def _knobs(
+    diversity: Annotated[float, Query(ge=0, le=1, description="1: all unlike each other.")] = 0.0,
+    popularity: Annotated[float, Query(ge=0, le=1, description="How much events count.")] = 0.0,
+    like: Some = [],  # noqa: B006 - FastAPI copies it
+    dislike: Some = [],  # noqa: B006
+) -> Knobs:
+    return Knobs(diversity, popularity, like, dislike)
+
+
+TurnedKnobs = Annotated[Knobs, Depends(_knobs)]
 
 
 @routes.post(
@@ -77,11 +86,11 @@ def similar(
     state: Served,
     catalogue: CatalogueName,
     item_id: ItemPath,
+    knobs: TurnedKnobs,
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     offset: Annotated[int, Query(ge=0, lt=MAX_K)] = 0,
     strict_slot: bool = True,
     in_stock_only: bool = False,
-    knobs: Annotated[Knobs, Depends()] = NO_KNOBS,
 ) -> JSONResponse:
     """Find the items most similar to one of the catalogue's; it and its variants left out."""
     query = SearchRequest(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +21,7 @@ from api.recommend_schemas import (
     SlotName,
 )
 from api.recommending import complete_item, complete_photo, photo_outfit
-from api.routes import NO_KNOBS, CatalogueName, ItemPath, Knobs, answer_search, query_bytes
+from api.routes import CatalogueName, ItemPath, TurnedKnobs, answer_search, query_bytes
 from api.routes_catalogue import find_item
 from api.schemas import SearchRequest
 from api.security import CanSearch
@@ -46,9 +46,9 @@ def alternatives(
     state: Served,
     catalogue: CatalogueName,
     item_id: ItemPath,
+    knobs: TurnedKnobs,
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     band: Annotated[float, Query(gt=0, le=1, description="Of the price, up and down.")] = BAND,
-    knobs: Annotated[Knobs, Depends()] = NO_KNOBS,
 ) -> JSONResponse:
     """Find items of the same slot and another group, in stock, in the price band."""
     served = state.catalogues.get(catalogue)
@@ -69,10 +69,10 @@ def complete(
     state: Served,
     catalogue: CatalogueName,
     item_id: ItemPath,
+    knobs: TurnedKnobs,
     k: Annotated[int, Query(ge=1, le=200)] = 5,
     slot: Annotated[list[SlotName], Query(max_length=4, description="By default all.")] = [],  # noqa: B006
     in_stock_only: bool = True,
-    knobs: Annotated[Knobs, Depends()] = NO_KNOBS,
 ) -> JSONResponse:
     """Find items of the other slots that are worn with one of the catalogue's."""
     query = CompleteRequest(k=k, slots=slot, in_stock_only=in_stock_only, **asdict(knobs))

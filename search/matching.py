@@ -24,9 +24,9 @@ from indexer.settings import WEIGHTS
 FOLDER = WEIGHTS / "matching"
 TABLE = "matching.safetensors"
 Floats = NDArray[np.float32]
-# Of a colour that is worn often, for each deviation: by likeness alone navy jeans have five navy and
-# blue tops of the sample shop first, so also grey and white ones, which go with anything. It costs
-# 0.03 of the mean place on training photos (0.342 to 0.372); 0.5 would cost 0.07.
+# Of a colour that is worn often, for each deviation: by likeness alone navy jeans have five navy
+# and blue tops of the sample shop first, so also grey and white ones, which go with anything. It
+# costs 0.03 of the mean place on training photos (0.342 to 0.372); 0.5 would cost 0.07.
 USUAL = 0.25
 
 
@@ -35,8 +35,8 @@ class PairTable:
     """What is known of two slots worn together; `maps` (d, r), `means` (d,) of each slot's colours.
 
     `affinity` (c, c') is of the `categories` of each. `fit` are the logistic weights of colours and
-    kinds, the intercept, and the colour score beyond which more says nothing; `usual` (2, 2) are mean
-    and deviation of how usual the colours of each slot are.
+    kinds, the intercept, and the colour score beyond which more says nothing; `usual` (2, 2) are
+    mean and deviation of how usual the colours of each slot are.
     """
 
     means: tuple[Floats, Floats]

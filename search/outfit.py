@@ -87,10 +87,12 @@ def one_person(garments: Sequence[DescribedGarment]) -> list[int]:
         if _share_of_width(first, each) >= ON_ONE_PERSON:
             chosen.setdefault(each.slot, i)
     if "dress" in chosen and ("top" in chosen or "bottom" in chosen):
-        # Seen as both, one garment is named twice: what is more prominent is believed.
+        # Seen as both, one garment is named twice. A top and a bottom are believed together, one
+        # of them alone only if it is surer than the dress.
         is_dress = garments[chosen["dress"]]
         parts = [garments[chosen[slot]] for slot in ("top", "bottom") if slot in chosen]
-        is_whole = _prominence(is_dress) > max(map(_prominence, parts))
+        surest = max(each.confidence for each in parts)
+        is_whole = len(parts) == 1 and is_dress.confidence > surest
         for slot in ("top", "bottom") if is_whole else ("dress",):
             chosen.pop(slot, None)
     return sorted(chosen.values(), key=lambda i: (garments[i].xyxy[1], i))
@@ -127,7 +129,7 @@ def _item_for(
 
 def _prominence(garment: DescribedGarment) -> float:
     x1, y1, x2, y2 = garment.xyxy
-    return garment.confidence * float((x2 - x1) * (y2 - y1)) ** 0.5
+    return float(garment.confidence * float((x2 - x1) * (y2 - y1)) ** 0.5)
 
 
 def _share_of_width(one: DescribedGarment, other: DescribedGarment) -> float:

@@ -19,12 +19,12 @@ from sqlalchemy import String, cast, func, select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue import Catalogue
-from indexer.events import Kind, day_of
+from indexer.events import day_of
 from indexer.tables import EventRow, ItemRow
 
 # What was done after a view, by how much it says: guesses in the order of a shop's funnel, where
 # about one of three clicks becomes a cart and one of two carts a sale.
-MEANING: Mapping[Kind, float] = {"click": 1.0, "cart": 3.0, "buy": 6.0}
+MEANING: Mapping[str, float] = {"click": 1.0, "cart": 3.0, "buy": 6.0}
 HALF_LIFE_DAYS = 14.0
 OLDEST_DAYS = 90  # older events have faded to 1 %
 PRIOR_VIEWS = 20.0

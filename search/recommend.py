@@ -177,7 +177,7 @@ class Recommender:
         for each, own in zip(worn, shown, strict=True):
             learned = self._matching.wish(self.layout, each.vector, each.slot, slot)
             wish += own.trust * own.vector + (1 - own.trust) * learned
-        wish = told.moved(wish / len(worn), slot)
+        wish = told.moved(np.asarray(wish / len(worn), np.float32), slot)
         pool = replace(options, k=max(POOL, options.k), diversity=0.0, popularity=0.0)
         found = self._searcher.search_vector(wish, [slot], pool)
         with Session(self._catalogue.engine) as session:

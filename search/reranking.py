@@ -129,14 +129,11 @@ def stored_rows(
     session: Session, layout: Layout, garment_ids: Sequence[int]
 ) -> dict[int, tuple[NDArray[np.float32], str]]:
     """Return the vectors (dim,) and categories of stored garments, by id."""
+    query = select(GarmentRow.id, GarmentRow.vector, GarmentRow.category)
     rows = [
-        row
+        (row.id, row.vector, row.category)
         for some in batches(garment_ids, SQL_VALUES)
-        for row in session.execute(
-            select(GarmentRow.id, GarmentRow.vector, GarmentRow.category).where(
-                GarmentRow.id.in_(some)
-            )
-        ).tuples()
+        for row in session.execute(query.where(GarmentRow.id.in_(some)))
     ]
     vectors = from_bytes([vector for _, vector, _ in rows], layout.dim)
     return {id_: (vectors[i], category) for i, (id_, _, category) in enumerate(rows)}

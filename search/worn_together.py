@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from indexer.catalogue import Catalogue
@@ -67,19 +67,20 @@ class Pairs:
 def read_pairs(session: Session, catalogue_id: int, dim: int, worn: Slot, beside: Slot) -> Pairs:
     """Return the pairs of two slots that a catalogue's photos show."""
     own, other = aliased(GarmentRow), aliased(GarmentRow)
-    sold: Select[Any] = select(own.vector, other.vector).join(
+    sold: Any = select(own.vector, other.vector).join(
         other, (other.photo_id == own.photo_id) & (other.slot == beside)
     )
-    found: Select[Any] = select(own.vector, CompanionRow.vector).join(
+    found: Any = select(own.vector, CompanionRow.vector).join(
         CompanionRow, (CompanionRow.photo_id == own.photo_id) & (CompanionRow.slot == beside)
     )
-    turned: Select[Any] = select(CompanionRow.vector, own.vector).join(
+    turned: Any = select(CompanionRow.vector, own.vector).join(
         CompanionRow, (CompanionRow.photo_id == own.photo_id) & (CompanionRow.slot == worn)
     )
     rows: list[tuple[bytes, bytes]] = []
     for query, slot in ((sold, worn), (found, worn), (turned, beside)):
         asked = query.where(own.catalogue_id == catalogue_id, own.slot == slot)
-        rows += session.execute(asked.order_by(own.id.desc()).limit(MOST_PAIRS)).tuples()
+        newest = asked.order_by(own.id.desc()).limit(MOST_PAIRS)
+        rows += [(row[0], row[1]) for row in session.execute(newest)]
     return Pairs(
         from_bytes([row[0] for row in rows], dim).astype(np.float16),
         from_bytes([row[1] for row in rows], dim).astype(np.float16),

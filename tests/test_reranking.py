@@ -22,7 +22,7 @@ LIKENESS = np.array(
 
 @pytest.mark.parametrize(
     ("diversity", "order"),
-    [(0.0, [0, 1, 2, 3, 4]), (0.5, [0, 3, 4, 2, 1]), (1.0, [0, 4, 3, 2, 1])],
+    [(0.0, [0, 1, 2, 3, 4]), (0.5, [0, 3, 4, 1, 2]), (1.0, [0, 4, 3, 2, 1])],
 )
 def test_mmr_by_hand(diversity: float, order: list[int]) -> None:
     assert diverse_order(RELEVANCE, LIKENESS, diversity, 5) == order

@@ -7,6 +7,7 @@ Photos of `splits/ccp_validation.txt`, and a tenth of those without masks, are n
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,8 @@ a little with anything. `complete` and `outfit` ask it.
 ## Measured
 The really worn partner's place among all held-out garments of its slot: {held_out} photos that
 nothing was learned from. 95 % bootstrap intervals over the pairs. A mean place of 0.5 is chance, 0
-is always first. Popular: how often kind and basic colour of a garment were worn in the training photos.
+is always first. Popular: how often kind and basic colour of a garment were worn in the training
+photos.
 
 {table}
 
@@ -51,9 +53,9 @@ is always first. Popular: how often kind and basic colour of a garment were worn
 - Light is in every photo's colours: a warm evening makes top and trousers both warmer, which helps
   to find the partner in the same photo and says nothing of taste. "Same colours" shows how much
   mere likeness of colours finds: as much or more. It is no taste: beside navy jeans it offers
-  navy alone, which is why usual colours count here, at some cost of these numbers. What is learned of looks
-  (not shipped) finds more, but a garment's crop has a rim of what is around it, the partner's
-  cloth among it, so that number says little of taste either.
+  navy alone, which is why usual colours count here, at some cost of these numbers. What is
+  learned of looks (not shipped) finds more, but a garment's crop has a rim of what is around it,
+  the partner's cloth among it, so that number says little of taste either.
 - The photos are of street style blogs of about 2012, nearly all of women. What a shop's own looks
   say counts more, as soon as there are some (`lapel looks`).
 - Nothing of size, season, occasion or price.
@@ -100,7 +102,8 @@ def write_tables(tables: dict[tuple[Slot, Slot], PairTable], path: Path) -> None
     """Write tables as half floats, with what they are in the file's metadata."""
     from safetensors.numpy import save_file
 
-    tensors, notes = {}, []
+    tensors: dict[str, Any] = {}
+    notes = []
     for slots, table in tables.items():
         name = "-".join(slots)
         for side in (0, 1):

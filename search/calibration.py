@@ -147,13 +147,15 @@ def no_good_match(hits: Sequence[Hit], garment: str) -> str | None:
 
 
 def search_judged(
-    searcher: "Searcher", catalogue: Catalogue, garment: DescribedGarment, options: "Options"
+    searcher: "Searcher",
+    calibration: Calibration | None,
+    garment: DescribedGarment,
+    options: "Options",
 ) -> list[Hit]:
     """Return the most similar items for a photo's garment, judged where that can be.
 
     That is: where the catalogue is calibrated, for these weights.
     """
-    calibration = read_calibration(catalogue)
     if calibration is None or not calibration.fits(options.weights):
         return searcher.search_garment(garment, options)
     options.check()

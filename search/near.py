@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from indexer.catalogue import Catalogue
 from indexer.milvus_vectors import MilvusIndex
@@ -24,7 +24,7 @@ FURTHER = 4  # times as many, when the first were too few
 
 
 def nearest(
-    session: Session,
+    sql: Connection,
     catalogue: Catalogue,
     weighted: NDArray[np.float32],
     slots: Sequence[str] | None,
@@ -37,38 +37,32 @@ def nearest(
     """
     vectors, sets = catalogue.vectors, AllowedSets.of(catalogue)
     asked, kept = None if slots is None else tuple(slots), kept_part(filters)
-    version = sets.version(session)
-    sets.check(session, version, filters)
+    version = sets.version(sql)
+    sets.check(sql, version, filters)
     if isinstance(vectors, MilvusIndex):  # it filters by itself, as long as it has the fields
         where = expression(slots, kept_part(filters))
         if where is not None and (yield from nearest_where(vectors, weighted, where, wanted)):
             return
-    allowed = sets.among_slots(session, version, asked)
+    allowed = sets.among_slots(sql, version, asked)
     if kept:
         within = allowed
-        allowed = sets.among_matching(session, version, asked, kept, read=False)
+        allowed = sets.among_matching(sql, version, asked, kept, read=False)
         if allowed is None:
-            looked = max(LOOKED_AT, FURTHER * wanted)
-            ids = vectors.search(weighted, looked, within)[0].tolist()
-            yield from _passing(session, ids, kept, wanted)
-            if looked >= (len(vectors) if within is None else len(within)):
-                return
-            allowed = sets.among_matching(session, version, asked, kept, read=True)
+            most = len(vectors) if within is None else len(within)
+            first = FURTHER * wanted
+            for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
+                ids = vectors.search(weighted, looked, within)[0].tolist()
+                matching = matching_among(sql, ids, kept)
+                passing = [each for each in ids if each in matching]
+                if len(passing) >= wanted:
+                    yield passing[:wanted]
+                if looked >= most:
+                    yield passing
+                    return
+            yield passing
+            allowed = sets.among_matching(sql, version, asked, kept, read=True)
     reachable = len(vectors) if allowed is None else len(allowed)
     while wanted < reachable:
         yield vectors.search(weighted, wanted, allowed)[0].tolist()
         wanted *= FURTHER
     yield vectors.search(weighted, reachable, allowed)[0].tolist()
-
-
-def _passing(
-    session: Session, ids: Sequence[int], filters: Filters, wanted: int
-) -> Iterator[list[int]]:
-    """Yield those of the nearest garments whose items match: the first `wanted`, then all."""
-    passing: list[int] = []
-    for some in (ids[: FURTHER * wanted], ids[FURTHER * wanted :]):
-        matching = matching_among(session, some, filters)
-        passing += [each for each in some if each in matching]
-        if len(passing) >= wanted:
-            yield passing[:wanted]
-    yield passing

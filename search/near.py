@@ -5,14 +5,16 @@ are the nearest that match, and no set of all that match need be read. For a nar
 such a set, kept for the next query (`allowed_sets.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from indexer.allowed import Allowed
 from indexer.catalogue import Catalogue
 from indexer.milvus_vectors import MilvusIndex
+from indexer.vectors import VectorIndex
 from search.allowed_sets import AllowedSets, kept_part, matching_among
 from search.filters import Filters
 from search.milvus_filters import expression, nearest_where
@@ -48,21 +50,38 @@ def nearest(
         within = allowed
         allowed = sets.among_matching(sql, version, asked, kept, read=False)
         if allowed is None:
-            most = len(vectors) if within is None else len(within)
-            first = FURTHER * wanted
-            for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
-                ids = vectors.search(weighted, looked, within)[0].tolist()
-                matching = matching_among(sql, ids, kept)
-                passing = [each for each in ids if each in matching]
-                if len(passing) >= wanted:
-                    yield passing[:wanted]
-                if looked >= most:
-                    yield passing
-                    return
-            yield passing
+            if (yield from _looked_at(sql, vectors, weighted, within, kept, wanted)):
+                return
             allowed = sets.among_matching(sql, version, asked, kept, read=True)
     reachable = len(vectors) if allowed is None else len(allowed)
     while wanted < reachable:
         yield vectors.search(weighted, wanted, allowed)[0].tolist()
         wanted *= FURTHER
     yield vectors.search(weighted, reachable, allowed)[0].tolist()
+
+
+def _looked_at(
+    sql: Connection,
+    vectors: VectorIndex,
+    weighted: NDArray[np.float32],
+    within: Allowed | None,
+    filters: Filters,
+    wanted: int,
+) -> Generator[list[int], None, bool]:
+    """Yield those of the nearest garments whose items match; returns whether these are all.
+
+    Of a loose filter the first few are enough: the thousandth costs several times as much.
+    """
+    most = len(vectors) if within is None else len(within)
+    first = FURTHER * wanted
+    passing: list[int] = []
+    for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
+        ids = vectors.search(weighted, looked, within)[0].tolist()
+        matching = matching_among(sql, ids, filters)
+        passing = [each for each in ids if each in matching]
+        if len(passing) >= wanted:
+            yield passing[:wanted]
+        if looked >= most:
+            break
+    yield passing
+    return looked >= most

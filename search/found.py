@@ -20,7 +20,7 @@ from search.ranking import Candidate, HitItem
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_CANDIDATES = (
+_CANDIDATES: Select[Any] = (
     select(
         ItemRow.id,
         ItemRow.item_id,

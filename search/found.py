@@ -20,7 +20,7 @@ from search.ranking import Candidate, HitItem
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_CANDIDATES: Select[Any] = (
+_CANDIDATES = (
     select(
         ItemRow.id,
         ItemRow.item_id,
@@ -73,7 +73,7 @@ def find_items(connection: Connection, row_ids: Sequence[int]) -> dict[int, HitI
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)
-def _candidates_where(filters: Filters) -> tuple[Select[Any], tuple[Condition, ...]]:
+def _candidates_where(filters: Filters) -> tuple[Select[*tuple[Any, ...]], tuple[Condition, ...]]:
     """Return the query for candidates that match, and what of the filters is left to look at.
 
     Each item that is asked with leaves out itself: in SQL that were a new statement each time.

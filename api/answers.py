@@ -1,6 +1,5 @@
 """Answers in, the JSON that scripts depend on out; the command line and HTTP give the same."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +11,6 @@ from pycocotools import mask as coco
 from indexer.describe import DescribedGarment
 from indexer.errors import LapelError
 from indexer.garments import place_mask
-from indexer.tables import ItemRow
 from search.facts import facts_json
 from search.query import Answer, GarmentAnswer, TextAnswer
 from search.ranking import Hit
@@ -94,6 +92,11 @@ def photo_mask(garment: DescribedGarment) -> NDArray[np.bool_]:
 
 def hit_json(hit: Hit) -> dict[str, Any]:
     """Return one hit with what a shop needs to show it."""
+    return match_json(hit) | {name: getattr(hit.item, name) for name in ITEM_FIELDS}
+
+
+def match_json(hit: Hit) -> dict[str, Any]:
+    """Return which item a hit is and how near, without what the shop says of it."""
     return {
         "item_id": hit.item.item_id,
         "group_id": hit.item.group_id,
@@ -103,12 +106,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "popularity": hit.popularity,
         "parts": dict(hit.parts),
         "matched_photo": hit.matched_photo,
-        **_item_fields(hit.item),
     }
-
-
-def _item_fields(item: ItemRow) -> Mapping[str, Any]:
-    return {name: getattr(item, name) for name in ITEM_FIELDS}
 
 
 def _garment_answer_json(answer: GarmentAnswer) -> dict[str, Any]:

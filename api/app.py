@@ -42,6 +42,7 @@ from api.security import RateLimit
 from api.served import Catalogues
 from api.state import State
 from api.watching import Watching
+from indexer.blas import products_on_one_thread
 from indexer.categories import use_words_of
 from indexer.fetching import Fetcher
 from indexer.models import Models, load_models
@@ -88,7 +89,8 @@ def create_app(
         state.inference.start()
         state.following.start()
         try:
-            yield
+            with products_on_one_thread():
+                yield
         finally:
             await run_in_threadpool(_stop, state)
 

@@ -5,15 +5,11 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy.orm import Session
-
-from api.answers import ITEM_FIELDS, hit_json
+from api.answers import ITEM_FIELDS, match_json
 from api.schemas import SearchRequest
 from api.served import ServedCatalogue
-from indexer.tables import ItemRow
-from indexer.thumbnails import hash_by_garment
 from search.filters import COLUMNS
-from search.ranking import Hit
+from search.ranking import Hit, HitItem
 
 
 def hits_json(
@@ -23,11 +19,8 @@ def hits_json(
     shares: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """Return the results; of a picture's address only the file's name is shown."""
-    with Session(catalogue.engine) as session:
-        hashes = hash_by_garment(session, [hit.garment_id for hit in hits])
     return [
-        _result(hit, request, shares, picture_address(catalogue, hashes.get(hit.garment_id)))
-        for hit in hits
+        _result(hit, request, shares, picture_address(catalogue, hit.photo_sha256)) for hit in hits
     ]
 
 
@@ -48,7 +41,7 @@ def web_link(link: str | None) -> str | None:
     return link if link and link.lower().startswith(("http://", "https://")) else None
 
 
-def item_value(item: ItemRow, name: str) -> Any:
+def item_value(item: HitItem, name: str) -> Any:
     """Return one of an item's columns, the shop's own too; None when it has none such."""
     if name == "link":
         return web_link(item.link)
@@ -58,7 +51,7 @@ def item_value(item: ItemRow, name: str) -> Any:
 def _result(
     hit: Hit, request: SearchRequest, shares: Mapping[str, float], picture: str | None
 ) -> dict[str, Any]:
-    shown = {name: value for name, value in hit_json(hit).items() if name not in ITEM_FIELDS}
+    shown = match_json(hit)
     shown["matched_photo"] = public_name(hit.matched_photo)
     shown["picture"] = picture
     for name in request.fields if request.fields is not None else ITEM_FIELDS:

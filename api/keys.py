@@ -69,8 +69,8 @@ class Keys:
     def any_made(self) -> bool:
         """Tell whether a key was ever made: revoking the last one opens nothing."""
         if not self._was_made:  # what was once made stays so, and need not be asked again
-            with Session(self._engine) as session:
-                self._was_made = session.scalar(_ANY) is not None
+            with self._engine.connect() as sql:
+                self._was_made = sql.scalar(_ANY) is not None
         return self._was_made
 
     def find(self, key: str) -> Key | None:

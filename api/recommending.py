@@ -24,7 +24,6 @@ from search.outfit import find_outfit, one_person
 from search.query import Options, Searcher, chosen_ids
 from search.ranking import Hit
 from search.recommend import Completion, Recommender, Taste, Worn
-from search.stored import stored_garment_json
 
 
 def complete_item(
@@ -39,7 +38,7 @@ def complete_item(
     return {
         "item_id": item_id,
         **_facts(state, catalogue, request, {"search": begin}, ()),
-        "worn": [stored_garment_json(stored)],
+        "worn": [stored.shown],
         "garments": _completing(catalogue, found, request),
     }
 

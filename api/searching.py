@@ -3,11 +3,11 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy.orm import Session
 
 from api.answers import garment_json
 from api.hits import hits_json
@@ -20,14 +20,14 @@ from indexer.describe import DescribedGarment
 from indexer.errors import QueryError
 from indexer.features import normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
-from search.calibration import no_good_match, search_judged
+from search.calibration import Calibration, no_good_match, read_calibration, search_judged
 from search.facts import UNHEARD, facts_json, new_id, not_in_photo, to_ms
 from search.filter_json import not_these, read_filter
 from search.filters import Condition
 from search.mixing import Ingredients, check_vector, mix, mixed_weights
 from search.query import Options, Searcher, chosen_ids
 from search.ranking import Hit
-from search.stored import StoredGarment, find_stored, stored_garment_json
+from search.stored import StoredGarment, find_stored
 from search.text import TextQuery, read_text
 
 
@@ -101,9 +101,8 @@ class Search:
             named.append(request.item_id)
         if not named:
             return
-        with Session(self._catalogue.engine) as session:
-            self._stored = find_stored(session, self._catalogue.id, self._searcher.layout, named)
-            session.expunge_all()
+        with self._catalogue.engine.connect() as sql:
+            self._stored = find_stored(sql, self._catalogue.id, self._searcher.layout, named)
         if missing := sorted(set(named) - set(self._stored)):
             raise ItemUnknown(f"the catalogue has no item {', '.join(map(repr, missing[:5]))}")
 
@@ -125,7 +124,7 @@ class Search:
             return self._chosen(taken)
         if request.item_id is not None:
             stored = self._stored[request.item_id]
-            return [Start(stored_garment_json(stored), stored.vector, stored.slot)]
+            return [Start(dict(stored.shown), stored.vector, stored.slot)]
         vector = None
         if request.embedding is not None:
             vector = check_vector(self._searcher.layout, request.embedding)
@@ -186,9 +185,13 @@ class Search:
             shown["explain"] = {"weights": _rounded(shares), "sources": self._sources(start)}
         return shown | {"results": hits_json(self._catalogue, kept, request, shares)}
 
+    @cached_property
+    def _calibration(self) -> Calibration | None:
+        return read_calibration(self._catalogue)
+
     def _hits(self, start: Start, vector: NDArray[np.float32], options: Options) -> list[Hit]:
         if start.garment is not None and self._sources(start) == ["photo"]:
-            return search_judged(self._searcher, self._catalogue, start.garment, options)
+            return search_judged(self._searcher, self._calibration, start.garment, options)
         said = self._text.slot if self._text is not None else "unknown"
         if start.garment is not None and said in ("unknown", start.slot):
             return self._searcher.search_garment(replace(start.garment, vector=vector), options)
@@ -211,7 +214,7 @@ class Search:
         request = self._request
         by_group = request.group_by == "group_id"
         left = [] if request.item_id is None else [request.item_id]
-        items = [self._stored[item_id].item for item_id in (*left, *request.dislike)]
+        items = [self._stored[item_id] for item_id in (*left, *request.dislike)]
         if not items:
             return []
         if by_group:

@@ -28,7 +28,7 @@ from search.facets import find_facets
 
 T = TypeVar("T")
 MOST_FACETS = 16  # answers kept; a page asks one, and counting a million items takes seconds
-_NAMED = select(CatalogueRow).where(CatalogueRow.name == bindparam("name"))
+_NAMED = select(CatalogueRow.id).where(CatalogueRow.name == bindparam("name"))
 
 
 class LockedIndex:
@@ -144,17 +144,20 @@ class Catalogues:
 
     def get(self, name: str, create: bool = False) -> ServedCatalogue:
         """Return a catalogue; `create` makes it where there is none. Raises CatalogueUnknown."""
-        with self._lock, Session(self.engine) as session:
-            row = session.scalar(_NAMED, {"name": name})
-            if row is None and not (create and self._may_be_made(name)):
+        with self._lock:
+            with self.engine.connect() as sql:
+                found = sql.scalar(_NAMED, {"name": name})
+            if found is None and not (create and self._may_be_made(name)):
                 raise CatalogueUnknown(f"there is no catalogue {name!r}")
-            row = row or add_catalogue(session, name)
+            if found is None:
+                with Session(self.engine) as session:
+                    found = add_catalogue(session, name).id
             if name.startswith("~"):
                 raise CatalogueUnknown(f"there is no catalogue {name!r}")
             opened = self._opened.get(name)
-            if opened is None or opened.id != row.id:
+            if opened is None or opened.id != found:
                 settings = self.settings.model_copy(update={"catalogue": name})
-                opened = self._opened[name] = ServedCatalogue(self.engine, settings, row.id)
+                opened = self._opened[name] = ServedCatalogue(self.engine, settings, found)
             return opened
 
     def counts(self) -> dict[str, int]:

@@ -55,7 +55,7 @@ class State:
             self.in_work.release()
 
 
-def _state_of(request: Request) -> State:
+async def _state_of(request: Request) -> State:  # not async, it were called on another thread
     state: State = request.app.state.lapel
     return state
 

@@ -1,12 +1,20 @@
 """A catalogue's row and models in, whether they fit out."""
 
-from sqlalchemy import select
+from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.orm import Session
 
 from indexer.errors import CatalogueEmpty, CatalogueError, FingerprintMismatch
 from indexer.features import Layout
 from indexer.settings import Settings
 from indexer.tables import CatalogueRow
+
+_ROW = select(CatalogueRow.__table__).where(CatalogueRow.id == bindparam("catalogue"))
+
+
+def read_row(engine: Engine, catalogue_id: int) -> CatalogueRow:
+    """Return a catalogue's own row as it is now, of no session: each search reads it."""
+    with engine.connect() as sql:
+        return CatalogueRow(**sql.execute(_ROW, {"catalogue": catalogue_id}).one()._mapping)
 
 
 def layout_of(row: CatalogueRow) -> Layout:

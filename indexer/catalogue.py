@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from indexer.batches import batches
-from indexer.binding import layout_of, mismatch, unknown_name
+from indexer.binding import layout_of, mismatch, read_row, unknown_name
 from indexer.changes import bring_up, compare, touch
 from indexer.database import open_engine
 from indexer.disk import explained
@@ -75,8 +75,7 @@ class Catalogue:
 
     def row(self) -> CatalogueRow:
         """Return the catalogue's own row as it is now."""
-        with Session(self.engine) as session:
-            return session.get_one(CatalogueRow, self.id)
+        return read_row(self.engine, self.id)
 
     @property
     def layout(self) -> Layout:
@@ -98,19 +97,21 @@ class Catalogue:
             if models not in (None, seen.fingerprint):
                 raise mismatch(seen.fingerprint, models)
             return self._shared.current(seen, layout_of(seen).dim)
-        with self._lock, Session(self.engine) as session:
+        with self._lock:
             held = self._vectors if self._opened == _key(seen) else None
             is_current = held is not None and held.stamp.revision == seen.revision
             # Read again: while this thread waited, another may have caught up with more.
-            row = seen if is_current else session.get_one(CatalogueRow, self.id)
+            row = seen if is_current else self.row()
             if models not in (None, row.fingerprint):
                 raise mismatch(row.fingerprint, models)
             held = self._vectors if self._opened == _key(row) else None
-            if held is None or not is_current:
+            if held is not None and is_current:
+                return held
+            with Session(self.engine) as session:
                 path = self.vector_file(row.uid)
                 held = bring_up(session, row, held, layout_of(row).dim, path, self._replica)
                 self._vectors, self._opened = held, _key(row)
-            return held
+                return held
 
     def _follow(self) -> None:
         """Bring this process's vectors to what it has just committed, whoever made them."""
@@ -169,9 +170,9 @@ class Catalogue:
 
         Later uses of the vectors check it again. Raises FingerprintMismatch, CatalogueEmpty.
         """
-        with Session(self.engine) as session:
-            row = session.get_one(CatalogueRow, self.id)
-            if row.fingerprint != fingerprint:
+        row = self.row()
+        if row.fingerprint != fingerprint:
+            with Session(self.engine) as session:
                 raise mismatch(row.fingerprint, fingerprint, self._has_garments(session))
         self._models = fingerprint
         return layout_of(row)

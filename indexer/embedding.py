@@ -18,6 +18,7 @@ from indexer.errors import TextTowerUntrained
 from indexer.features import unit_rows
 from indexer.networks import Answers, Network, Place, Precision
 from indexer.open_clip_model import OpenClipModel, side_of
+from indexer.planes import by_levels
 from indexer.probes import TEXTS, least_cosine
 from indexer.runtime import Runtime, Source
 
@@ -117,9 +118,10 @@ class ClipEncoder:
 def to_batch(facts: Mapping[str, Any], crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Return RGB crops as a model with these facts takes them, (n, 3, side, side)."""
     mean, std = (np.array(facts["preprocess"][name], np.float32) for name in ("mean", "std"))
-    squares = np.stack([fit_into_square(crop, side_of(facts), _fill(facts)) for crop in crops])
-    batch = (squares.astype(np.float32) / np.float32(255) - mean) / std  # (n, s, s, 3)
-    return np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+    levels = (np.arange(256, dtype=np.float32)[:, None] / np.float32(255) - mean) / std  # (256, 3)
+    return by_levels(
+        [fit_into_square(crop, side_of(facts), _fill(facts)) for crop in crops], levels
+    )
 
 
 def fit_into_square(

@@ -20,6 +20,7 @@ from indexer.fingerprint import fingerprint_of, fingerprint_of_files
 from indexer.garments import Garments, Slot
 from indexer.networks import Answers, Network, Place, Precision
 from indexer.photo import Photo
+from indexer.planes import by_levels
 from indexer.probes import least_overlap
 from indexer.runtime import Loaded, Runtime, Source
 from indexer.suppression import suppress
@@ -214,8 +215,8 @@ def _to_batch(
 
 def _stacked(squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Return squares (n, s, s, 3) as the network takes them, (n, 3, s, s) from 0 to 1."""
-    batch = np.stack(squares).astype(np.float32)
-    return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) / np.float32(255)
+    levels = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
+    return by_levels(squares, np.repeat(levels, 3, axis=1))
 
 
 def _letterbox(

@@ -11,11 +11,13 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import cv2
 
+from indexer.blas import products_on_one_thread
 from indexer.describe import Describer
 from indexer.found_photos import FoundPhoto
 from indexer.pictures import Pictures
@@ -43,7 +45,10 @@ class Stages:
         self.idle_s = 0.0
 
     def __enter__(self) -> "Stages":
-        # The workers are as many as the cores: OpenCV must not ask for as many again for each.
+        # The workers are as many as the cores: neither OpenCV nor NumPy must ask for as many again
+        # for each.
+        self._held = ExitStack()
+        self._held.enter_context(products_on_one_thread())
         self._threads_before = cv2.getNumThreads()
         if self.workers > 1:
             cv2.setNumThreads(1)
@@ -57,6 +62,7 @@ class Stages:
         self._is_over.set()
         self._pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(self._threads_before)
+        self._held.close()
         self.idle_s = self.workers * (time.perf_counter() - self._began) - self._busy_s
 
     def begin(self, photos: Iterable[FoundPhoto]) -> list[Future[Portion]]:

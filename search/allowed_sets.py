@@ -10,13 +10,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Select, bindparam, select
 
 from indexer.allowed import Allowed, Ids
 from indexer.catalogue import Catalogue
@@ -27,6 +27,7 @@ from search.filters import Condition, Filters
 MOST_BYTES = 256_000_000
 # Garments of changed items that a set is followed through; of more it is read anew.
 MOST_CHANGED = 20_000
+MOST_STATEMENTS = 64  # kept ready: of filters that shoppers ask again, on the next page at least
 LEFT_OUT = ("item_id", "group_id")  # `!=` on these takes out few: what is found is checked anyway
 Slots = tuple[str, ...] | None
 _VERSION = select(CatalogueRow.uid, CatalogueRow.revision, CatalogueRow.log_from).where(
@@ -84,45 +85,45 @@ class AllowedSets:
                 found = _opened[catalogue] = cls(catalogue.id)
             return found
 
-    def version(self, session: Session) -> Version:
+    def version(self, sql: Connection) -> Version:
         """Return what the catalogue is at now."""
-        return Version(*session.connection().execute(_VERSION, {"catalogue": self._id}).one())
+        return Version(*sql.execute(_VERSION, {"catalogue": self._id}).one())
 
-    def check(self, session: Session, version: Version, filters: Filters) -> None:
+    def check(self, sql: Connection, version: Version, filters: Filters) -> None:
         """Refuse a field that no item has, asking SQL once a revision. Raises QueryError."""
         wanted = filters.own_fields()
         if not wanted:
             return
         seen, known = self._fields
         if seen != version or not wanted <= known:
-            filters.check(session, self._id)
+            filters.check(sql, self._id)
             with self._lock:
                 seen, known = self._fields
                 self._fields = (version, wanted | known if seen == version else wanted)
 
-    def among_slots(self, session: Session, version: Version, slots: Slots) -> Allowed | None:
+    def among_slots(self, sql: Connection, version: Version, slots: Slots) -> Allowed | None:
         """Return the garments of these slots, and of an unknown one; None for all of them."""
         if slots is None:
             return None
         with self._lock:
             kept = self._of_slots.get(slots)
             if kept is None or kept.version != version:
-                slotted = self._follow_slots(session, version)
+                slotted = self._follow_slots(sql, version)
                 asked = [i for i, name in enumerate(slotted.names) if name in (*slots, "unknown")]
                 ids = slotted.ids[np.isin(slotted.codes, asked)]
                 kept = self._of_slots[slots] = _Kept(version, Allowed.of(ids))
             return kept.allowed
 
     def among_matching(
-        self, session: Session, version: Version, slots: Slots, filters: Filters, read: bool
+        self, sql: Connection, version: Version, slots: Slots, filters: Filters, read: bool
     ) -> Allowed | None:
         """Return the garments of these slots whose items match; without `read`, only if kept."""
         key = slots, filters
         with self._lock:
             kept = self._filtered.get(key)
-        followed = kept and self._follow(session, kept, version, slots, filters)
+        followed = kept and self._follow(sql, kept, version, slots, filters)
         if followed is None and read:
-            followed = _Kept(version, Allowed.of(_ids(session, self._matching(slots, filters))))
+            followed = _Kept(version, Allowed.of(_ids(sql, self._matching(slots, filters))))
         with self._lock:
             if followed is None:
                 self._filtered.pop(key, None)
@@ -133,7 +134,7 @@ class AllowedSets:
                 self._filtered.popitem(last=False)
         return followed.allowed
 
-    def _follow_slots(self, session: Session, version: Version) -> _Slotted:
+    def _follow_slots(self, sql: Connection, version: Version) -> _Slotted:
         """Return all garments as of this version; read the whole only where the log is short."""
         old = self._slotted
         if old is None or not _can_follow(old.version, version):
@@ -141,23 +142,22 @@ class AllowedSets:
             old = _Slotted(nothing, np.zeros(0, np.int64), np.zeros(0, np.uint8), ())
         last = int(old.ids.max(initial=0))
         new = (GarmentRow.catalogue_id == self._id) & (GarmentRow.id > last)
-        found = session.scalars(select(GarmentRow.slot).where(new).distinct()).all()
+        found = sql.scalars(select(GarmentRow.slot).where(new).distinct()).all()
         names = list(dict.fromkeys([*old.names, *found]))
         of_slot = [  # slot by slot: an index has these ids, so that no row is read
-            _ids(session, select(GarmentRow.id).where(new, GarmentRow.slot == name))
-            for name in names
+            _ids(sql, select(GarmentRow.id).where(new, GarmentRow.slot == name)) for name in names
         ]
         ids = np.concatenate([old.ids, *of_slot])
         places = np.repeat(np.arange(len(names), dtype=np.uint8), list(map(len, of_slot)))
         codes = np.concatenate([old.codes, places])
-        gone = self._removed(session, old.version) if len(old.ids) else np.zeros(0, np.int64)
+        gone = self._removed(sql, old.version) if len(old.ids) else np.zeros(0, np.int64)
         stays = ~np.isin(ids, gone)
         order = np.argsort(ids[stays], kind="stable")
         self._slotted = _Slotted(version, ids[stays][order], codes[stays][order], tuple(names))
         return self._slotted
 
     def _follow(
-        self, session: Session, kept: _Kept, version: Version, slots: Slots, filters: Filters
+        self, sql: Connection, kept: _Kept, version: Version, slots: Slots, filters: Filters
     ) -> _Kept | None:
         """Bring a set to this version; None when it must be read anew."""
         if kept.version == version:
@@ -170,14 +170,14 @@ class AllowedSets:
             .where(ItemRow.catalogue_id == self._id, ItemRow.revision > kept.version.revision)
             .correlate(None)
         )
-        affected = _ids(session, changed.limit(MOST_CHANGED + 1))
+        affected = _ids(sql, changed.limit(MOST_CHANGED + 1))
         if len(affected) > MOST_CHANGED:
             return None
         matching = self._matching(slots, filters).where(GarmentRow.id.in_(changed))
-        gone = np.concatenate([affected, self._removed(session, kept.version)])
+        gone = np.concatenate([affected, self._removed(sql, kept.version)])
         before = kept.allowed.ids
         stays = before[~np.isin(before, gone)]
-        return _Kept(version, Allowed.of(np.union1d(stays, _ids(session, matching))))
+        return _Kept(version, Allowed.of(np.union1d(stays, _ids(sql, matching))))
 
     def _matching(self, slots: Slots, filters: Filters) -> Select[Any]:
         query = (
@@ -189,12 +189,12 @@ class AllowedSets:
         )
         return query if slots is None else query.where(GarmentRow.slot.in_([*slots, "unknown"]))
 
-    def _removed(self, session: Session, since: Version) -> Ids:
+    def _removed(self, sql: Connection, since: Version) -> Ids:
         log = RemovedGarmentRow
         query = select(log.garment_id).where(
             log.catalogue_id == self._id, log.revision > since.revision
         )
-        return _ids(session, query)
+        return _ids(sql, query)
 
 
 def kept_part(filters: Filters) -> Filters:
@@ -210,19 +210,24 @@ def kept_part(filters: Filters) -> Filters:
     )
 
 
-def matching_among(session: Session, ids: Sequence[int], filters: Filters) -> set[int]:
+def matching_among(sql: Connection, ids: Sequence[int], filters: Filters) -> set[int]:
     """Return which of these garments have an item that matches."""
-    found = session.connection().execute(_MATCHING.where(filters.clause()), {"ids": ids})
+    found = sql.execute(_matching_query(filters), {"ids": ids})
     return {row[0] for row in found.cursor.fetchall()}
+
+
+@lru_cache(maxsize=MOST_STATEMENTS)
+def _matching_query(filters: Filters) -> Select[Any]:
+    return _MATCHING.where(filters.clause())
 
 
 def _can_follow(old: Version, new: Version) -> bool:
     return old.uid == new.uid and new.log_from <= old.revision <= new.revision
 
 
-def _ids(session: Session, query: Select[Any]) -> Ids:
+def _ids(sql: Connection, query: Select[Any]) -> Ids:
     # From the driver: a million rows of SQLAlchemy's own would take seconds.
-    rows = session.connection().execute(query).cursor.fetchall()
+    rows = sql.execute(query).cursor.fetchall()
     return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
 

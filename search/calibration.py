@@ -147,13 +147,15 @@ def no_good_match(hits: Sequence[Hit], garment: str) -> str | None:
 
 
 def search_judged(
-    searcher: "Searcher", catalogue: Catalogue, garment: DescribedGarment, options: "Options"
+    searcher: "Searcher",
+    calibration: Calibration | None,
+    garment: DescribedGarment,
+    options: "Options",
 ) -> list[Hit]:
     """Return the most similar items for a photo's garment, judged where that can be.
 
     That is: where the catalogue is calibrated, for these weights.
     """
-    calibration = read_calibration(catalogue)
     if calibration is None or not calibration.fits(options.weights):
         return searcher.search_garment(garment, options)
     options.check()
@@ -165,8 +167,8 @@ def search_judged(
     # What is said of a hit does not depend on the order in which hits are shown.
     by_score = sorted(hits[: options.k], key=lambda hit: -hit.score)
     judged = calibration.judge(by_score, firsts, garment.slot, garment.category)
-    of_item = {hit.item.id: hit for hit in judged}
-    return [of_item[hit.item.id] for hit in hits[: options.k]]
+    of_item = {hit.item.item_id: hit for hit in judged}
+    return [of_item[hit.item.item_id] for hit in hits[: options.k]]
 
 
 def _group(hit: Hit) -> str:

@@ -5,7 +5,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Float, String, and_, cast, false, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    String,
+    and_,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -102,17 +114,17 @@ class Filters:
         """Return the fields that are the shop's own columns."""
         return {leaf.field for leaf in _leaves(self.conditions)} - set(COLUMNS)
 
-    def check(self, session: Session, catalogue_id: int) -> None:
+    def check(self, sql: Session | Connection, catalogue_id: int) -> None:
         """Refuse a field that no item has. Raises QueryError naming those there are."""
         unknown = [c.field for c in _leaves(self.conditions) if c.field not in COLUMNS]
         if not unknown:
             return
         # A quote or a zero would end the name within SQL's own path; no shop's column has one.
         spelt = [name for name in unknown if not {'"', "\0"} & set(name)]
-        known = _own_fields(session, catalogue_id, spelt)
+        known = _own_fields(sql, catalogue_id, spelt)
         for name in unknown:
             if name not in known:
-                every = sorted(_own_fields(session, catalogue_id, None))
+                every = sorted(_own_fields(sql, catalogue_id, None))
                 raise QueryError(
                     f"no item has a field {name!r}; the fields are {', '.join([*COLUMNS, *every])}"
                 )
@@ -185,18 +197,20 @@ def _numbers(condition: Condition) -> list[float]:
         raise QueryError(f"filter {condition.field}={condition.values[0]} needs a number") from None
 
 
-def _own_fields(session: Session, catalogue_id: int, names: Sequence[str] | None) -> set[str]:
+def _own_fields(
+    sql: Session | Connection, catalogue_id: int, names: Sequence[str] | None
+) -> set[str]:
     """Return the shop's own columns: which of `names` some item has, or all of a sample's."""
     here = ItemRow.catalogue_id == catalogue_id
     if names is not None:
         return {
             name
             for name in names
-            if session.scalar(
+            if sql.scalar(
                 select(ItemRow.id)
                 .where(here, ItemRow.fields[name].as_string().is_not(None))
                 .limit(1)
             )
         }
-    sample = session.scalars(select(ItemRow.fields).where(here).limit(1_000))
+    sample = sql.scalars(select(ItemRow.fields).where(here).limit(1_000))
     return {name for fields in sample for name in fields}

@@ -5,14 +5,16 @@ are the nearest that match, and no set of all that match need be read. For a nar
 such a set, kept for the next query (`allowed_sets.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
+from indexer.allowed import Allowed
 from indexer.catalogue import Catalogue
 from indexer.milvus_vectors import MilvusIndex
+from indexer.vectors import VectorIndex
 from search.allowed_sets import AllowedSets, kept_part, matching_among
 from search.filters import Filters
 from search.milvus_filters import expression, nearest_where
@@ -24,7 +26,7 @@ FURTHER = 4  # times as many, when the first were too few
 
 
 def nearest(
-    session: Session,
+    sql: Connection,
     catalogue: Catalogue,
     weighted: NDArray[np.float32],
     slots: Sequence[str] | None,
@@ -37,23 +39,20 @@ def nearest(
     """
     vectors, sets = catalogue.vectors, AllowedSets.of(catalogue)
     asked, kept = None if slots is None else tuple(slots), kept_part(filters)
-    version = sets.version(session)
-    sets.check(session, version, filters)
+    version = sets.version(sql)
+    sets.check(sql, version, filters)
     if isinstance(vectors, MilvusIndex):  # it filters by itself, as long as it has the fields
         where = expression(slots, kept_part(filters))
         if where is not None and (yield from nearest_where(vectors, weighted, where, wanted)):
             return
-    allowed = sets.among_slots(session, version, asked)
+    allowed = sets.among_slots(sql, version, asked)
     if kept:
         within = allowed
-        allowed = sets.among_matching(session, version, asked, kept, read=False)
+        allowed = sets.among_matching(sql, version, asked, kept, read=False)
         if allowed is None:
-            looked = max(LOOKED_AT, FURTHER * wanted)
-            ids = vectors.search(weighted, looked, within)[0].tolist()
-            yield from _passing(session, ids, kept, wanted)
-            if looked >= (len(vectors) if within is None else len(within)):
+            if (yield from _looked_at(sql, vectors, weighted, within, kept, wanted)):
                 return
-            allowed = sets.among_matching(session, version, asked, kept, read=True)
+            allowed = sets.among_matching(sql, version, asked, kept, read=True)
     reachable = len(vectors) if allowed is None else len(allowed)
     while wanted < reachable:
         yield vectors.search(weighted, wanted, allowed)[0].tolist()
@@ -61,14 +60,28 @@ def nearest(
     yield vectors.search(weighted, reachable, allowed)[0].tolist()
 
 
-def _passing(
-    session: Session, ids: Sequence[int], filters: Filters, wanted: int
-) -> Iterator[list[int]]:
-    """Yield those of the nearest garments whose items match: the first `wanted`, then all."""
+def _looked_at(
+    sql: Connection,
+    vectors: VectorIndex,
+    weighted: NDArray[np.float32],
+    within: Allowed | None,
+    filters: Filters,
+    wanted: int,
+) -> Generator[list[int], None, bool]:
+    """Yield those of the nearest garments whose items match; returns whether these are all.
+
+    Of a loose filter the first few are enough: the thousandth costs several times as much.
+    """
+    most = len(vectors) if within is None else len(within)
+    first = FURTHER * wanted
     passing: list[int] = []
-    for some in (ids[: FURTHER * wanted], ids[FURTHER * wanted :]):
-        matching = matching_among(session, some, filters)
-        passing += [each for each in some if each in matching]
+    for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
+        ids = vectors.search(weighted, looked, within)[0].tolist()
+        matching = matching_among(sql, ids, filters)
+        passing = [each for each in ids if each in matching]
         if len(passing) >= wanted:
             yield passing[:wanted]
+        if looked >= most:
+            break
     yield passing
+    return looked >= most

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from indexer.catalogue import Catalogue
 from indexer.describe import DescribedGarment
 from indexer.garments import WORN_SLOTS
-from search.calibration import search_judged
+from search.calibration import read_calibration, search_judged
 from search.filters import Condition, Filters
 from search.query import MAX_K, Options, Searcher
 from search.ranking import Hit
@@ -115,7 +115,7 @@ def _item_for(
 ) -> Hit | None:
     """Return the best item for a garment: of the best group, the variant nearest in colour."""
     plain = replace(options, k=1, group=True, diversity=0.0)
-    best = next(iter(search_judged(searcher, catalogue, garment, plain)), None)
+    best = next(iter(search_judged(searcher, read_calibration(catalogue), garment, plain)), None)
     if best is None:
         return None
     group = Condition("group_id", "=", (best.item.group_id,))

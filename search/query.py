@@ -6,27 +6,24 @@ describe -> choose garments -> slots to look in -> filters -> vectors -> items -
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BindParameter, bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
-from indexer.batches import SQL_VALUES, batches
 from indexer.catalogue import Catalogue
 from indexer.describe import DescribedGarment, Describer
 from indexer.errors import QueryError
 from indexer.features import Layout, normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.photo import Photo
-from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
 from indexer.vectors import from_bytes
-from search.calibration import no_good_match, search_judged
+from search.calibration import no_good_match, read_calibration, search_judged
 from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
+from search.found import find_candidates, find_items
 from search.near import nearest
-from search.ranking import Candidate, Hit, hit_of, rank, score_parts
+from search.ranking import Hit, hit_of, rank, score_parts
 from search.reranking import check_share, pool_for, rearranged
 from search.text import TextQuery, read_text
 
@@ -34,30 +31,6 @@ MAX_K = 1_000
 FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
 # Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
 SURE_OF_SLOT = 0.5
-
-# Built once: building a statement takes longer than SQLite takes to answer it.
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_VECTORS = select(GarmentRow.id, GarmentRow.vector).where(GarmentRow.id.in_(_IDS))
-_ITEMS = select(ItemRow).where(ItemRow.id.in_(_IDS))
-_CANDIDATES = (
-    select(
-        ItemRow.id,
-        ItemRow.item_id,
-        ItemRow.group_id,
-        ItemRow.duplicate_of,
-        ItemRow.availability,
-        GarmentRow.id,
-        ItemPhotoRow.address,
-        ItemPhotoRow.position,
-    )
-    .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
-    .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
-    .join(
-        ItemPhotoRow,
-        (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
-    )
-    .where(GarmentRow.id.in_(_IDS))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +123,9 @@ class Searcher:
         found = detect_photo(self.describer, photo)
         start = time.perf_counter()
         chosen = [found.garments[i] for i in chosen_ids(found.described, options.garment)]
+        judge = read_calibration(self.catalogue)
         garments = tuple(
-            replace(each, hits=tuple(search_judged(self, self.catalogue, each.garment, options)))
+            replace(each, hits=tuple(search_judged(self, judge, each.garment, options)))
             for each in chosen
         )
         poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
@@ -203,34 +177,27 @@ class Searcher:
         pool = replace(options, k=pool_for(options.k, options.diversity, options.popularity))
         wanted = max(FIRST_CANDIDATES, 4 * pool.k)
         hits: list[Hit] = []
-        with Session(self.catalogue.engine) as session:
-            for ids in nearest(session, self.catalogue, weighted, slots, options.filters, wanted):
-                hits = self._resolve(session, ids, vector, pool)
+        with self.catalogue.engine.connect() as sql:
+            for ids in nearest(sql, self.catalogue, weighted, slots, options.filters, wanted):
+                hits = self._resolve(sql, ids, vector, pool)
                 if len(hits) >= pool.k:  # else many variants of few groups: look further
                     break
-            return rearranged(session, self.catalogue, self.layout, hits, options)
+            return rearranged(sql, self.catalogue, self.layout, hits, options)
 
     def _resolve(
         self,
-        session: Session,
+        sql: Connection,
         garment_ids: Sequence[int],
         vector: NDArray[np.float32],
         options: Options,
     ) -> list[Hit]:
-        candidates = _candidates(session, garment_ids, options.filters)
-        rows = [
-            row
-            for some in batches({each.garment_id for each in candidates}, SQL_VALUES)
-            for row in session.connection().execute(_VECTORS, {"ids": some})
-        ]
-        stored = from_bytes([row.vector for row in rows], self.layout.dim)
+        candidates, vectors = find_candidates(sql, garment_ids, options.filters)
+        stored = from_bytes(list(vectors.values()), self.layout.dim)
         scores, parts = score_parts(self.layout, vector, stored, options.weights)
-        at = {row.id: i for i, row in enumerate(rows)}
-        # A garment can be removed between two reads; its candidates are dropped.
-        there = [each for each in candidates if each.garment_id in at]
+        at = {garment_id: i for i, garment_id in enumerate(vectors)}
         score_of = {garment_id: float(scores[i]) for garment_id, i in at.items()}
-        ranked = rank(there, score_of, options.k, options.group)
-        items = _items(session, [each.row_id for each in ranked])
+        ranked = rank(candidates, score_of, options.k, options.group)
+        items = find_items(sql, [each.row_id for each in ranked])
         return [
             hit_of(
                 each,
@@ -239,27 +206,8 @@ class Searcher:
                 {part: float(s[at[each.garment_id]]) for part, s in parts.items()},
             )
             for each in ranked
-            if each.row_id in items
+            if each.row_id in items  # an item can be deleted between two reads
         ]
-
-
-def _candidates(session: Session, garment_ids: Sequence[int], filters: Filters) -> list[Candidate]:
-    query = _CANDIDATES.where(filters.clause()) if filters else _CANDIDATES
-    connection = session.connection()
-    return [
-        Candidate(*row)
-        for some in batches(garment_ids, SQL_VALUES)
-        for row in connection.execute(query, {"ids": some})
-    ]
-
-
-def _items(session: Session, row_ids: Sequence[int]) -> dict[int, ItemRow]:
-    """Return items by their rows' ids."""
-    return {
-        item.id: item
-        for some in batches(row_ids, SQL_VALUES)
-        for item in session.scalars(_ITEMS, {"ids": some})
-    }
 
 
 def chosen_ids(garments: Sequence[DescribedGarment], asked: str) -> list[int]:

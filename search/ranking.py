@@ -1,28 +1,50 @@
 """Scored garments in, ranked hits out: the best photo of each item, the best item of each group."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.features import Layout, normalise_weights
-from indexer.tables import ItemRow
+
+
+@dataclass(frozen=True, slots=True)
+class HitItem:
+    """What a shop says of an item, as its row has it; `fields` are the shop's own columns."""
+
+    item_id: str
+    group_id: str
+    title: str = ""
+    description: str = ""
+    category: str | None = None
+    slot: str | None = None
+    colour: str | None = None
+    brand: str | None = None
+    price: float | None = None
+    currency: str | None = None
+    availability: str | None = None
+    link: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    duplicate_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One item that came back: `score` and `parts` in 0..1, larger is nearer.
 
-    `confidence` that it is the same product, 0..1, and what to take it for: of calibrated searches.
-    `popularity`, 0..1, where it was asked to count; 0.5 is the average.
+    `matched_photo` is the photo's address, `photo_sha256` its content's hash. `confidence` that it
+    is the same product, 0..1, and what to take it for: of calibrated searches. `popularity`, 0..1,
+    where it was asked to count; 0.5 is the average.
     """
 
-    item: ItemRow
+    item: HitItem
     garment_id: int
     score: float
     parts: Mapping[str, float]
     matched_photo: str
+    photo_sha256: str
     confidence: float | None = None
     match: str | None = None
     popularity: float | None = None
@@ -40,6 +62,7 @@ class Candidate:
     garment_id: int
     matched_photo: str
     position: int
+    photo_sha256: str
 
 
 def score_parts(
@@ -75,7 +98,7 @@ def rank(
     return list(best.values())
 
 
-def hit_of(candidate: Candidate, item: ItemRow, score: float, parts: Mapping[str, float]) -> Hit:
+def hit_of(candidate: Candidate, item: HitItem, score: float, parts: Mapping[str, float]) -> Hit:
     """Return the hit that a candidate became."""
     return Hit(
         item,
@@ -83,6 +106,7 @@ def hit_of(candidate: Candidate, item: ItemRow, score: float, parts: Mapping[str
         _to_unit(score),
         {part: _to_unit(similarity) for part, similarity in parts.items()},
         candidate.matched_photo,
+        candidate.photo_sha256,
     )
 
 

@@ -17,7 +17,6 @@ from indexer.catalogue import Catalogue
 from indexer.errors import QueryError
 from indexer.features import Layout
 from indexer.garments import WORN_SLOTS, Slot
-from indexer.tables import ItemRow
 from search.filter_json import not_these, read_filter
 from search.filters import Filters
 from search.matching import Matching
@@ -69,7 +68,7 @@ class Completion:
     looks: int
 
 
-def price_band(item: ItemRow, band: float = BAND) -> list[dict[str, Any]]:
+def price_band(item: StoredGarment, band: float = BAND) -> list[dict[str, Any]]:
     """Return the filter, as JSON, for prices near an item's, in its currency. Raises QueryError."""
     if not 0 < band <= 1:
         raise QueryError(f"band is {band:g}; give a share of the price above 0, at most 1")
@@ -102,9 +101,8 @@ class Recommender:
 
     def items(self, item_ids: Sequence[str]) -> dict[str, StoredGarment]:
         """Return items with their garments, by id. Raises QueryError naming those there are not."""
-        with Session(self._catalogue.engine) as session:
-            found = find_stored(session, self._catalogue.id, self.layout, item_ids)
-            session.expunge_all()
+        with self._catalogue.engine.connect() as sql:
+            found = find_stored(sql, self._catalogue.id, self.layout, item_ids)
         if missing := sorted(set(item_ids) - set(found)):
             raise QueryError(
                 f"the catalogue has no item {', '.join(map(repr, missing[:5]))}; ask with the ids "
@@ -117,14 +115,14 @@ class Recommender:
         options.check()
         stored, told = self.item(item_id), _Told(self, taste or Taste())
         vector = told.moved(stored.vector)
-        left_out = told.without(options, stored.item)
+        left_out = told.without(options, stored)
         return self._searcher.search_vector(vector, options.slots_for(stored.slot), left_out)
 
     def alternatives(
         self, item_id: str, options: Options, band: float = BAND, taste: Taste | None = None
     ) -> list[Hit]:
         """Return similar items that can be bought now for about the same. Raises QueryError."""
-        near = read_filter(price_band(self.item(item_id).item, band), in_stock_only=True)
+        near = read_filter(price_band(self.item(item_id), band), in_stock_only=True)
         filters = Filters((*options.filters.conditions, *near.conditions))
         return self.similar(item_id, replace(options, filters=filters, strict_slot=True), taste)
 
@@ -137,8 +135,8 @@ class Recommender:
     ) -> list[Completion]:
         """Return what goes with an item, for each other slot or those asked. Raises QueryError."""
         stored = self.item(item_id)
-        worn = Worn(stored.vector, stored.slot, stored.main.category)
-        return self.complete_worn([worn], options, slots, taste, stored.item)
+        worn = Worn(stored.vector, stored.slot, stored.category)
+        return self.complete_worn([worn], options, slots, taste, stored)
 
     def complete_worn(
         self,
@@ -146,7 +144,7 @@ class Recommender:
         options: Options,
         slots: Sequence[Slot] = (),
         taste: Taste | None = None,
-        of_item: ItemRow | None = None,
+        of_item: StoredGarment | None = None,
     ) -> list[Completion]:
         """Return what goes with garments worn together, for each slot not worn or those asked.
 
@@ -272,9 +270,9 @@ class _Told:
                 means.append((share, np.mean(np.stack(vectors), axis=0)))
         return means
 
-    def without(self, options: Options, item: ItemRow | None) -> Options:
+    def without(self, options: Options, item: StoredGarment | None) -> Options:
         """Return options that leave out an item and what is disliked, with their variants."""
-        items = [*([item] if item is not None else []), *(each.item for each in self._dislikes)]
+        items = [*([item] if item is not None else []), *self._dislikes]
         if not items:
             return options
         groups = not_these("group_id", [each.group_id for each in items])

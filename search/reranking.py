@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from indexer.batches import SQL_VALUES, batches
@@ -92,7 +92,7 @@ def diverse_order(
 
 
 def rearranged(
-    session: Session,
+    sql: Connection | Session,
     catalogue: Catalogue,
     layout: Layout,
     hits: Sequence[Hit],
@@ -103,7 +103,7 @@ def rearranged(
         known = KeptPopularity.of(catalogue).read(catalogue)
         hits = by_popularity(hits, known, options.popularity)
     if options.diversity:
-        rows = stored_rows(session, layout, [hit.garment_id for hit in hits])
+        rows = stored_rows(sql, layout, [hit.garment_id for hit in hits])
         there = [hit for hit in hits if hit.garment_id in rows]  # one may be removed meanwhile
         relevance = np.array([risen(hit, options.popularity) for hit in there], np.float32)
         vectors = [rows[hit.garment_id][0] for hit in there]
@@ -126,14 +126,14 @@ def _likeness(
 
 
 def stored_rows(
-    session: Session, layout: Layout, garment_ids: Sequence[int]
+    sql: Connection | Session, layout: Layout, garment_ids: Sequence[int]
 ) -> dict[int, tuple[NDArray[np.float32], str]]:
     """Return the vectors (dim,) and categories of stored garments, by id."""
     query = select(GarmentRow.id, GarmentRow.vector, GarmentRow.category)
     rows = [
         (row.id, row.vector, row.category)
         for some in batches(garment_ids, SQL_VALUES)
-        for row in session.execute(query.where(GarmentRow.id.in_(some)))
+        for row in sql.execute(query.where(GarmentRow.id.in_(some)))
     ]
     vectors = from_bytes([vector for _, vector, _ in rows], layout.dim)
     return {id_: (vectors[i], category) for i, (id_, _, category) in enumerate(rows)}

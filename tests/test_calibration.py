@@ -9,7 +9,6 @@ from indexer.catalogue import Catalogue
 from indexer.errors import EvaluationImpossible
 from indexer.features import DEFAULT_WEIGHTS
 from indexer.photo import read_photo
-from indexer.tables import ItemRow
 from search.calibration import (
     NO_MATCH,
     SAME,
@@ -27,7 +26,7 @@ from search.calibration_fit import Calibrated, calibrate, fit_curve, reliability
 from search.evaluation_queries import Query
 from search.evaluation_ranking import Found
 from search.query import Options, Searcher
-from search.ranking import Hit
+from search.ranking import Hit, HitItem
 from tests.small_catalogue import dots
 from tests.test_evaluation import by_hand
 
@@ -41,8 +40,8 @@ def made(curves: dict[str, Curves] | None = None, fingerprint: str = "f") -> Cal
 
 
 def hit(group: str, score: float) -> Hit:
-    item = ItemRow(item_id=f"{group}-{score}", group_id=group)
-    return Hit(item, 1, score, {}, "photo.jpg")
+    item = HitItem(item_id=f"{group}-{score}", group_id=group)
+    return Hit(item, 1, score, {}, "photo.jpg", "0" * 64)
 
 
 def synthetic(n: int, seed: int = 0) -> tuple[list[Query], list[Found]]:
@@ -164,16 +163,18 @@ def test_confidence_does_not_depend_on_how_many_are_asked_for(small: Catalogue) 
     searcher = Searcher(small, dots(1))
     photo = read_photo(next((small.settings.home.parent / "shop" / "images").glob("*_worn.jpg")))
     ((garment,),) = dots(1).describe([photo])
-    assert all(each.match is None for each in search_judged(searcher, small, garment, Options()))
+    unjudged = search_judged(searcher, read_calibration(small), garment, Options())
+    assert all(each.match is None for each in unjudged)
     store_calibration(small, made(fingerprint=small.row().fingerprint or ""))
-    ten = search_judged(searcher, small, garment, Options(k=10))
+    judge = read_calibration(small)
+    ten = search_judged(searcher, judge, garment, Options(k=10))
     assert len(ten) == 10
     assert all(each.confidence is not None for each in ten)
-    (one,) = search_judged(searcher, small, garment, Options(k=1))
+    (one,) = search_judged(searcher, judge, garment, Options(k=1))
     assert (one.garment_id, one.confidence) == (ten[0].garment_id, ten[0].confidence)
-    items = search_judged(searcher, small, garment, Options(k=10, group=False))
+    items = search_judged(searcher, judge, garment, Options(k=10, group=False))
     assert items[0].confidence == ten[0].confidence
-    other = search_judged(searcher, small, garment, Options(weights={"colour": 0.0}))
+    other = search_judged(searcher, judge, garment, Options(weights={"colour": 0.0}))
     assert {each.confidence for each in other} == {None}
     answer = searcher.search_photo(photo, Options(k=3))
     assert [each.match for each in answer.garments[0].hits] == [each.match for each in ten[:3]]

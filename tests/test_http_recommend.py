@@ -178,7 +178,7 @@ def test_events_with_a_publishable_key(written: TestClient, home: Path, shop: Sh
 
 def test_the_client(client: TestClient, shop: Shop, top: SampleItem) -> None:
     asked = Client("http://localhost")
-    asked._http = client
+    asked._http = client  # type: ignore[assignment]
     assert asked.alternatives(top.item_id, k=1, band=1.0).garments[0].results
     assert asked.complete(top.item_id, k=1).garments[0].results
     found = asked.outfit(jpeg(top, seed=5), k=1)

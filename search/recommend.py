@@ -17,6 +17,7 @@ from indexer.catalogue import Catalogue
 from indexer.errors import QueryError
 from indexer.features import Layout
 from indexer.garments import WORN_SLOTS, Slot
+from indexer.tables import ItemRow
 from search.filter_json import not_these, read_filter
 from search.filters import Filters
 from search.matching import Matching
@@ -68,7 +69,7 @@ class Completion:
     looks: int
 
 
-def price_band(item: StoredGarment, band: float = BAND) -> list[dict[str, Any]]:
+def price_band(item: ItemRow | StoredGarment, band: float = BAND) -> list[dict[str, Any]]:
     """Return the filter, as JSON, for prices near an item's, in its currency. Raises QueryError."""
     if not 0 < band <= 1:
         raise QueryError(f"band is {band:g}; give a share of the price above 0, at most 1")

@@ -95,8 +95,8 @@ def test_popular_items_rise_among_their_own_slot_only(
     catalogue: Catalogue, describer: Describer, shop: Shop
 ) -> None:
     searcher = Searcher(catalogue, describer)
-    with Session(catalogue.engine) as session:
-        asked = find_stored(session, catalogue.id, searcher.layout, [shop.items[0].item_id])
+    with catalogue.engine.connect() as sql:
+        asked = find_stored(sql, catalogue.id, searcher.layout, [shop.items[0].item_id])
         vector = asked[shop.items[0].item_id].vector
     plain = Options(k=20, strict_slot=False)
     before = searcher.search_vector(vector, None, plain)
@@ -107,7 +107,7 @@ def test_popular_items_rise_among_their_own_slot_only(
         others = session.scalars(select(ItemRow.item_id).limit(20)).all()
     add_events(catalogue, [Event("view", each, now) for each in others for _ in range(100)])
     again = searcher.search_vector(vector, None, plain)  # off by default
-    assert [hit.item.id for hit in again] == [hit.item.id for hit in before]
+    assert [hit.item.item_id for hit in again] == [hit.item.item_id for hit in before]
     after = searcher.search_vector(vector, None, replace(plain, popularity=1.0))
     assert [hit.item.slot for hit in after] == [hit.item.slot for hit in before]
     place = [hit.item.item_id for hit in after].index(last.item.item_id)
@@ -127,11 +127,11 @@ def test_popularity_changes_nothing_without_events(
     catalogue: Catalogue, describer: Describer, shop: Shop
 ) -> None:
     searcher = Searcher(catalogue, describer)
-    with Session(catalogue.engine) as session:
-        stored = find_stored(session, catalogue.id, searcher.layout, [shop.items[0].item_id])
+    with catalogue.engine.connect() as sql:
+        stored = find_stored(sql, catalogue.id, searcher.layout, [shop.items[0].item_id])
     hits = searcher.search_vector(stored[shop.items[0].item_id].vector, None, Options(k=10))
     moved = by_popularity(hits, read_popularity(catalogue), 1.0)
-    assert [hit.item.id for hit in moved] == [hit.item.id for hit in hits]
+    assert [hit.item.item_id for hit in moved] == [hit.item.item_id for hit in hits]
     assert {hit.popularity for hit in moved} == {AVERAGE}
 
 

@@ -73,6 +73,10 @@ class OutfitRequest(Recommending):
 class EventIn(Strict):
     """One thing that a shopper did. No name, address or account belongs here."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "cart", "item_id": "sku-1", "session": "a8f3"}]}
+    )
+
     kind: Literal["view", "click", "cart", "buy"]
     item_id: ItemId
     query_id: PlainId | None = Field(None, description="Of the answer in which the item stood.")

@@ -100,7 +100,7 @@ def learn(wardrobe: Wardrobe, layout: Layout) -> dict[tuple[Slot, Slot], PairTab
 
 def write_tables(tables: dict[tuple[Slot, Slot], PairTable], path: Path) -> None:
     """Write tables as half floats, with what they are in the file's metadata."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     tensors: dict[str, Any] = {}
     notes = []
@@ -113,7 +113,9 @@ def write_tables(tables: dict[tuple[Slot, Slot], PairTable], path: Path) -> None
         tensors[f"{name}.fit"] = table.fit
         tensors[f"{name}.usual"] = np.ascontiguousarray(table.usual)
         notes.append({"slots": slots, "categories": table.categories})
-    save_file(tensors, path, {"histogram": HISTOGRAM_VERSION, "pairs": json.dumps(notes)})
+    said = {"histogram": HISTOGRAM_VERSION, "pairs": json.dumps(notes)}
+    # Not save_file: its files are the owner's alone, whatever the umask says.
+    path.write_bytes(save(tensors, said))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, join, select
 
 from indexer.batches import SQL_VALUES, batches
 from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
@@ -20,6 +20,15 @@ from search.ranking import Candidate, HitItem
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+# Items with their garments and the photos that show them.
+SHOWN = (
+    join(ItemRow, ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
+    .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
+    .join(
+        ItemPhotoRow,
+        (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
+    )
+)
 _CANDIDATES = (
     select(
         ItemRow.id,
@@ -33,12 +42,7 @@ _CANDIDATES = (
         PhotoRow.sha256,
         GarmentRow.vector,
     )
-    .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
-    .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
-    .join(
-        ItemPhotoRow,
-        (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
-    )
+    .select_from(SHOWN)
     .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
     .where(GarmentRow.id.in_(_IDS))
 )

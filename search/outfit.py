@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from indexer.catalogue import Catalogue
 from indexer.describe import DescribedGarment
 from indexer.garments import WORN_SLOTS
-from search.calibration import read_calibration, search_judged
+from search.calibration import Calibration, read_calibration, search_judged
 from search.filters import Condition, Filters
 from search.query import MAX_K, Options, Searcher
 from search.ranking import Hit
@@ -57,9 +57,8 @@ def find_outfit(
     """
     options.check()
     ids = one_person(garments)
-    pieces = [
-        Piece(i, garments[i], _item_for(searcher, catalogue, garments[i], options)) for i in ids
-    ]
+    judge = read_calibration(catalogue)
+    pieces = [Piece(i, garments[i], _item_for(searcher, judge, garments[i], options)) for i in ids]
     worn = [Worn(each.vector, each.slot, each.category) for each in (garments[i] for i in ids)]
     known = [each for each in worn if each.slot in WORN_SLOTS]
     completing = (
@@ -111,11 +110,11 @@ def total_price(hits: Iterable[Hit]) -> tuple[dict[str, float], int]:
 
 
 def _item_for(
-    searcher: Searcher, catalogue: Catalogue, garment: DescribedGarment, options: Options
+    searcher: Searcher, judge: Calibration | None, garment: DescribedGarment, options: Options
 ) -> Hit | None:
     """Return the best item for a garment: of the best group, the variant nearest in colour."""
     plain = replace(options, k=1, group=True, diversity=0.0)
-    best = next(iter(search_judged(searcher, read_calibration(catalogue), garment, plain)), None)
+    best = next(iter(search_judged(searcher, judge, garment, plain)), None)
     if best is None:
         return None
     group = Condition("group_id", "=", (best.item.group_id,))

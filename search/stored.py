@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from indexer.features import Layout
 from indexer.garments import WORN_SLOTS, Slot
-from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
+from indexer.tables import GarmentRow, ItemPhotoRow, ItemRow
 from indexer.vectors import from_bytes
+from search.found import SHOWN
 
 _STORED = (
     select(
@@ -28,12 +29,7 @@ _STORED = (
         GarmentRow.attributes,
         GarmentRow.vector,
     )
-    .join(ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
-    .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
-    .join(
-        ItemPhotoRow,
-        (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
-    )
+    .select_from(SHOWN)
     .where(
         ItemRow.catalogue_id == bindparam("catalogue"),
         ItemRow.item_id.in_(bindparam("ids", expanding=True)),

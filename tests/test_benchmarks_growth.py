@@ -54,6 +54,6 @@ def test_a_measured_catalogue_is_left_as_it_was(
     assert growth.report(found, exponents).splitlines()[-1].startswith("| exponent | 1.00 |")
 
 
-def test_a_pipeline_is_held_against_the_slowest_stage_of_a_model() -> None:
+def test_a_pipeline_is_held_against_the_slowest_stage_and_all_models_in_turn() -> None:
     rates = {"detect alone": 100.0, "embed alone": 250.0, "import": 70.0}
-    assert "| import | 70.0 | 70% |" in pipeline.report(rates, 2)
+    assert "| import | 70.0 | 70% | 98% |" in pipeline.report(rates, 2)

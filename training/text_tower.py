@@ -19,7 +19,6 @@ import numpy as np
 import open_clip
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -30,7 +29,7 @@ from indexer.runtime import Runtime
 from training.captions import caption, fit_matrix, vocabulary
 from training.checkpoints import TimedRun, half_cosine
 from training.encoder_batches import MIN_EXAMPLES, rarity
-from training.encoder_bundle import bundle_config, write_bundle
+from training.encoder_bundle import bundle_config, read_tower, write_bundle
 from training.encoder_photos import Facts, Garment, read_garments
 from training.encoder_views import augment, served
 
@@ -58,9 +57,7 @@ def main() -> None:
     if options.resume:
         run.resume()
     run.train(rows, [g.facts for g in trained], np.random.default_rng([options.seed, run.step]))
-    state = load_file(options.bundle / "open_clip_model.safetensors")
-    visual = {n.removeprefix("visual."): t for n, t in state.items() if n.startswith("visual.")}
-    write_bundle(options.bundle, visual, run.text_state())
+    write_bundle(options.bundle, read_tower(options.bundle), run.text_state())
     print(f"the text tower is in {options.bundle} after {run.step} steps")
 
 

@@ -11,7 +11,7 @@ from indexer.embedding import ClipEncoder
 from indexer.errors import TextTowerUntrained
 from indexer.runtime import Runtime
 from training.encoder import Run, mix, supervised_contrast
-from training.encoder_batches import UNKNOWN, Labels, Sampler
+from training.encoder_batches import GROUP, OTHERS, UNKNOWN, Labels, Sampler, look_alikes
 from training.encoder_bundle import bare_trunk, build_model, half_whitened_pca, write_bundle
 from training.encoder_photos import Facts, Garment, View, cut, luma_part
 from training.encoder_views import FILL, augment, served
@@ -152,3 +152,27 @@ def test_the_mix_keeps_a_share_and_leaves_counters_alone() -> None:
     mean = mix(before, after, 0.25)
     assert mean["weight"].tolist() == [0.25] * 3
     assert mean["count"] == 7
+
+
+def test_look_alikes_are_the_nearest_that_are_not_the_same_garment() -> None:
+    angles = torch.tensor([0.0, 0.1, 0.7, 0.8, 2.5])  # two pairs nearer than two garments are
+    rows = list(torch.stack([angles.cos(), angles.sin()], dim=1))
+    found = [near.tolist() for near in look_alikes(rows)]
+    assert found == [[2, 3, 4], [2, 3, 4], [1, 0, 4], [1, 0, 4], [3, 2, 1, 0]]
+    assert look_alikes([]) == []
+
+
+def test_a_batch_has_groups_of_look_alikes_and_no_garment_twice() -> None:
+    some = garments(1000, "clothing")  # of twenty kinds, fifty each
+    own = torch.eye(1020)
+    taught = {
+        garment.name: (0.8**0.5 * own[i % 20] + 0.2**0.5 * own[20 + i])[None]
+        for i, garment in enumerate(some)
+    }
+    sampler = Sampler(some, Labels.of(some), taught)
+    batch = sampler.draw(32, np.random.default_rng(0))
+    assert len(batch.pixels) == 2 * OTHERS
+    alike = batch.taught[::2] @ batch.taught[::2].T > 0.7
+    assert sorted(alike.sum(1).tolist())[-GROUP] >= GROUP  # drawn at random, one or two
+    assert alike.fill_diagonal_(False).sum() < OTHERS * OTHERS / 2  # and not all of one kind
+    assert len({tuple(row.tolist()) for row in batch.taught[::2]}) == OTHERS

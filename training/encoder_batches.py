@@ -15,6 +15,12 @@ from training.encoder_views import augment, to_tensor
 # Garments a batch, two views of each. A product comes with another colour of itself where it has
 # one: cut alike, so that colour is learned, and one colour in many cuts comes anyhow.
 PRODUCTS, OTHERS, DRAWN = 18, 28, 4
+# Among garments drawn at random, two views of one are soon found; most of the others therefore come
+# in groups of look-alikes (hard negatives: Schroff et al., FaceNet, CVPR 2015), as ImageNet sees
+# them. The nearest of all may be the same garment in another photo: they are passed over.
+GROUPS, GROUP = 3, 7
+LOOK_ALIKES = 40  # of which a group is drawn
+SAME = 0.88  # teacher's cosine above which two photos may well show one garment
 MIN_EXAMPLES = 15  # a label with fewer says nothing that can be learned
 UNKNOWN = -100  # what cross_entropy passes over
 
@@ -91,16 +97,13 @@ class Sampler:
                 drawn = garment.name.startswith("drawn")
                 (self._drawn if drawn else self._others).append(garment)
         self._rarity = rarity([g.facts.category for g in self._others]) if self._others else None
+        self._near = look_alikes([taught[g.name][0] for g in self._others])
 
     def draw(self, side: int, rng: np.random.Generator) -> Batch:
         """Return two augmented views of each of some garments, `side` pixels large."""
-        garments = [*self._draw_products(rng)]
-        for kind, count, share in (
-            (self._others, OTHERS, self._rarity),
-            (self._drawn, DRAWN, None),
-        ):
-            chosen = rng.choice(len(kind), min(count, len(kind)), replace=False, p=share)
-            garments += [kind[i] for i in chosen]
+        drawn = rng.choice(len(self._drawn), min(DRAWN, len(self._drawn)), replace=False)
+        garments = [*self._draw_products(rng), *self._draw_others(rng)]
+        garments += [self._drawn[i] for i in drawn]
         crops: list[NDArray[np.uint8]] = []
         taught: list[torch.Tensor] = []
         for garment in garments:
@@ -125,8 +128,34 @@ class Sampler:
                 break
         return drawn
 
+    def _draw_others(self, rng: np.random.Generator) -> list[Garment]:
+        """Draw some garments with look-alikes of theirs, the rest alone."""
+        n = len(self._others)
+        alone = rng.choice(n, min(OTHERS, n), replace=False, p=self._rarity).tolist()
+        chosen = {}
+        for i in alone[:GROUPS]:
+            near = self._near[i]
+            some = rng.choice(near, min(GROUP - 1, len(near)), replace=False).tolist()
+            chosen |= dict.fromkeys([i, *some])
+        chosen |= dict.fromkeys(alone)
+        return [self._others[i] for i in list(chosen)[:OTHERS]]
+
     def _any_view(self, rng: np.random.Generator) -> View:
         return self._others[int(rng.integers(len(self._others)))].views[0]
+
+
+def look_alikes(rows: Sequence[torch.Tensor]) -> list[NDArray[np.int64]]:
+    """Return for each of n unit rows (d,) the places of its nearest that are not the same."""
+    if not rows:
+        return []
+    unit = torch.stack(list(rows))
+    found = []
+    for i in range(len(unit)):
+        cosines = unit @ unit[i]
+        cosines[(cosines > SAME) | (torch.arange(len(unit)) == i)] = -1
+        count = min(LOOK_ALIKES, int((cosines > -1).sum()))
+        found.append(cosines.topk(count).indices.numpy())
+    return found
 
 
 def rarity(kinds: Sequence[Hashable], least: int = 1) -> NDArray[np.float64]:

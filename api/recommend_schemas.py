@@ -81,7 +81,7 @@ class EventIn(Strict):
     item_id: ItemId
     query_id: PlainId | None = Field(None, description="Of the answer in which the item stood.")
     session: PlainId | None = Field(
-        None, description="A short-lived random id: of one a kind counts once a day for an item."
+        None, description="A short-lived random id: of one a kind counts once a day for a group."
     )
     at: AwareDatetime | None = Field(None, description="When, with its time zone; by default now.")
 

@@ -17,6 +17,7 @@ PROGRAMS = ("lapel", "python", "curl", "make", "pip", "docker", "kubectl", "helm
 TODAY = "2026-01-31"  # what `$(date +%F)` is here
 SHELLS = ("sh", "bash", "console")
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```[ ]*$", re.DOTALL | re.MULTILINE)
+_INDENTED = re.compile(rf"^    (?:{'|'.join(PROGRAMS)}) .*$", re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _SPAN = re.compile(r"`([^`]+)`")
 _SET = re.compile(r"^([A-Z_][A-Z0-9_]*)=(.*)$", re.DOTALL)
@@ -50,6 +51,8 @@ class Page:
     @classmethod
     def read(cls, path: Path) -> "Page":
         page = cls(path, path.read_text("utf-8"))
+        if found := _INDENTED.search(page.prose):  # it would be read by people and by no test
+            raise ValueError(f"{path}: put {found[0].strip()!r} between ```sh and ```")
         for language, body in _FENCE.findall(page.text):
             if language.strip() == "python":
                 page.steps.append(body)

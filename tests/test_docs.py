@@ -35,10 +35,11 @@ UNRUN = {
     r"pg_|psql ": "needs a PostgreSQL server; tests/test_postgres.py has one of its own",
     r"lapel (--home \S+ )?serve\b": "does not end; the pages' requests are sent to such a server",
     r"python -m (benchmarks|training|tests)\.": "takes minutes to hours, some data or a GPU",
-    r"lapel (--home \S+ )?index .*--engine": "needs a cluster; tests of that engine run it",
+    r"lapel (--home \S+ )?(index|sync) .*--engine": "needs a cluster; tests of that engine run it",
     r"lapel tune": "needs a thousand garments; tests/test_tuning.py draws them",
     r"lapel train encoder": "takes minutes; tests of training/ run it on a few photos",
     r"(\S+=\S+ )*LAPEL_(ENCODER|DETECTOR)=(hf-hub:|\S+/laion)": "needs a model hub",
+    r"LAPEL_VECTORS_URL=milvus": "needs a Milvus server; tests/test_milvus_server.py asks one",
     r"lapel models pull hf-hub:": "needs a model hub; tests/test_pulling.py has a copy of one",
 }
 REASONS = {re.compile(pattern): reason for pattern, reason in UNRUN.items()}

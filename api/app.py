@@ -26,6 +26,7 @@ from api.jobs import Jobs
 from api.keys import Keys
 from api.limits import Limits
 from api.metrics import Metrics
+from api.parameters import KnownParameters
 from api.photos import PhotoMemory
 from api.problems import add_problems
 from api.recommend_schemas import CompleteRequest, EventsIn, OutfitRequest
@@ -106,7 +107,7 @@ def create_app(
     add_problems(app)
     # Items' ids may have slashes: what follows them in an address is looked for first.
     for module in (routes, routes_recommend, routes_events, routes_items, routes_catalogue):
-        app.include_router(module.routes)
+        app.include_router(module.routes, dependencies=[KnownParameters])
     app.include_router(routes_service.routes)
     _add_layers(app, accepted)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -86,6 +86,11 @@ async def _fields(form: FormData, file_field: str) -> tuple[str, Upload | None]:
             upload = Upload(value.filename or file_field, await value.read())
         elif name == "options" and isinstance(value, str):
             options = value
+        elif name == file_field and isinstance(value, str):
+            raise QueryError(
+                f"`{file_field}` came as text; send it as a file, as curl does with "
+                f"`-F {file_field}=@street.jpg`"
+            )
         else:
             raise QueryError(
                 f"the form has a field {name!r} that is not expected; send the file once as "

@@ -124,6 +124,7 @@ STATUSES: Mapping[type[LapelError], int] = {
     errors.SettingsError: 422,
 }
 LOCKED_RETRY_S = 10
+MOST_REPEATED = 42  # letters of what was sent: enough to see what is meant, too few for a picture
 
 
 def add_problems(app: FastAPI) -> None:
@@ -178,14 +179,40 @@ def lapel_problem(error: LapelError) -> JSONResponse:
 
 
 def reasons(found: Sequence[Any]) -> list[dict[str, str]]:
-    """Return what is wrong with each field, without repeating what was sent."""
+    """Return what is wrong with each field; what was sent is repeated where it is short."""
+    by_field: dict[str, dict[str, None]] = {}  # as an ordered set: of a union, each kind complains
+    sent: dict[str, str] = {}
+    for each in found:
+        field = _field(each)
+        by_field.setdefault(field, {})[_detail(each)] = None
+        sent |= {field: said} if (said := _sent(each)) else {}
     return [
-        {
-            "field": ".".join(str(p) for p in each["loc"] if p not in ("body", "query", "path")),
-            "detail": each["msg"].removeprefix("Value error, "),
-        }
-        for each in found
+        {"field": field, "detail": " or ".join(details) + sent.get(field, "")}
+        for field, details in by_field.items()
     ]
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    """Return the name of a field, with its place in lists; not the kinds that it may be of."""
+    parts = [str(p) for p in error["loc"] if p not in ("body", "query", "path")]
+    kinds = [p for p in parts[1:] if "[" in p or p.startswith("constrained-")]
+    is_name = error["type"] == "extra_forbidden"
+    return ".".join(p for p in parts if is_name or p not in kinds)
+
+
+def _detail(error: Mapping[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "no such field here"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _sent(error: Mapping[str, Any]) -> str:
+    """Return what was sent instead, where that is one number or a few letters."""
+    value = error.get("input")
+    is_told = error["type"] in ("missing", "extra_forbidden", "json_invalid") or not error["loc"]
+    if is_told or not isinstance(value, str | int | float) or len(repr(value)) > MOST_REPEATED:
+        return ""
+    return f"; got {value!r}"
 
 
 def _without_folders(detail: str) -> str:
@@ -210,7 +237,13 @@ async def _of_request(request: Request, error: Exception) -> Response:
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     name = HTTPStatus(error.status_code).name.lower()
-    answer = problem(error.status_code, name, str(error.detail), error.headers)
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = f"nothing is at {request.url.path:.200}; all addresses: /openapi.json"
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        detail = f"{request.method} is not for {request.url.path:.200}; send {allowed}"
+    answer = problem(error.status_code, name, detail, error.headers)
     return _counted(request, name, answer)
 
 

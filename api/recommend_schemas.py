@@ -40,7 +40,7 @@ class Recommending(PhotoSource):
         Annotated[int, Field(ge=0, le=1_000, strict=True)]
         | Literal["all", "top", "bottom", "dress", "outer"]
     ) = Field("all", description="Of the photo: by its id, or the first of a slot.")
-    k: int = Field(5, ge=1, le=200, description="Of each slot that completes.")
+    k: int = Field(5, ge=1, le=200, strict=True, description="Of each slot that completes.")
     filter: dict[str, Any] | list[Any] | None = Field(None, description="As in a search.")
     in_stock_only: bool = True
     weights: Weights = Field(default_factory=Weights)

@@ -40,6 +40,7 @@ TYPES = {
 routes = APIRouter()
 
 
+@routes.head("/healthz", include_in_schema=False)  # what some load balancers send
 @routes.get("/healthz", tags=["service"])
 def healthz() -> JSONResponse:
     """Say that the server is alive."""

@@ -123,8 +123,8 @@ class SearchRequest(PhotoSource):
     box: tuple[Share, Share, Share, Share] | None = Field(
         None, description="x1, y1, x2, y2 in 0..1, drawn on the photo around one garment."
     )
-    k: int = Field(10, ge=1, le=MAX_K)
-    offset: int = Field(0, ge=0, lt=MAX_K)
+    k: int = Field(10, ge=1, le=MAX_K, strict=True)
+    offset: int = Field(0, ge=0, lt=MAX_K, strict=True)
     filter: dict[str, Any] | list[Any] | None = Field(
         None,
         description="`{field, eq|ne|in|gte|lte|exists}`, `{and: []}`, `{or: []}`, `{not: {}}`.",

@@ -110,14 +110,15 @@ class Fetcher:
         look_up: Resolve = resolve,
         most_bytes: int = MAX_BYTES,
         whole_s: float = WHOLE_S,
-        inside: Collection[str] = (),
+        inside: Collection[str] | None = None,
     ) -> None:
         self._allow = allow
         self._ports = ports
         self._look_up = look_up
         self._most_bytes = most_bytes
         self._whole_s = whole_s
-        self._inside = frozenset(host.lower() for host in inside)
+        self._may_name_hosts = inside is not None
+        self._inside = frozenset(host.lower() for host in inside or ())
 
     def fetch(self, url: str) -> bytes:
         """Return what is at an address, at most 25 MB.
@@ -201,10 +202,14 @@ class Fetcher:
         # One address that may not be asked is enough: the others could be a lure.
         bad = [a for a in found if not allow(ipaddress.ip_address(a.partition("%")[0]))]
         if bad or not found:
+            or_name = (
+                ", or if it is your own shop's, name the host in LAPEL_PRIVATE_PICTURE_HOSTS"
+                if self._may_name_hosts  # never of what a client of the server asks for
+                else ""
+            )
             raise FetchRefused(
                 f"{host} is not on the public internet; pictures are fetched from public "
-                "addresses only: send the picture itself, or if it is your own shop's, name the "
-                "host in LAPEL_PRIVATE_PICTURE_HOSTS"
+                f"addresses only: send the picture itself{or_name}"
             )
         wait = min(SILENCE_S, max(0.1, until - time.monotonic()))
         plain = _connect(found, port, wait)

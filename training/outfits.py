@@ -75,9 +75,9 @@ def main() -> None:
 def make(wardrobe: Wardrobe, layout: Layout, out: Path) -> str:
     """Learn, and write the tables with their card to a folder; returns what was measured."""
     tables = learn(wardrobe, layout)
+    measured = outfit_table(evaluate_outfits(wardrobe, layout, Matching(tables)))
     out.mkdir(parents=True, exist_ok=True)
     write_tables(tables, out / TABLE)
-    measured = outfit_table(evaluate_outfits(wardrobe, layout, Matching(tables)))
     card = CARD.format(
         histogram=HISTOGRAM_VERSION,
         photos=len(np.unique(wardrobe.photo[~wardrobe.held_out])),
@@ -93,7 +93,7 @@ def learn(wardrobe: Wardrobe, layout: Layout) -> dict[tuple[Slot, Slot], PairTab
     """Return the table of each pair of slots, of the photos that may be learned from."""
     colours = wardrobe.vectors[:, layout.slices()["colour"]]
     return {
-        slots: fit_table(colours, wardrobe.category, wardrobe.pairs(*slots, held_out=False))
+        slots: fit_table(colours, wardrobe.category, wardrobe.training_pairs(*slots))
         for slots in PAIRS
     }
 

@@ -22,6 +22,7 @@ from indexer.settings import Settings
 from training.ccp import CcpPhoto, read_ccp, read_validation_ids, tenth_of
 
 PHOTOS_AT_ONCE = 8
+LEAST_PAIRS = 10  # to learn from: two in each of five folds
 HELD_OUT_TENTH = 0  # of the photos without masks, of which `ccp_validation.txt` says nothing
 
 
@@ -29,8 +30,9 @@ HELD_OUT_TENTH = 0  # of the photos without masks, of which `ccp_validation.txt`
 class Wardrobe:
     """The garments (n) of all photos: what is known of each, in rows.
 
-    `photo` names the photo a garment is worn in, `vectors` (n, dim) are fused, and `colour` is the
-    palette's first name. `held_out` is true for the photos that nothing is learned from.
+    `photo` names the photo a garment is worn in, `vectors` (n, dim) are fused, as precise as half
+    floats are: what is learned is the same of what was kept. `colour` is the palette's first name.
+    `held_out` is true for the photos that nothing is learned from.
     """
 
     fingerprint: str
@@ -53,11 +55,23 @@ class Wardrobe:
             -1, 2
         )
 
+    def training_pairs(self, from_slot: Slot, to_slot: Slot) -> NDArray[np.int64]:
+        """Return the pairs that may be learned from. Raises ValueError when they are too few."""
+        pairs = self.pairs(from_slot, to_slot, held_out=False)
+        if len(pairs) < LEAST_PAIRS:
+            raise ValueError(
+                f"{len(pairs)} photos to learn from show both {from_slot} and {to_slot}, at "
+                f"least {LEAST_PAIRS} are needed; is the ccp set whole?"
+            )
+        return pairs
+
     def save(self, path: Path) -> None:
         """Keep it in a file: describing takes ten minutes on two cores."""
         arrays = {name: getattr(self, name) for name in self.__slots__ if name != "fingerprint"}
         arrays["vectors"] = self.vectors.astype(np.float16)
-        np.savez_compressed(path, fingerprint=self.fingerprint, **arrays)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:  # to a mere path `.npz` would be added, and it never found
+            np.savez_compressed(file, fingerprint=self.fingerprint, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Wardrobe":
@@ -105,12 +119,14 @@ def _describe(describer: Describer, photos: Sequence[CcpPhoto]) -> Wardrobe:
                 found += [(photo, each) for each in best_of_slots(garments)]
     return Wardrobe(
         describer.models.fingerprint,
-        np.array([photo.id for photo, _ in found]),
-        np.array([each.slot for _, each in found]),
-        np.array([each.category for _, each in found]),
-        np.array([each.palette[0].name if each.palette else "" for _, each in found]),
-        np.array([is_held_out(photo, validation) for photo, _ in found]),
-        np.stack([each.vector for _, each in found]).astype(np.float32),
+        np.array([photo.id for photo, _ in found], np.str_),
+        np.array([each.slot for _, each in found], np.str_),
+        np.array([each.category for _, each in found], np.str_),
+        np.array([each.palette[0].name if each.palette else "" for _, each in found], np.str_),
+        np.array([is_held_out(photo, validation) for photo, _ in found], np.bool_),
+        np.array([each.vector for _, each in found], np.float16)
+        .astype(np.float32)
+        .reshape(-1, describer.layout.dim),
     )
 
 

@@ -1,6 +1,6 @@
 """Street photos in, `indexer/weights/matching` out: which garments go together, with its card.
 
-Run: `python -m training.outfits` (ten minutes on two cores; `--kept FILE` keeps what models see).
+Run: `python -m training.outfits` (five minutes on one core; `--kept FILE` keeps what models see).
 Photos of `splits/ccp_validation.txt`, and a tenth of those without masks, are never learned from.
 """
 
@@ -16,7 +16,7 @@ from indexer.colour import HISTOGRAM_VERSION
 from indexer.features import Layout
 from indexer.garments import Slot
 from indexer.models import BUNDLED
-from search.matching import TABLE, Matching, PairTable
+from search.matching import TABLE, PairTable, read_matching
 from training.outfits_eval import evaluate_outfits, outfit_table
 from training.outfits_fit import fit_table
 from training.outfits_photos import Wardrobe, read_wardrobe
@@ -75,9 +75,10 @@ def main() -> None:
 def make(wardrobe: Wardrobe, layout: Layout, out: Path) -> str:
     """Learn, and write the tables with their card to a folder; returns what was measured."""
     tables = learn(wardrobe, layout)
-    measured = outfit_table(evaluate_outfits(wardrobe, layout, Matching(tables)))
     out.mkdir(parents=True, exist_ok=True)
     write_tables(tables, out / TABLE)
+    # What is measured is what is shipped: half floats move a place here and there.
+    measured = outfit_table(evaluate_outfits(wardrobe, layout, read_matching(out)))
     card = CARD.format(
         histogram=HISTOGRAM_VERSION,
         photos=len(np.unique(wardrobe.photo[~wardrobe.held_out])),

@@ -1,7 +1,7 @@
 """How early is the partner that a person really wears found, by what Lapel has learned?
 
-Run: `python -m benchmarks.outfits [--kept FILE]`, on held-out photos of CCP: ten minutes on two
-cores, seconds where `--kept` names what was described before.
+Run: `python -m benchmarks.outfits [--kept FILE]`, on held-out photos of CCP: five minutes on one
+core, seconds where `--kept` names what was described before.
 """
 
 import argparse

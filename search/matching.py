@@ -154,7 +154,7 @@ def _bundled() -> Matching:
 
 def read_matching(folder: Path) -> Matching:
     """Read a folder's table. Raises ModelError."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     tables: dict[tuple[Slot, Slot], PairTable] = {}
     try:
@@ -176,7 +176,7 @@ def read_matching(folder: Path) -> Matching:
                     part["fit"],
                     part["usual"],
                 )
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(
             f"what goes together cannot be read from {folder}: {error!r}; install Lapel again, or "
             "make it by `python -m training.outfits`"

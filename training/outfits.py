@@ -1,6 +1,6 @@
 """Street photos in, `indexer/weights/matching` out: which garments go together, with its card.
 
-Run: `python -m training.outfits` (ten minutes on two cores; `--kept FILE` keeps what models see).
+Run: `python -m training.outfits` (five minutes on one core; `--kept FILE` keeps what models see).
 Photos of `splits/ccp_validation.txt`, and a tenth of those without masks, are never learned from.
 """
 
@@ -16,7 +16,7 @@ from indexer.colour import HISTOGRAM_VERSION
 from indexer.features import Layout
 from indexer.garments import Slot
 from indexer.models import BUNDLED
-from search.matching import TABLE, Matching, PairTable
+from search.matching import TABLE, PairTable, read_matching
 from training.outfits_eval import evaluate_outfits, outfit_table
 from training.outfits_fit import fit_table
 from training.outfits_photos import Wardrobe, read_wardrobe
@@ -77,7 +77,8 @@ def make(wardrobe: Wardrobe, layout: Layout, out: Path) -> str:
     tables = learn(wardrobe, layout)
     out.mkdir(parents=True, exist_ok=True)
     write_tables(tables, out / TABLE)
-    measured = outfit_table(evaluate_outfits(wardrobe, layout, Matching(tables)))
+    # What is measured is what is shipped: half floats move a place here and there.
+    measured = outfit_table(evaluate_outfits(wardrobe, layout, read_matching(out)))
     card = CARD.format(
         histogram=HISTOGRAM_VERSION,
         photos=len(np.unique(wardrobe.photo[~wardrobe.held_out])),
@@ -93,7 +94,7 @@ def learn(wardrobe: Wardrobe, layout: Layout) -> dict[tuple[Slot, Slot], PairTab
     """Return the table of each pair of slots, of the photos that may be learned from."""
     colours = wardrobe.vectors[:, layout.slices()["colour"]]
     return {
-        slots: fit_table(colours, wardrobe.category, wardrobe.pairs(*slots, held_out=False))
+        slots: fit_table(colours, wardrobe.category, wardrobe.training_pairs(*slots))
         for slots in PAIRS
     }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.colour_names import BASIC_NAMES, FINER_NAMES
+from indexer.colour_names import basic_name
 from indexer.features import Layout
 from indexer.garments import Slot
 from search.matching import Matching
@@ -62,13 +62,12 @@ def evaluate_outfits(wardrobe: Wardrobe, layout: Layout, matching: Matching) -> 
     for slots in ASKED:
         pairs = wardrobe.pairs(*slots, held_out=True)
         gallery = np.flatnonzero(wardrobe.held_out & (wardrobe.slot == slots[1]))
-        question = Question(
-            wardrobe, layout, slots, wardrobe.pairs(*slots, held_out=False), pairs[:, 0], gallery
-        )
+        training = wardrobe.training_pairs(*slots)
+        question = Question(wardrobe, layout, slots, training, pairs[:, 0], gallery)
         right = np.searchsorted(gallery, pairs[:, 1])
         for way, score in ways(matching).items():
             before = places(score(question), right)
-            shares = before / (len(gallery) - 1)
+            shares = before / max(len(gallery) - 1, 1)
             measured.append(Measured(slots, way, len(gallery), shares, before))
     return measured
 
@@ -86,7 +85,12 @@ def ways(matching: Matching) -> Mapping[str, Score]:
 
 
 def places(scores: Floats, right: Rows) -> NDArray[np.int64]:
-    """Return how many come before the right one (q,); of equal scores half do, at random."""
+    """Return how many come before the right one (q,); of equal scores half do, at random.
+
+    Raises ValueError for scores that are no numbers: nothing is more than they are.
+    """
+    if np.isnan(scores).any():
+        raise ValueError(f"{np.isnan(scores).sum()} of {scores.size} scores are no numbers")
     rng = np.random.default_rng(0)
     shaken = scores + rng.random(scores.shape) * 1e-9
     own = shaken[np.arange(len(right)), right]
@@ -118,16 +122,12 @@ def _random(question: Question) -> Floats:
 
 
 def _popular(question: Question) -> Floats:
-    kinds = [f"{basic(c)} {k}" for c, k in zip(question.wardrobe.colour, question.wardrobe.category,
-                                               strict=True)]  # fmt: skip
+    wardrobe = question.wardrobe
+    named = zip(wardrobe.colour.tolist(), wardrobe.category.tolist(), strict=True)
+    kinds = [f"{basic_name(colour)} {category}" for colour, category in named]
     seen = Counter(kinds[row] for row in question.training[:, 1])
     counts = np.array([seen[kinds[row]] for row in question.gallery], np.float32)
     return np.tile(counts, (len(question.asking), 1))
-
-
-def basic(name: str) -> str:
-    """Return a colour's basic name."""
-    return name if name in BASIC_NAMES else FINER_NAMES[name][0] if name in FINER_NAMES else name
 
 
 def _learned(question: Question, matching: Matching) -> Floats:

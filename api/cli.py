@@ -89,7 +89,8 @@ def search(
         typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
     ] = None,
     weights: Annotated[
-        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, attributes=0.3.")
+        list[str] | None,
+        typer.Option("--weight", help="visual=1, colour=0.7, attributes=0.3, words=1."),
     ] = None,
     strict_slot: Annotated[
         bool, typer.Option(help="Search tops for a top; off, all slots.")
@@ -102,11 +103,14 @@ def search(
 ) -> None:
     """Find the catalogue's most similar items for each garment in the photos, or for a text."""
     from search.filters import Filters
+    from search.lifting import WORDS_WEIGHT
     from search.query import Options
 
+    of_parts = parse_weights(weights)
+    words = of_parts.pop("words", WORDS_WEIGHT)
     options = Options(
-        k, garment, Filters.parse(filters or []), parse_weights(weights), strict_slot,
-        diversity=diversity, popularity=popularity,
+        k, garment, Filters.parse(filters or []), of_parts, strict_slot,
+        diversity=diversity, popularity=popularity, words=words,
     )  # fmt: skip
     options.check()
     if not photos and not texts:

@@ -256,8 +256,10 @@ def test_the_index_answers_in_postgresql(shop: Searcher, store: Store) -> None:
         pytest.skip("SQLite has no other way to answer MATCH")
     with shop.catalogue.engine.connect() as sql:
         sql.execute(text("SET enable_seqscan = off"))
-        asked = {"catalogue": 1, "first": "nike", "second": "x", "most": 9}
-        plan = sql.scalars(text(f"EXPLAIN {POSTGRESQL.text}"), asked).all()
+        condition = POSTGRESQL.text.partition(" AND ")[2]  # of ten rows any index will do
+        asked = {"first": "nike", "second": "x", "most": 9}
+        explained = text("EXPLAIN SELECT id FROM item WHERE " + condition)  # noqa: S608
+        plan = sql.scalars(explained, asked).all()
     assert any("ix_item_words" in line for line in plan), plan
 
 

@@ -28,11 +28,11 @@ from search.words import KnownWords, plain
 WORDS_WEIGHT = 1.0
 # Of that, where the feed calls an item what the text does.
 CATEGORY_SHARE = 0.2
-MOST_SAID = 1_000  # items whose garments are looked at: of a million, they take 2 ms
-FIRST_SAID = 200  # of these garments, first
+MOST_SAID = 500  # items whose garments are looked at: of a million they take 4 ms
+FIRST_SAID = 80  # of these garments, first
 FURTHER = 4  # times as many, when those were of too few groups
-# Nearest garments where some are lifted for their category; each 100 more take 2 ms.
-NEAREST_LIFTED = 200
+# Nearest garments where some are lifted for their category; each 50 more take 2 ms.
+NEAREST_LIFTED = 100
 
 _GARMENTS = select(ItemGarmentRow.item_id, ItemGarmentRow.garment_id).where(
     ItemGarmentRow.item_id.in_(bindparam("ids", expanding=True))

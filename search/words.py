@@ -17,7 +17,7 @@ from indexer.allowed import Ids
 from indexer.tables import ItemRow
 
 # Items of which a word is known to be theirs; of a word that more have, candidates are read.
-MOST_ITEMS = 2_000
+MOST_ITEMS = 1_000
 MOST_WORDS = 12  # looked up of one text; a shopper types three or four
 MOST_COUNTED = 10 * MOST_ITEMS  # items; of more it only matters that they are many
 # A text whose words more than a tenth of the items have asks for nothing that singles items out.

@@ -89,6 +89,7 @@ def test_explain_names_all_that_was_mixed(client: TestClient, shop: Shop, item: 
 
 def test_fields_are_those_asked_for(client: TestClient, item: SampleItem) -> None:
     always = {"item_id", "group_id", "score", "parts", "matched_photo", "picture", "confidence",
+              "matched_words",
               "match", "popularity"}  # fmt: skip
     asked = {"item_id": item.item_id, "k": 2}
     few = hits(post(client, **asked, fields=["title", "pattern", "nothing such"]))

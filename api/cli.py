@@ -103,15 +103,12 @@ def search(
 ) -> None:
     """Find the catalogue's most similar items for each garment in the photos, or for a text."""
     from search.filters import Filters
-    from search.lifting import WORDS_WEIGHT
     from search.query import Options
 
-    of_parts = parse_weights(weights)
-    words = of_parts.pop("words", WORDS_WEIGHT)
     options = Options(
-        k, garment, Filters.parse(filters or []), of_parts, strict_slot,
-        diversity=diversity, popularity=popularity, words=words,
-    )  # fmt: skip
+        k, garment, Filters.parse(filters or []), parse_weights(weights), strict_slot,
+        diversity=diversity, popularity=popularity,
+    ).with_words_apart()  # fmt: skip
     options.check()
     if not photos and not texts:
         raise QueryError("nothing to search for; give photo files, or --text 'blue jeans'")

@@ -34,7 +34,7 @@ FURTHER = 4  # times as many, when those were of too few groups
 # Nearest garments where some are lifted for their category; each 50 more take 2 ms.
 NEAREST_LIFTED = 100
 
-_GARMENTS = select(ItemGarmentRow.item_id, ItemGarmentRow.garment_id).where(
+_GARMENTS: Select[Any] = select(ItemGarmentRow.item_id, ItemGarmentRow.garment_id).where(
     ItemGarmentRow.item_id.in_(bindparam("ids", expanding=True))
 )
 _SAID = (
@@ -81,7 +81,7 @@ def find_said(
     owners, garments = owners[inside], garments[inside]
     order = np.searchsorted(items, owners)
     if len(garments) <= FIRST_SAID:
-        return garments[np.argsort(-shares[order], kind="stable")].tolist()
+        return [int(each) for each in garments[np.argsort(-shares[order], kind="stable")]]
     best: dict[int, None] = {}
     for share in np.unique(shares[order])[::-1]:
         alike = garments[shares[order] == share]
@@ -110,7 +110,8 @@ def _members(ids: Ids, allowed: Allowed | None) -> NDArray[np.bool_]:
     if allowed is None:
         return np.ones(len(ids), np.bool_)
     places = np.minimum(ids // 8, len(allowed.bitmap) - 1)
-    return (ids // 8 == places) & (allowed.bitmap[places] >> (ids % 8).astype(np.uint8) & 1 == 1)
+    bits = allowed.bitmap[places] >> (ids % 8).astype(np.uint8) & 1
+    return np.asarray((ids // 8 == places) & (bits == 1), np.bool_)
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)
@@ -162,6 +163,6 @@ def find_lifts(
     return lifts
 
 
-def _said_of(sql: Connection, garment_ids: Sequence[int]) -> list[Any]:
+def _said_of(sql: Connection, garment_ids: Sequence[int]) -> Sequence[Any]:
     """Return item's row, garment, title, brand, the feed's category and the one seen."""
     return sql.execute(_SAID, {"ids": garment_ids}).cursor.fetchall()

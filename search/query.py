@@ -72,6 +72,11 @@ class Options:
         check_share("popularity", self.popularity)
         check_words(self.words)
 
+    def with_words_apart(self) -> "Options":
+        """Return them with `words` taken out of the weights, where it stands with the parts'."""
+        of_parts = {part: weight for part, weight in self.weights.items() if part != "words"}
+        return replace(self, weights=of_parts, words=self.weights.get("words", self.words))
+
     def slots_for(self, meant: Slot) -> list[Slot] | None:
         """Return the slots to look in for a garment of slot `meant`; None for all of them."""
         asked = meant if self.garment == "all" else self.garment

@@ -47,7 +47,7 @@ IDS = [item.item_id for item in ITEMS]
 
 def records() -> list[ItemRecord]:
     """Each with one photo and no slot, so that all are looked for alike."""
-    said = []
+    said: list[ItemRecord] = []
     for item, (title, brand, category) in zip(ITEMS, SAID, strict=False):
         plainly = record_of(item, price=float(len(said)))
         said.append(

@@ -89,8 +89,7 @@ def search(
         typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
     ] = None,
     weights: Annotated[
-        list[str] | None,
-        typer.Option("--weight", help="visual=1, colour=0.7, attributes=0.3, words=1."),
+        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, words=1, ...")
     ] = None,
     strict_slot: Annotated[
         bool, typer.Option(help="Search tops for a top; off, all slots.")

@@ -34,9 +34,9 @@ FURTHER = 4  # times as many, when those were of too few groups
 # Nearest garments where some are lifted for their category; each 50 more take 2 ms.
 NEAREST_LIFTED = 100
 
-_GARMENTS: Select[Any] = select(ItemGarmentRow.item_id, ItemGarmentRow.garment_id).where(
-    ItemGarmentRow.item_id.in_(bindparam("ids", expanding=True))
-)
+_GARMENTS: Select[*tuple[Any, ...]] = select(
+    ItemGarmentRow.item_id, ItemGarmentRow.garment_id
+).where(ItemGarmentRow.item_id.in_(bindparam("ids", expanding=True)))
 _SAID = (
     select(
         ItemRow.id, GarmentRow.id, ItemRow.title, ItemRow.brand, ItemRow.category,
@@ -115,7 +115,7 @@ def _members(ids: Ids, allowed: Allowed | None) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)
-def _garments_where(filters: Filters) -> Select[Any]:
+def _garments_where(filters: Filters) -> Select[*tuple[Any, ...]]:
     if not filters:
         return _GARMENTS
     return _GARMENTS.join(ItemRow, ItemRow.id == ItemGarmentRow.item_id).where(filters.clause())

@@ -89,9 +89,17 @@ class Result(Answered):
         description="By the events sent here, 0 to 1, 0.5 the average; null if it did not count.",
     )
     parts: dict[str, float]
+    matched_words: list[str] = Field(
+        [],
+        description="Of the text, what the item's title, brand or id says and the models do not "
+        "understand: items that say more come first, whatever they score.",
+    )
     matched_photo: str
     picture: str | None
     contributions: dict[str, float] | None = None
+    lift: float | None = Field(
+        None, description="By how much it is ranked above its score for what the feed says of it."
+    )
 
 
 class SearchedGarment(Garment):

@@ -105,6 +105,7 @@ def match_json(hit: Hit) -> dict[str, Any]:
         "match": hit.match,
         "popularity": hit.popularity,
         "parts": dict(hit.parts),
+        "matched_words": list(hit.matched_words),
         "matched_photo": hit.matched_photo,
     }
 

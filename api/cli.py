@@ -89,7 +89,7 @@ def search(
         typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
     ] = None,
     weights: Annotated[
-        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, attributes=0.3.")
+        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, words=1, ...")
     ] = None,
     strict_slot: Annotated[
         bool, typer.Option(help="Search tops for a top; off, all slots.")
@@ -107,7 +107,7 @@ def search(
     options = Options(
         k, garment, Filters.parse(filters or []), parse_weights(weights), strict_slot,
         diversity=diversity, popularity=popularity,
-    )  # fmt: skip
+    ).with_words_apart()  # fmt: skip
     options.check()
     if not photos and not texts:
         raise QueryError("nothing to search for; give photo files, or --text 'blue jeans'")

@@ -60,4 +60,5 @@ def _result(
         shown["contributions"] = {
             part: round(share * hit.parts[part], 4) for part, share in shares.items()
         }
+        shown["lift"] = round(hit.lift, 4)
     return shown

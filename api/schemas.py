@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from search.lifting import WORDS_WEIGHT
 from search.query import MAX_K
 from search.text import MAX_CHARACTERS
 
@@ -74,8 +75,16 @@ class Weights(Strict):
     attributes: Weight | None = None
 
     def given(self) -> dict[str, float]:
-        """Return the weights that were sent."""
-        return {name: value for name, value in self if value is not None}
+        """Return the weights that were sent for the parts of the score."""
+        return {name: value for name, value in self if value is not None and name != "words"}
+
+
+class SearchWeights(Weights):
+    """The same, and how much it counts that an item's feed says the text's words."""
+
+    words: Weight = Field(
+        WORDS_WEIGHT, description="How far items rise whose feed says the text's words; 0: not."
+    )
 
 
 class Mix(Strict):
@@ -130,7 +139,7 @@ class SearchRequest(PhotoSource):
         description="`{field, eq|ne|in|gte|lte|exists}`, `{and: []}`, `{or: []}`, `{not: {}}`.",
         examples=[{"and": [{"field": "colour", "in": ["navy"]}, {"field": "price", "lte": 80}]}],
     )
-    weights: Weights = Field(default_factory=Weights)
+    weights: SearchWeights = Field(default_factory=SearchWeights)
     colour: Word | list[Word] = Field(
         [],
         max_length=200,

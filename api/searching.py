@@ -28,7 +28,8 @@ from search.mixing import Ingredients, check_vector, mix, mixed_weights
 from search.query import Options, Searcher, chosen_ids
 from search.ranking import Hit
 from search.stored import StoredGarment, find_stored
-from search.text import TextQuery, read_text
+from search.text import TextQuery, hear_text, refuse_silent
+from search.words import NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,7 @@ class Search:
         self._stored: dict[str, StoredGarment] = {}
         self._text: TextQuery | None = None
         self._colour_words: TextQuery | None = None
+        self._is_matched = False
         self._took: dict[str, float] = {}
         self._warnings: list[str] = []
 
@@ -66,9 +68,7 @@ class Search:
             self._took |= taken.took_ms
             self._warnings += taken.photo.warnings
         if request.text is not None:
-            self._text = self._read(request.text)
-            if not self._text.is_heard:
-                self._warnings.append(UNHEARD)
+            self._text = self._look_up_words(self._read(request.text))
         elif names := [each for each in request.colours if not each.startswith("#")]:
             # The looks tell colours too: said in words, a colour is found oftener than by
             # histogram alone (search/mixing.py has the numbers).
@@ -76,6 +76,8 @@ class Search:
         starts = self._starts(taken)
         start = time.perf_counter()
         garments = [self._garment(each) for each in starts]
+        if self._text is not None and not (self._text.is_heard or self._is_matched):
+            self._warnings.append(UNHEARD)
         self._took["search"] = to_ms(time.perf_counter() - start)
         self._took["total"] = to_ms(time.perf_counter() - begin)
         self._state.metrics.stages({"search": self._took["search"]})
@@ -109,8 +111,16 @@ class Search:
     def _read(self, text: str) -> TextQuery:
         start = time.perf_counter()
         models = self._state.inference.models
-        query = self._state.inference.call(lambda: read_text(text, models))
+        query = self._state.inference.call(lambda: hear_text(text, models))
         self._took["text"] = to_ms(time.perf_counter() - start)
+        return query
+
+    def _look_up_words(self, query: TextQuery) -> TextQuery:
+        """Return the text with what the feed knows of it; refuse one that says nothing to any."""
+        request, models = self._request, self._state.inference.models
+        query = self._searcher.look_up(query, request.weights.words)
+        if query.is_silent:
+            self._state.inference.call(lambda: refuse_silent(query.text, models))
         return query
 
     def _starts(self, taken: TakenIn | None) -> list[Start]:
@@ -164,6 +174,9 @@ class Search:
         request = self._request
         given = self._ingredients()
         weights = mixed_weights(self._searcher.layout, start.vector, given, request.weights.given())
+        known = NOTHING_KNOWN if self._text is None else self._text.known
+        # Beside a photo, an item or a colour looks always have something to add.
+        is_all = known.is_all and self._sources(start) == ["text"]
         options = Options(
             k=request.k + request.offset,
             garment=_slot_named(request.garment) or "all",
@@ -173,9 +186,12 @@ class Search:
             group=request.group_by == "group_id",
             diversity=request.diversity,
             popularity=request.popularity,
+            words=request.weights.words,
+            known=replace(known, is_all=is_all),
         )
         vector = mix(self._searcher.layout, start.vector, given)
         hits = self._hits(start, vector, options)
+        self._is_matched |= any(hit.matched_words for hit in hits)
         if poor := no_good_match(hits, start.slot):
             self._warnings.append(poor)
         kept = [hit for hit in hits[request.offset :] if hit.score >= request.min_score]

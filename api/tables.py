@@ -39,9 +39,10 @@ def hit_table(title: str, hits: Sequence[Hit]) -> Table:
     """Return hits as a table, best first."""
     table = Table(title=title, title_justify="left")
     is_judged = any(hit.match for hit in hits)
+    is_said = any(hit.matched_words for hit in hits)
     for name in ("", "score", *(("match",) if is_judged else ()), *PARTS):
         table.add_column(name, justify="right")
-    for name in ("item", "title", "price"):
+    for name in (*(("words",) if is_said else ()), "item", "title", "price"):
         table.add_column(name, overflow="fold")
     for place, hit in enumerate(hits, start=1):
         price = "" if hit.item.price is None else f"{hit.item.price:.2f} {hit.item.currency or ''}"
@@ -50,6 +51,7 @@ def hit_table(title: str, hits: Sequence[Hit]) -> Table:
             f"{hit.score:.3f}",
             *((f"{hit.match}\n{hit.confidence:.2f}",) if is_judged else ()),
             *(f"{hit.parts[part]:.2f}" for part in PARTS),
+            *((showable(", ".join(hit.matched_words)),) if is_said else ()),
             showable(hit.item.item_id),
             showable(hit.item.title),
             price,

@@ -149,14 +149,15 @@ def attributes() -> str:
 
 
 def words() -> str:
-    """Text search on three catalogues."""
+    """Text search on three catalogues, and on two with what their feeds say."""
     models, vectors = _kagl()
-    galleries = [
-        text.sample_gallery(models),
-        text.luma_gallery(models),
-        text.kagl_gallery(kagl.read_products(), vectors),
-    ]
-    return text.report(galleries, models)
+    with tempfile.TemporaryDirectory() as folder:
+        galleries = [
+            text.sample_gallery(Path(folder) / "sample", models),
+            text.luma_gallery(Path(folder) / "luma", models),
+            text.kagl_gallery(kagl.read_products(), vectors),
+        ]
+        return f"{text.report(galleries, models)}\n\n{text.report_searches(galleries)}"
 
 
 SECTIONS: Mapping[str, Callable[[], str]] = {

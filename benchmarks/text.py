@@ -1,6 +1,6 @@
 """How well a shopper's words find the right slot, category and colour.
 
-    python -m benchmarks.text
+    python -m benchmarks.text [--without-kagl]
 
 The words are in `text_queries.tsv`. Each asks three catalogues: the kagl set and Luma's main photos
 (neither's photos are trained on: of Luma the test skus), and the drawn sample shop. Of the first
@@ -13,7 +13,7 @@ import argparse
 import csv
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ from indexer.feeds.record import ItemRecord
 from indexer.models import Models, load_models
 from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
+from search.lifting import WORDS_WEIGHT
+from search.query import Options, Searcher
 from search.text import TEXT_WEIGHTS, read_text
 from training.intervals import cell, table
 from training.luma import luma_photos, luma_records
@@ -40,28 +42,39 @@ FIELDS = ("slot", "category", "colour")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gallery:
-    """Items to find: fused vectors (n, dim), and what is true of each: (n,) per field."""
+    """Items to find: fused vectors (n, dim), and what is true of each: (n,) per field.
+
+    `items` are their ids, and `searcher` is their catalogue's, where they are in one; `names` are
+    products' titles by group.
+    """
 
     name: str
     vectors: NDArray[np.float32]
     truth: Mapping[str, NDArray[np.str_]]
+    items: Sequence[str] = ()
+    searcher: Searcher | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(prog="benchmarks.text", description=__doc__)
-    parser.parse_args()
+    parser.add_argument("--without-kagl", action="store_true", help="it takes the longest")
+    given = parser.parse_args()
     models = load_models(Settings())
-    galleries = [sample_gallery(models)]
-    try:
-        products = read_products()
-        galleries.append(luma_gallery(models))
-        with tempfile.TemporaryDirectory() as home:
-            vectors = stored_vectors(Path(home), products, models)
-        galleries.append(kagl_gallery(products, vectors))
-    except FileNotFoundError as error:
-        print(f"(only the drawn shop: {error})")
-    print(report(galleries, models))
+    with tempfile.TemporaryDirectory() as folder:
+        galleries = [sample_gallery(Path(folder) / "sample", models)]
+        try:
+            products = [] if given.without_kagl else read_products()
+            galleries.append(luma_gallery(Path(folder) / "luma", models))
+            if products:
+                vectors = stored_vectors(Path(folder) / "kagl", products, models)
+                galleries.append(kagl_gallery(products, vectors))
+        except FileNotFoundError as error:
+            print(f"(not all: {error})")
+        print(report(galleries, models))
+        print()
+        print(report_searches(galleries))
 
 
 def read_queries() -> list[dict[str, str]]:
@@ -82,38 +95,78 @@ def report(galleries: Sequence[Gallery], models: Models) -> str:
     return table(heads, rows)
 
 
+def report_searches(galleries: Sequence[Gallery]) -> str:
+    """Return a table of whole searches, by looks alone and with what the feed says."""
+    rows = []
+    for gallery in galleries:
+        if gallery.searcher is None:
+            continue
+        for how, words in (("looks alone", 0.0), ("the feed's words, too", WORDS_WEIGHT)):
+            options = Options(k=FIRST, group=False, words=words)
+            found = [searched_share(gallery, asked, options) for asked in read_queries()]
+            kept = [each for each in found if each]
+            cells = [cell([each[f] for each in kept if f in each]) for f in FIELDS]
+            named = name_first(gallery, options)
+            rows.append([gallery.name, how, *cells, cell(named) if named else ""])
+    heads = ["searches, share of the first five", "by", "slot", "category", "colour", "own name"]
+    return table(heads, rows)
+
+
+def name_first(gallery: Gallery, options: Options) -> list[bool]:
+    """Return for each product's name whether the product is the first hit."""
+    if gallery.searcher is None:
+        return []
+    first = replace(options, k=1)
+    answers = {g: gallery.searcher.search_text(name, first) for g, name in gallery.names.items()}
+    return [[hit.item.group_id for hit in each.hits] == [g] for g, each in answers.items()]
+
+
+def searched_share(
+    gallery: Gallery, asked: Mapping[str, str], options: Options
+) -> dict[str, float] | None:
+    """Return the share of a search's right hits by field, as `found_share`."""
+    if gallery.searcher is None:
+        return None
+    place = {item_id: i for i, item_id in enumerate(gallery.items)}
+    hits = gallery.searcher.search_text(asked["text"], options).hits
+    return right_share(gallery, asked, [place[hit.item.item_id] for hit in hits])
+
+
 def found_share(
     gallery: Gallery, asked: Mapping[str, str], models: Models
 ) -> dict[str, float] | None:
     """Return the share of right hits by field; None where the catalogue has nothing to find."""
-    right = {f: gallery.truth[f] == asked[f] for f in FIELDS if asked[f]}
-    all_right = np.logical_and.reduce(list(right.values()))
-    if not all_right.any():
-        return None
     query = read_text(asked["text"], models)
     scores = gallery.vectors @ models.layout.weigh(query.vector, TEXT_WEIGHTS)
     if query.slot != "unknown":
         scores = np.where(gallery.truth["slot"] == query.slot, scores, -np.inf)
-    first = np.argsort(-scores, kind="stable")[:FIRST]
+    return right_share(gallery, asked, np.argsort(-scores, kind="stable")[:FIRST].tolist())
+
+
+def right_share(
+    gallery: Gallery, asked: Mapping[str, str], first: Sequence[int]
+) -> dict[str, float] | None:
+    """Return which share of the first hits, by their places, is right by field."""
+    right = {f: gallery.truth[f] == asked[f] for f in FIELDS if asked[f]}
+    all_right = np.logical_and.reduce(list(right.values()))
+    if not all_right.any():
+        return None
     reachable = min(FIRST, int(all_right.sum()))
-    return {f: min(1.0, float(each[first].sum()) / reachable) for f, each in right.items()}
+    return {f: min(1.0, float(each[list(first)].sum()) / reachable) for f, each in right.items()}
 
 
-def sample_gallery(models: Models) -> Gallery:
+def sample_gallery(folder: Path, models: Models) -> Gallery:
     """Index the drawn shop as its feed says."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_shop(Path(folder) / "shop", sample_items(), progress=False)
-        records = [
-            record
-            for record in read_feed(Path(folder) / "shop" / "feed.tsv")
-            if isinstance(record, ItemRecord)
-        ]
-        images = Path(folder) / "shop"
-        local = [_with_folder(record, images) for record in records]
-        return _gallery("drawn sample shop", Path(folder) / "home", local, models)
+    write_shop(folder / "shop", sample_items(), progress=False)
+    records = [
+        _with_folder(record, folder / "shop")
+        for record in read_feed(folder / "shop" / "feed.tsv")
+        if isinstance(record, ItemRecord)
+    ]
+    return _gallery("drawn sample shop", folder / "home", records, models)
 
 
-def luma_gallery(models: Models) -> Gallery:
+def luma_gallery(home: Path, models: Models) -> Gallery:
     """Index the main photos of Luma's test skus."""
     products = luma_records()
     records = [
@@ -129,8 +182,8 @@ def luma_gallery(models: Models) -> Gallery:
         for p in luma_photos()
         if p.view == "main" and p.is_test
     ]
-    with tempfile.TemporaryDirectory() as home:
-        return _gallery("Luma, test skus", Path(home), records, models)
+    gallery = _gallery("Luma, test skus", home, records, models)
+    return replace(gallery, names={record.group_id: record.title for record in records})
 
 
 def kagl_gallery(products: Sequence[Product], vectors: NDArray[np.float32]) -> Gallery:
@@ -144,7 +197,7 @@ def kagl_gallery(products: Sequence[Product], vectors: NDArray[np.float32]) -> G
 
 
 def _gallery(name: str, home: Path, records: Sequence[ItemRecord], models: Models) -> Gallery:
-    catalogue, _ = fill_shop(home, records, Describer(models))
+    catalogue, searcher = fill_shop(home, records, Describer(models))
     by_id = item_vectors(catalogue)
     kept = [record for record in records if record.item_id in by_id]
     truth = {
@@ -152,7 +205,9 @@ def _gallery(name: str, home: Path, records: Sequence[ItemRecord], models: Model
         "category": np.array([record.category or "" for record in kept]),
         "colour": np.array([basic_name(record.colour or "") or "" for record in kept]),
     }
-    return Gallery(f"{name} ({len(kept)})", np.stack([by_id[r.item_id] for r in kept]), truth)
+    vectors = np.stack([by_id[record.item_id] for record in kept])
+    items = [record.item_id for record in kept]
+    return Gallery(f"{name} ({len(kept)})", vectors, truth, items, searcher)
 
 
 def _with_folder(record: ItemRecord, folder: Path) -> ItemRecord:

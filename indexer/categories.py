@@ -69,6 +69,27 @@ def find_category(text: str) -> str | None:
     return _garment(find_kind(text))
 
 
+def naming_parts(text: str) -> set[str]:
+    """Return the parts of a text (`parts_of`) that name the category found in it, or join words.
+
+    Of "denim jacket" it is the jacket: that alone names one.
+    """
+    category = find_category(text)
+    parts = parts_of(text[:_MAX_CHARACTERS])[:_MAX_PARTS]
+    naming: set[str] = set()
+    for name in _likely_languages(parts) if category else ():
+        language, at = _words.languages[name], 0
+        naming |= language.decoration & set(parts)
+        while at < len(parts):
+            length, word = _longest(parts, at, language)
+            if word is not None and word.category == category:
+                named = parts[at : at + length]
+                alone = [part for part in named if _longest([part], 0, language)[1] == word]
+                naming.update(alone or named)
+            at += length
+    return naming
+
+
 def find_category_in_path(path: str) -> str | None:
     """Return the category named deepest in a path such as `Clothing > Tops > T-Shirts`.
 
@@ -220,6 +241,7 @@ __all__ = [
     "find_kind_in_path",
     "is_general",
     "most_telling",
+    "naming_parts",
     "slot_of",
     "telling",
     "use_words_of",

@@ -119,8 +119,13 @@ def find_colours(text: str) -> tuple[str, ...]:
 
     Of words within words the longest counts; `gray` is `grey`, `maroon` is `burgundy`.
     """
-    pattern, name_of = _words()
-    return tuple(dict.fromkeys(name_of[word] for word in pattern.findall(_plain(text))))
+    name_of = _words()[1]
+    return tuple(dict.fromkeys(name_of[word] for word in colour_words(text)))
+
+
+def colour_words(text: str) -> list[str]:
+    """Return the words for colours in a text, as they are said but British, in lower case."""
+    return _words()[0].findall(_plain(text))
 
 
 def colour_named(text: str) -> str | None:

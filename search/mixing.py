@@ -46,7 +46,8 @@ class Ingredients:
 def mix(layout: Layout, start: Vector | None, given: Ingredients) -> Vector:
     """Return the fused vector (dim,) of a query that starts at a photo, an item, or nothing.
 
-    Raises QueryError for a colour that is not known, or when nothing remains to look for.
+    It is zero where only the feed knows what a text says. Raises QueryError for a colour that is
+    not known, or when nothing remains to look for.
     """
     shares = {**SHARES, **given.shares}
     text_share = shares["text"] if start is not None or given.likes else 1.0
@@ -64,7 +65,7 @@ def mix(layout: Layout, start: Vector | None, given: Ingredients) -> Vector:
     elif given.text is not None and given.text.colours:
         mixed[at["colour"]] = given.text.vector[at["colour"]]
     mixed = layout.unit_parts(mixed)
-    if not mixed.any():
+    if not mixed.any() and not (given.text is not None and given.text.known.words):
         raise QueryError("nothing remains to look for: the weights of all that was given are 0")
     return mixed
 

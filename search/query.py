@@ -22,10 +22,19 @@ from search.calibration import no_good_match, read_calibration, search_judged
 from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
 from search.found import find_candidates, find_items
+from search.lifting import (
+    NEAREST_LIFTED,
+    WORDS_WEIGHT,
+    check_words,
+    find_lifts,
+    find_said,
+    with_said,
+)
 from search.near import nearest
-from search.ranking import Hit, hit_of, rank, score_parts
+from search.ranking import Hit, hit_of, lift_of, rank, score_parts
 from search.reranking import check_share, pool_for, rearranged
-from search.text import TextQuery, read_text
+from search.text import TextQuery, hear_text, refuse_silent
+from search.words import NOTHING_KNOWN, KnownWords, find_words
 
 MAX_K = 1_000
 FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
@@ -37,7 +46,8 @@ SURE_OF_SLOT = 0.5
 class Options:
     """How to search. `garment` is `all` or a slot; weights not named keep their defaults.
 
-    `diversity` and `popularity`, 0..1, change the order of hits (`search/reranking.py`).
+    `diversity` and `popularity`, 0..1, change the order of hits (`search/reranking.py`); so does
+    `words`, how much it counts that the feed says a text's words (`search/lifting.py`).
     """
 
     k: int = 10
@@ -48,6 +58,8 @@ class Options:
     group: bool = True
     diversity: float = 0.0
     popularity: float = 0.0
+    words: float = WORDS_WEIGHT
+    known: KnownWords = NOTHING_KNOWN
 
     def check(self) -> None:
         """Raise QueryError for a value that cannot be meant."""
@@ -58,6 +70,12 @@ class Options:
         normalise_weights(self.weights)
         check_share("diversity", self.diversity)
         check_share("popularity", self.popularity)
+        check_words(self.words)
+
+    def with_words_apart(self) -> "Options":
+        """Return them with `words` taken out of the weights, where it stands with the parts'."""
+        of_parts = {part: weight for part, weight in self.weights.items() if part != "words"}
+        return replace(self, weights=of_parts, words=self.weights.get("words", self.words))
 
     def slots_for(self, meant: Slot) -> list[Slot] | None:
         """Return the slots to look in for a garment of slot `meant`; None for all of them."""
@@ -142,13 +160,17 @@ class Searcher:
     def search_text(self, text: str, options: Options) -> TextAnswer:
         """Find the items that fit a shopper's words best.
 
-        A garment named in them is looked for in its slot. Raises QueryError, TextTowerUntrained.
+        A garment named in them is looked for in its slot; what the models do not understand, in
+        the feed's own words. Raises QueryError, TextTowerUntrained.
         """
         options.check()
         start = time.perf_counter()
-        query = read_text(text, self.describer.models)
+        query = hear_text(text, self.describer.models)
         read = time.perf_counter()
-        weighted = replace(options, weights=query.weights(options.weights))
+        query = self.look_up(query, options.words)
+        if query.is_silent:
+            refuse_silent(query.text, self.describer.models)
+        weighted = replace(options, weights=query.weights(options.weights), known=query.known)
         hits = self.search_vector(query.vector, options.slots_for(query.slot), weighted)
         took = {"embed": read - start, "search": time.perf_counter() - read}
         took["total"] = sum(took.values())
@@ -157,9 +179,17 @@ class Searcher:
             self.describer.models.fingerprint,
             query,
             tuple(hits),
-            () if query.is_heard else (UNHEARD,),
+            () if query.is_heard or any(hit.matched_words for hit in hits) else (UNHEARD,),
             {stage: to_ms(seconds) for stage, seconds in took.items()},
         )
+
+    def look_up(self, query: TextQuery, weight: float = WORDS_WEIGHT) -> TextQuery:
+        """Return a text that was heard with what the feed knows of its words, if they count."""
+        if weight <= 0:
+            return query
+        with self.catalogue.engine.connect() as sql:
+            words = find_words(sql, self.catalogue.id, query.words, query.codes)
+        return query.with_known(words, self.layout)
 
     def search_garment(self, garment: DescribedGarment, options: Options) -> list[Hit]:
         """Return the most similar items for a described garment, best first."""
@@ -175,12 +205,17 @@ class Searcher:
         options.check()
         weighted = self.layout.weigh(vector, options.weights)
         pool = replace(options, k=pool_for(options.k, options.diversity, options.popularity))
-        wanted = max(FIRST_CANDIDATES, 4 * pool.k)
+        least = NEAREST_LIFTED if options.known.category else FIRST_CANDIDATES
+        wanted = max(least, 4 * pool.k)
         hits: list[Hit] = []
         with self.catalogue.engine.connect() as sql:
-            for ids in nearest(sql, self.catalogue, weighted, slots, options.filters, wanted):
+            found = find_said(sql, self.catalogue, options.known, weighted, slots, options.filters)
+            near = nearest(sql, self.catalogue, weighted, slots, options.filters, wanted)
+            is_told = bool(found) and options.known.is_all
+            for ids, is_whole in with_said(found, None if is_told else near):
                 hits = self._resolve(sql, ids, vector, pool)
-                if len(hits) >= pool.k:  # else many variants of few groups: look further
+                # Else many variants of few groups: look further.
+                if len(hits) >= pool.k and (is_whole or hits[-1].matched_words):
                     break
             return rearranged(sql, self.catalogue, self.layout, hits, options)
 
@@ -196,7 +231,8 @@ class Searcher:
         scores, parts = score_parts(self.layout, vector, stored, options.weights)
         at = {garment_id: i for i, garment_id in enumerate(vectors)}
         score_of = {garment_id: float(scores[i]) for garment_id, i in at.items()}
-        ranked = rank(candidates, score_of, options.k, options.group)
+        lifts = find_lifts(sql, options.known, options.words, candidates)
+        ranked = rank(candidates, score_of, options.k, options.group, lifts)
         items = find_items(sql, [each.row_id for each in ranked])
         return [
             hit_of(
@@ -204,6 +240,7 @@ class Searcher:
                 items[each.row_id],
                 score_of[each.garment_id],
                 {part: float(s[at[each.garment_id]]) for part, s in parts.items()},
+                lift_of(each, lifts),
             )
             for each in ranked
             if each.row_id in items  # an item can be deleted between two reads

@@ -36,7 +36,8 @@ class Hit:
 
     `matched_photo` is the photo's address, `photo_sha256` its content's hash. `confidence` that it
     is the same product, 0..1, and what to take it for: of calibrated searches. `popularity`, 0..1,
-    where it was asked to count; 0.5 is the average.
+    where it was asked to count; 0.5 is the average. `matched_words` of a text are those that the
+    feed says of the item; `lift` is by how much it is ranked above its score for what is said.
     """
 
     item: HitItem
@@ -48,6 +49,21 @@ class Hit:
     confidence: float | None = None
     match: str | None = None
     popularity: float | None = None
+    matched_words: tuple[str, ...] = ()
+    lift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """By how much what the feed says raises an item above its score, and which words it says."""
+
+    height: float = 0.0
+    words: tuple[str, ...] = ()
+
+
+Lifts = Mapping[tuple[int, int], Lift]  # by item's row and garment
+NOT_LIFTED = Lift()
+NO_LIFTS: Lifts = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +99,19 @@ def rank(
     scores: Mapping[int, float],
     k: int,
     group: bool,
+    lifts: Lifts = NO_LIFTS,
 ) -> list[Candidate]:
     """Return the k best by their garments' scores, one an item, one a group when `group` is set.
+
+    A score counts with the lift of its garment and item, where there is one.
 
     Equal scores go to what is in stock, then to a variant before its parent row, then by id, so
     that the same question has the same answer.
     """
-    ordered = sorted(candidates, key=lambda c: (-scores[c.garment_id], *_tie(c)))
+    ordered = sorted(
+        candidates,
+        key=lambda c: (-scores[c.garment_id] - lift_of(c, lifts).height, *_tie(c)),
+    )
     best: dict[str, Candidate] = {}
     for each in ordered:
         best.setdefault((each.duplicate_of or each.group_id) if group else each.item_id, each)
@@ -98,7 +120,18 @@ def rank(
     return list(best.values())
 
 
-def hit_of(candidate: Candidate, item: HitItem, score: float, parts: Mapping[str, float]) -> Hit:
+def lift_of(candidate: Candidate, lifts: Lifts) -> Lift:
+    """Return a candidate's lift."""
+    return lifts.get((candidate.row_id, candidate.garment_id), NOT_LIFTED)
+
+
+def hit_of(
+    candidate: Candidate,
+    item: HitItem,
+    score: float,
+    parts: Mapping[str, float],
+    lift: Lift = NOT_LIFTED,
+) -> Hit:
     """Return the hit that a candidate became."""
     return Hit(
         item,
@@ -107,6 +140,8 @@ def hit_of(candidate: Candidate, item: HitItem, score: float, parts: Mapping[str
         {part: _to_unit(similarity) for part, similarity in parts.items()},
         candidate.matched_photo,
         candidate.photo_sha256,
+        matched_words=lift.words,
+        lift=lift.height,
     )
 
 

@@ -63,9 +63,9 @@ def by_popularity(hits: Sequence[Hit], known: Popularity, weight: float) -> list
 
 
 def risen(hit: Hit, weight: float) -> float:
-    """Return what a hit is ranked by: its score, moved by at most `REACH` for its popularity."""
+    """Return what a hit is ranked by: score and lift, moved by at most `REACH` for popularity."""
     known = AVERAGE if hit.popularity is None else hit.popularity
-    return hit.score + REACH * weight * (known - AVERAGE) / AVERAGE
+    return hit.score + hit.lift + REACH * weight * (known - AVERAGE) / AVERAGE
 
 
 def diverse_order(

@@ -89,6 +89,7 @@ def test_explain_names_all_that_was_mixed(client: TestClient, shop: Shop, item: 
 
 def test_fields_are_those_asked_for(client: TestClient, item: SampleItem) -> None:
     always = {"item_id", "group_id", "score", "parts", "matched_photo", "picture", "confidence",
+              "matched_words",
               "match", "popularity"}  # fmt: skip
     asked = {"item_id": item.item_id, "k": 2}
     few = hits(post(client, **asked, fields=["title", "pattern", "nothing such"]))
@@ -172,3 +173,20 @@ def test_nothing_of_a_photo_touches_the_disk(
     assert sent.status_code == 200, sent.text
     assert post(client, photo_id=sent.json()["photo_id"])["garments"]
     assert files() == before
+
+
+def test_words_that_only_the_feed_knows(client: TestClient, item: SampleItem) -> None:
+    """An id is one: typed alone, or beside an item whose looks count as well."""
+    other = item.item_id
+    alone = post(client, text=other, explain=True, k=3, weights={"words": 2.0})
+    assert hits(alone)[0]["item_id"] == other
+    assert hits(alone)[0]["matched_words"] == [other]
+    assert hits(alone)[0]["lift"] >= 2
+    assert alone["garments"][0]["explain"]["sources"] == ["text"]
+    without = post(client, text=other, k=3, weights={"words": 0})
+    assert not any(hit["matched_words"] for hit in hits(without))
+    liked = post(client, text=f"like {other}", like=[other], k=3)
+    assert hits(liked)[0]["item_id"] == other
+    assert len(hits(liked)) == 3
+    answer = client.post(SEARCH, json={"text": other, "weights": {"words": -1}})
+    assert answer.status_code == 422

@@ -4,10 +4,10 @@
 
 A table, JSON and a picture. The photos are those of the drawn sample shop, two an item, or those of
 a folder. They take turns, medians: an import into a new catalogue, by so many workers and by one,
-for whom each answer of a model takes all cores; and the detector and the encoder alone, asked by so
-many threads, on what the import gives them. On a CPU the models share the cores, so that the slowest
-stage's rate is out of reach however well stages overlap; their rate in turn is not. Below, the last
-import's profile.
+for whom each answer of a model takes all cores; and the detector and the encoder alone, asked by
+so many threads, on what the import gives them. On a CPU the models share the cores, so that the
+slowest stage's rate is out of reach however well stages overlap; their rate in turn is not. Below,
+the last import's profile.
 """
 
 import argparse

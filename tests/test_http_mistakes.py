@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
+from httpx2 import Response
 
 from indexer.fetching import Fetcher, FetchRefused
 from tests.asking import SEARCH

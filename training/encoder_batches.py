@@ -132,7 +132,7 @@ class Sampler:
         """Draw some garments with look-alikes of theirs, the rest alone."""
         n = len(self._others)
         alone = rng.choice(n, min(OTHERS, n), replace=False, p=self._rarity).tolist()
-        chosen = {}
+        chosen: dict[int, None] = {}
         for i in alone[:GROUPS]:
             near = self._near[i]
             some = rng.choice(near, min(GROUP - 1, len(near)), replace=False).tolist()

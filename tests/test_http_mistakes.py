@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx2 import Response
 
 from indexer.fetching import Fetcher, FetchRefused
 from tests.asking import SEARCH
@@ -12,7 +11,7 @@ from tests.asking import SEARCH
 ITEMS = SEARCH.removesuffix("/search") + "/items"
 
 
-def detail(answer: Response, status: int = 422) -> str:
+def detail(answer: Any, status: int = 422) -> str:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     return str(answer.json()["detail"])

@@ -30,6 +30,12 @@ class Allowed:
         marks[ids] = True
         return cls(np.flatnonzero(marks).astype(np.int64), np.packbits(marks, bitorder="little"))
 
+    def has(self, ids: Ids) -> NDArray[np.bool_]:
+        """Return which of these ids (n,) are in the set."""
+        found = ids < 8 * len(self.bitmap)
+        found[found] = marked(self.bitmap, ids[found])
+        return found
+
     @property
     def count(self) -> int:
         """How many ids there are."""
@@ -37,3 +43,9 @@ class Allowed:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def marked(bitmap: NDArray[np.uint8], ids: Ids) -> NDArray[np.bool_]:
+    """Return whether each id's (n,) bit is set; the bitmap must reach so far."""
+    bits = bitmap[ids >> 3] >> (ids & 7).astype(np.uint8) & 1
+    return np.asarray(bits, np.bool_)

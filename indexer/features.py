@@ -85,12 +85,17 @@ def normalise_weights(weights: Mapping[str, float]) -> dict[str, float]:
         raise QueryError(f"unknown weight {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
     merged = {part: float(weights.get(part, DEFAULT_WEIGHTS[part])) for part in PARTS}
     for part, weight in merged.items():
-        if not (np.isfinite(weight) and weight >= 0):
-            raise QueryError(f"weight {part}={weight:g} must be a number of 0 or more")
+        check_weight(part, weight)
     total = sum(merged.values())
     if total <= 0:
         raise QueryError("all weights are 0; give at least one part a weight above 0")
     return {part: weight / total for part, weight in merged.items()}
+
+
+def check_weight(name: str, weight: float) -> None:
+    """Raise QueryError for a weight that is none."""
+    if not (np.isfinite(weight) and weight >= 0):
+        raise QueryError(f"weight {name}={weight:g} must be a number of 0 or more")
 
 
 def check_finite(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.allowed import Allowed, Ids
+from indexer.allowed import Allowed, Ids, marked
 from indexer.ivf_files import (
     Codes,
     Lists,
@@ -92,7 +92,7 @@ class IvfIndex:
         """Return all ids, in no order."""
         state = self._state
         held = state.lists.ids
-        return np.concatenate([held[_bits(state.alive, held)], state.fresh.ids()])
+        return np.concatenate([held[marked(state.alive, held)], state.fresh.ids()])
 
     def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
         """Store vectors (n, d) under new ids (n,)."""
@@ -106,7 +106,7 @@ class IvfIndex:
         state, before = self._state, len(self)
         wanted = np.unique(np.fromiter(ids, np.int64, len(ids)))
         wanted = wanted[np.isin(wanted, state.lists.ids, assume_unique=True)]
-        wanted = wanted[_bits(state.alive, wanted)]
+        wanted = wanted[marked(state.alive, wanted)]
         taken = np.left_shift(1, wanted & 7).astype(np.uint8)
         np.bitwise_and.at(state.alive, wanted >> 3, ~taken)
         state.gone += len(wanted)
@@ -174,7 +174,7 @@ class IvfIndex:
     def save(self) -> None:
         """Pack what is stored into a new file, put in place of the old. OSError."""
         state, stamp = self._state, self.stamp
-        kept = np.flatnonzero(_bits(state.alive, state.lists.ids))
+        kept = np.flatnonzero(marked(state.alive, state.lists.ids))
         fresh = state.fresh.ids()
         added = state.fresh.get(fresh)
         index = state.lists.index
@@ -217,12 +217,6 @@ def _opened(path: Path, content_bytes: int, runs: Sequence[Sequence[float]]) -> 
     return _State(lists, centroids, scale, np.packbits(marks, bitorder="little"), 0, fresh)
 
 
-def _bits(bitmap: NDArray[np.uint8], ids: Ids) -> NDArray[np.bool_]:
-    """Return whether each id's (n,) bit is set; the bitmap must reach so far."""
-    bits = bitmap[ids >> 3] >> (ids & 7).astype(np.uint8) & 1
-    return np.asarray(bits, np.bool_)
-
-
 def _rows(state: _State, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the rows in the file of those ids (n,) that are there, and which these are (n,)."""
     stored = state.lists.ids
@@ -230,7 +224,7 @@ def _rows(state: _State, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]
         return np.zeros(0, np.int64), np.zeros(len(ids), np.bool_)
     rows = np.minimum(np.searchsorted(stored, ids), len(stored) - 1)
     held = stored[rows] == ids
-    held[held] = _bits(state.alive, ids[held])
+    held[held] = marked(state.alive, ids[held])
     return rows[held], held
 
 

@@ -16,7 +16,6 @@ from indexer.allowed import Allowed, Ids
 from indexer.batches import SQL_VALUES, batches
 from indexer.catalogue import Catalogue
 from indexer.categories import telling
-from indexer.errors import QueryError
 from indexer.tables import GarmentRow, ItemGarmentRow, ItemRow
 from search.allowed_sets import MOST_STATEMENTS, AllowedSets, kept_part
 from search.filters import Filters
@@ -50,12 +49,6 @@ _SAID = (
 )  # fmt: skip
 
 
-def check_words(weight: float) -> None:
-    """Raise QueryError for a weight of words that is none."""
-    if not (np.isfinite(weight) and weight >= 0):
-        raise QueryError(f"weight words={weight:g} must be a number of 0 or more")
-
-
 def find_said(
     sql: Connection,
     catalogue: Catalogue,
@@ -79,8 +72,9 @@ def find_said(
     # From the driver: SQLAlchemy's own rows take longer than the rest of the search.
     pairs = sql.execute(query, {"ids": items.tolist()}).cursor.fetchall()
     owners, garments = np.array(pairs, np.int64).reshape(-1, 2).T
-    inside = _members(garments, allowed)
-    owners, garments = owners[inside], garments[inside]
+    if allowed is not None:
+        inside = allowed.has(garments)
+        owners, garments = owners[inside], garments[inside]
     order = np.searchsorted(items, owners)
     if len(garments) <= FIRST_SAID:
         return [int(each) for each in garments[np.argsort(-shares[order], kind="stable")]]
@@ -105,15 +99,6 @@ def _most_said(known: KnownWords) -> tuple[Ids, NDArray[np.float64]]:
         kept = np.sort(np.lexsort((spread, -shares))[:MOST_SAID])
         items, shares = items[kept], shares[kept]
     return items, shares
-
-
-def _members(ids: Ids, allowed: Allowed | None) -> NDArray[np.bool_]:
-    """Return which of these ids (n,) are allowed."""
-    if allowed is None:
-        return np.ones(len(ids), np.bool_)
-    places = np.minimum(ids // 8, len(allowed.bitmap) - 1)
-    bits = allowed.bitmap[places] >> (ids % 8).astype(np.uint8) & 1
-    return np.asarray((ids // 8 == places) & (bits == 1), np.bool_)
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from indexer.catalogue import Catalogue
 from indexer.describe import DescribedGarment, Describer
 from indexer.errors import QueryError
-from indexer.features import Layout, normalise_weights
+from indexer.features import Layout, check_weight, normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.photo import Photo
 from indexer.vectors import from_bytes
@@ -25,7 +25,6 @@ from search.found import find_candidates, find_items
 from search.lifting import (
     NEAREST_LIFTED,
     WORDS_WEIGHT,
-    check_words,
     find_lifts,
     find_said,
     with_said,
@@ -70,7 +69,7 @@ class Options:
         normalise_weights(self.weights)
         check_share("diversity", self.diversity)
         check_share("popularity", self.popularity)
-        check_words(self.words)
+        check_weight("words", self.words)
 
     def with_words_apart(self) -> "Options":
         """Return them with `words` taken out of the weights, where it stands with the parts'."""

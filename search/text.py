@@ -118,7 +118,7 @@ def _left_over(text: str, heads: AttributeHeads) -> tuple[str, ...]:
     said |= naming_parts(text) | ({"gray"} if "grey" in said else set())
     for head in heads.heads:
         for label in head.labels:
-            if _is_said(label, text) and find_category(label) is None:
+            if _is_said(label, text):
                 # "long sleeve": what is long is said, too.
                 said |= {*parts_of(label), head.name, head.name.removesuffix("s")}
     return tuple(
@@ -152,11 +152,11 @@ def _named(text: str, known: Collection[str | None], head: Head) -> NDArray[np.f
     """Return which of a head's labels (labels,) the text names; `known` are those read in it."""
     found = np.zeros(len(head.labels), np.float32)
     for i, label in enumerate(head.labels):
-        is_said = _is_said(label, text) and find_category(label) is None
-        found[i] = label in known or is_said
+        found[i] = label in known or _is_said(label, text)
     return found
 
 
 def _is_said(label: str, text: str) -> bool:
+    """Return whether a text has a label in its words; kinds of garments are read by their table."""
     pattern = rf"(?<![\w-]){re.escape(label.lower())}(?![\w-])"
-    return re.search(pattern, text.lower()) is not None
+    return re.search(pattern, text.lower()) is not None and find_category(label) is None

@@ -64,7 +64,7 @@ def _serve_by_workers(settings: "Settings", options: dict[str, Any], workers: in
     """Start processes that take requests from one socket; one that dies is started again."""
     import uvicorn
 
-    from indexer.runtime import usual_threads
+    from indexer.devices import usual_threads
 
     os.environ["LAPEL_HOME"] = str(settings.home)
     os.environ["LAPEL_CATALOGUE"] = settings.catalogue

@@ -75,8 +75,8 @@ def load_describer(
     """
     from indexer.categories import use_words_of
     from indexer.describe import Describer
+    from indexer.devices import usual_threads
     from indexer.models import load_models
-    from indexer.runtime import usual_threads
 
     use_words_of(settings.home)
     say("loading models")

@@ -30,13 +30,13 @@ from benchmarks.speed_encode import draw
 from indexer.batches import batches
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer, choose_garments
+from indexer.devices import usual_threads
 from indexer.embedding import cut_out
 from indexer.feeds import read_feed
 from indexer.feeds.record import ItemRecord
 from indexer.importing import Importer
 from indexer.models import Models, load_models
 from indexer.photo import Photo, read_photo
-from indexer.runtime import usual_threads
 from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from training.intervals import table

@@ -32,10 +32,11 @@ from benchmarks.speed_photos import (
     random_model,
 )
 from indexer.batches import batches
+from indexer.devices import usual_threads
 from indexer.embedding import ClipEncoder
 from indexer.models import BUNDLED
 from indexer.photo import read_photo
-from indexer.runtime import Runtime, usual_threads
+from indexer.runtime import Runtime
 from indexer.settings import Settings
 from training.intervals import table
 

@@ -28,12 +28,12 @@ from benchmarks.speed_encode import draw, python_of
 from benchmarks.speed_photos import WORK, environment, photo_folder, random_model
 from indexer.catalogue import Catalogue
 from indexer.describe import Describer
+from indexer.devices import usual_threads
 from indexer.feeds import read_feed
 from indexer.garments import Garments
 from indexer.importing import Importer
 from indexer.models import load_models
 from indexer.photo import Photo
-from indexer.runtime import usual_threads
 from indexer.settings import Settings
 from training.intervals import table
 

@@ -30,7 +30,7 @@ import psutil
 from benchmarks.big_catalogue import big_catalogue
 from benchmarks.load import Load, measure
 from benchmarks.text import read_queries
-from indexer.runtime import usual_threads
+from indexer.devices import usual_threads
 from training.intervals import table
 
 RUNS = Path("runs") / "query"

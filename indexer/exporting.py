@@ -72,13 +72,13 @@ class ExportCache:
             shutil.rmtree(beside, ignore_errors=True)
         return place / XML
 
-    def closeness(self, name: str, how: str) -> float | None:
-        """Return how close to the exact answers an export was, run in this way; None if unknown."""
+    def measured(self, name: str, how: str) -> float | None:
+        """Return what was measured of an export, run in this way; None if nothing was."""
         value = (_read_json(self._checked(name)) or {}).get(how)
         return value if isinstance(value, float) else None
 
-    def note_closeness(self, name: str, how: str, value: float) -> None:
-        """Keep how close an export was. Raises OSError."""
+    def note_measured(self, name: str, how: str, value: float) -> None:
+        """Keep what was measured of an export. Raises OSError."""
         checked = {**(_read_json(self._checked(name)) or {}), how: value}
         write_whole(self._checked(name), json.dumps(checked).encode())
 

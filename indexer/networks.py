@@ -4,6 +4,7 @@ The two kinds of `Network`; `runtime.py` chooses between them. Nothing here is i
 before a torch network is made: importing it takes longer than a whole search.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import nn
 
+TIMED_RUNS = 8  # of each of two networks that are compared; the first also warms up
 Answers = tuple[NDArray[np.float32], ...]
 Precision = Literal["fp32", "bf16", "int8"]
 
@@ -157,6 +159,20 @@ class LazyNetwork:
     @cached_property
     def _network(self) -> Network:
         return self._make()
+
+
+def times_as_fast(network: Network, other: Network, batch: NDArray[Any]) -> float:
+    """Return how many times as fast as another a network answers a batch: the best runs of each.
+
+    In turn, so that what else the machine does slows both; takes about a quarter of a second.
+    """
+    fastest = {network: float("inf"), other: float("inf")}
+    for _ in range(TIMED_RUNS):
+        for each in fastest:
+            start = time.perf_counter()
+            each.run(batch)
+            fastest[each] = min(fastest[each], time.perf_counter() - start)
+    return fastest[other] / max(fastest[network], 1e-9)
 
 
 def has_bf16() -> bool:

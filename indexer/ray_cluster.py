@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
+from indexer.devices import usual_threads
 from indexer.errors import ClusterError, SettingsError
-from indexer.runtime import usual_threads
 from indexer.settings import Settings
 
 REACH_S = 10  # a machine in another network answers within one

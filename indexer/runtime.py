@@ -6,9 +6,8 @@ trained is compared with the exact one before it is used, and refused when it an
 """
 
 import logging
-import os
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.devices import cpu_and_compiler, find_device, usual_threads
 from indexer.errors import LapelError, SettingsError
 from indexer.exporting import ExportCache, write_network
 from indexer.networks import (
@@ -26,6 +26,7 @@ from indexer.networks import (
     Precision,
     TorchNetwork,
     has_bf16,
+    times_as_fast,
 )
 from indexer.settings import Settings
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lapel")
 PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")  # each falls back to the next
+# Not every CPU that has bf16 is faster in it: on an Intel Xeon whose AMX is hidden by its virtual
+# machine the bundled models take 1.7 times as long as in fp32. Of no gain, the exact one is taken.
+WORTH_IT = 1.1
 Pictures = Callable[[], Sequence[NDArray[np.uint8]]]
 
 
@@ -90,12 +94,12 @@ class Runtime:
         `wanted` is `auto` for the fastest device, or `cpu`, `cuda`, `cuda:1`, `mps`.
         Raises SettingsError.
         """
-        return cls(_device(wanted))
+        return cls(find_device(wanted))
 
     @classmethod
     def of(cls, settings: Settings, at_once: int = 1) -> "Runtime":
         """Return the runtime that the settings ask for. Raises SettingsError."""
-        device = _device(settings.device)
+        device = find_device(settings.device)
         if settings.runtime == "openvino" and device != "cpu":
             raise SettingsError(
                 f"LAPEL_RUNTIME=openvino runs on the CPU, but LAPEL_DEVICE is {device!r}; set "
@@ -126,16 +130,15 @@ class Runtime:
         once = _Once(source)
         if self.cache is None:
             return self._on_torch(once)
-        for precision in (each for each in self._wanted() if each in source.bounds):
-            try:
+        try:
+            for precision in self._in_order(once, self.cache):
                 compiled = self._compiled(once, self.cache, precision)
-            except LapelError:
-                raise
-            except Exception as error:  # OpenVINO, tracing, a disk: whatever fails, torch does it
-                self._warn_of_torch(" ".join(str(error).split())[:300], self.cache.folder)
-                break
-            if compiled is not None:
-                return compiled
+                if compiled is not None:
+                    return compiled
+        except LapelError:
+            raise
+        except Exception as error:  # OpenVINO, tracing, a disk: whatever fails, torch does it
+            self._warn_of_torch(" ".join(str(error).split())[:300], self.cache.folder)
         return self._on_torch(once)
 
     def _warn_of_torch(self, reason: str, folder: Path) -> None:
@@ -145,6 +148,30 @@ class Runtime:
                 folder, reason,
             )  # fmt: skip
         self.said.add(folder)
+
+    def _in_order(self, once: "_Once", cache: ExportCache) -> list[Precision]:
+        """Return the precisions to try, of those that have a bound; bf16 not before it gains."""
+        wanted = [each for each in self._wanted() if each in once.source.bounds]
+        is_free = self.precision != "bf16" and {"bf16", "fp32"} <= set(wanted)
+        if is_free and self._gain(once, cache) < WORTH_IT:
+            wanted[-2:] = wanted[:-3:-1]
+        return wanted
+
+    def _gain(self, once: "_Once", cache: ExportCache) -> float:
+        """Return how many times as fast as in fp32 a network is in bf16, measured once a CPU."""
+        facts = once.facts(cache)
+        name, how = str(facts["fingerprint"]), f"bf16 against fp32 {cpu_and_compiler()}"
+        gain = cache.measured(name, how)
+        if gain is None:
+            xml = cache.find(name) or cache.add(name, once.export)
+            inexact, exact = (
+                CompiledNetwork(xml, facts, precision, self.threads, self.at_once)
+                for precision in ("bf16", "fp32")
+            )
+            gain = times_as_fast(inexact, exact, once.batch(facts)[:1])
+            with suppress(OSError):  # a cache that may only be read: measured each time
+                cache.note_measured(name, how, gain)
+        return gain
 
     def _wanted(self) -> Iterator[Precision]:
         wanted = self.precision
@@ -185,8 +212,8 @@ class Runtime:
                     return None
                 found = cache.add(name, lambda folder: quantise(exact, batch, folder))
             xml = found
-        how = f"{precision} {_cpu()}"
-        closeness = cache.closeness(name, how)
+        how = f"{precision} {cpu_and_compiler()}"
+        closeness = cache.measured(name, how)
         if closeness is not None and not self._is_close(once, precision, closeness):
             return None
 
@@ -197,7 +224,7 @@ class Runtime:
             return LazyNetwork(compiled, facts, precision) if self.lazy else compiled()
         network = compiled()
         closeness = once.compared(network)
-        cache.note_closeness(name, how, closeness)
+        cache.note_measured(name, how, closeness)
         return network if self._is_close(once, precision, closeness) else None
 
     def _is_close(self, once: "_Once", precision: Precision, closeness: float) -> bool:
@@ -218,6 +245,7 @@ class _Once:
         self.source = source
         self._loaded: Loaded | None = None
         self._exact: tuple[NDArray[Any], Answers] | None = None
+        self._batch: NDArray[Any] | None = None
 
     def loaded(self) -> Loaded:
         if self._loaded is None:
@@ -235,6 +263,11 @@ class _Once:
         batch, _ = self._probe()
         write_network(self.loaded().module, batch[:1], folder)
 
+    def batch(self, facts: Mapping[str, Any]) -> NDArray[Any]:
+        if self._batch is None:
+            self._batch = self.source.prepare(facts, self.source.probes())
+        return self._batch
+
     def compared(self, network: Network) -> float:
         """Return how close a network's answers are to the exact ones."""
         batch, exact = self._probe()
@@ -243,54 +276,7 @@ class _Once:
     def _probe(self) -> tuple[NDArray[Any], Answers]:
         if self._exact is None:
             loaded = self.loaded()
-            batch = self.source.prepare(loaded.facts, self.source.probes())
+            batch = self.batch(loaded.facts)
             exact = TorchNetwork(loaded.module, loaded.facts, "cpu", "fp32").run(batch)
             self._exact = batch, exact
         return self._exact
-
-
-def usual_threads() -> int:
-    """Return how many threads a model may take: OMP_NUM_THREADS, else this process's cores."""
-    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if said.isdigit() and int(said):
-        return int(said)
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _device(wanted: str) -> str:
-    """Return the device meant, of those that are here. Raises SettingsError."""
-    available = ["cpu"]
-    if wanted != "cpu" and (wanted != "auto" or _may_have_gpu()):
-        available = _devices()
-    name = available[0] if wanted == "auto" else wanted
-    if name not in available:
-        raise SettingsError(
-            f"device {wanted!r} is not on this machine, which has {', '.join(available)}; "
-            "set LAPEL_DEVICE to one of them or to auto"
-        )
-    return name
-
-
-def _may_have_gpu() -> bool:
-    """Tell whether it is worth asking torch, whose import takes longer than a whole search."""
-    if platform.system() == "Linux":
-        signs = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg", "/dev/kfd")
-        return any(Path(sign).exists() for sign in signs)
-    return True
-
-
-def _devices() -> list[str]:
-    import torch
-
-    if torch.cuda.is_available():
-        return [*(f"cuda:{i}" for i in range(torch.cuda.device_count())), "cuda", "cpu"]
-    return ["mps", "cpu"] if torch.backends.mps.is_available() else ["cpu"]
-
-
-def _cpu() -> str:
-    """Name what decides how a compiled network rounds: the CPU and the compiler."""
-    import openvino
-
-    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
-    return f"{name}, OpenVINO {openvino.__version__}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Allowed:
     """A set of ids: `ids` (n,) ascending, each once; `bitmap` uint8, bit i % 8 of byte i // 8."""
 

@@ -7,13 +7,11 @@ and a save packs both into a new file. A search scores about as many vectors as 
 filter that lets few through, those of more lists. So the stricter the filter, the more exact.
 """
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +26,7 @@ from indexer.ivf_files import (
     scale_of,
     write_lists,
 )
+from indexer.ivf_scan import Scan, rows_of
 from indexer.vectors import FaissIndex, Found, Stamp, is_replaced, is_save_due, merge, written_ns
 
 # Nanoseconds, on a million vectors of 784 x 8 bits: an allowed vector looked up by its id and
@@ -49,7 +48,7 @@ class _State:
     """What a search reads: replaced as a whole by a save, so that searches may go on meanwhile."""
 
     lists: Lists
-    centroids: NDArray[np.float32]
+    scan: Scan
     scale: NDArray[np.float32]
     alive: NDArray[np.uint8]  # bitmap of the ids in the file that were not removed since
     gone: int
@@ -151,9 +150,10 @@ class IvfIndex:
         if chosen is not None and (
             chosen.count * LOOKED_UP <= looked_into * PASSED_OVER + wanted * SCORED
         ):
-            found = _score_all(state, row, chosen.ids)
+            rows, is_held = _rows(state, chosen.ids)
+            found = chosen.ids[is_held], state.scan.score(row, rows)
         else:
-            found = _probe(state, row, k, chosen, looked_into)
+            found = state.scan.nearest(row, k, wanted, chosen, _passing(state, chosen))
         return merge([found, state.fresh.search(row, k, chosen)], k)
 
     @property
@@ -211,21 +211,17 @@ def _opened(path: Path, content_bytes: int, runs: Sequence[Sequence[float]]) -> 
     marks = np.zeros(int(lists.ids.max(initial=0)) // 8 * 8 + 8, np.bool_)
     marks[lists.ids] = True
     scale = scale_of(runs, lists.index.d)
-    # Of the vectors as they are: a query's inner product with a list's mean says how good it is.
-    centroids = lists.index.quantizer.reconstruct_n(0, lists.index.nlist) / scale
     fresh = FaissIndex.half(lists.index.d)
-    return _State(lists, centroids, scale, np.packbits(marks, bitorder="little"), 0, fresh)
+    alive = np.packbits(marks, bitorder="little")
+    return _State(lists, Scan(lists, scale), scale, alive, 0, fresh)
 
 
 def _rows(state: _State, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the rows in the file of those ids (n,) that are there, and which these are (n,)."""
-    stored = state.lists.ids
-    if not len(stored):
-        return np.zeros(0, np.int64), np.zeros(len(ids), np.bool_)
-    rows = np.minimum(np.searchsorted(stored, ids), len(stored) - 1)
-    held = stored[rows] == ids
-    held[held] = marked(state.alive, ids[held])
-    return rows[held], held
+    rows, held = rows_of(state.lists.ids, ids)
+    stays = marked(state.alive, ids[held])
+    held[held] = stays
+    return rows[stays], held
 
 
 def _passing(state: _State, chosen: Allowed | None) -> NDArray[np.uint8] | None:
@@ -236,53 +232,3 @@ def _passing(state: _State, chosen: Allowed | None) -> NDArray[np.uint8] | None:
         return chosen.bitmap
     size = min(len(chosen.bitmap), len(state.alive))
     return np.bitwise_and(chosen.bitmap[:size], state.alive[:size])
-
-
-def _probe(
-    state: _State, row: NDArray[np.float32], k: int, chosen: Allowed | None, wanted: float
-) -> Found:
-    """Search the lists most like the query that hold so many; more while fewer than k come."""
-    held, nlist = len(state.lists.ids), len(state.centroids)
-    probes = min(nlist, math.ceil(wanted * nlist / max(held, 1)))
-    nearness = state.centroids @ row
-    bitmap = _passing(state, chosen)
-    while True:
-        some = np.argpartition(-nearness, probes - 1)[:probes]
-        found = _search_lists(state.lists.index, row, k, some, nearness[some], bitmap)
-        if len(found[0]) >= k or probes == nlist:  # or nothing more can come
-            return found
-        probes = min(nlist, probes * 8)
-
-
-def _score_all(state: _State, row: NDArray[np.float32], ids: Ids) -> Found:
-    """Score every one of these ids that is in the file."""
-    rows, held = _rows(state, ids)
-    if not len(rows):
-        return rows, np.zeros(0, np.float32)
-    vectors = state.lists.index.sq.decode(state.lists.codes(rows))
-    return ids[held], np.asarray(vectors @ row, np.float32)
-
-
-def _search_lists(
-    index: Any,
-    row: NDArray[np.float32],
-    k: int,
-    some: Sequence[int] | NDArray[np.int64],
-    nearness: NDArray[np.float32],
-    bitmap: NDArray[np.uint8] | None,
-) -> Found:
-    """Search some of the lists. Parameters are per call: a shared index is never changed."""
-    parameters = faiss.SearchParametersIVF(nprobe=len(some))
-    if bitmap is not None:
-        selector = faiss.IDSelectorBitmap(bitmap)
-        parameters.sel = selector
-    lists = np.ascontiguousarray(some, np.int64)
-    near = np.ascontiguousarray(nearness, np.float32)
-    ids, scores = np.empty(k, np.int64), np.empty(k, np.float32)
-    pointer = faiss.swig_ptr
-    index.search_preassigned_c(
-        1, pointer(row), k, pointer(lists), pointer(near), pointer(scores), pointer(ids),
-        False, parameters, None,
-    )  # fmt: skip
-    found = ids >= 0  # -1 where fewer than k came
-    return ids[found], scores[found]

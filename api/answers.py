@@ -5,12 +5,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from indexer.describe import DescribedGarment
 from indexer.errors import LapelError
-from indexer.garments import place_mask
 from search.facts import facts_json
 from search.query import Answer, GarmentAnswer, TextAnswer
 from search.ranking import Hit
@@ -69,25 +67,27 @@ def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
 def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
     """Return what was detected: as an answer, with masks (COCO compressed RLE) for results."""
     garments = [
-        garment_json(each.id, each.garment) | {"mask": encode_mask(photo_mask(each.garment))}
+        garment_json(each.id, each.garment) | {"mask": mask_json(each.garment)}
         for each in answer.garments
     ]
     return _head(photo, answer) | {"garments": garments}
 
 
-def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return a mask (h, w) as `{"size": [h, w], "counts": "..."}`."""
-    rle = coco.encode(np.asfortranarray(mask, np.uint8))
+def mask_json(garment: DescribedGarment) -> dict[str, Any]:
+    """Return a garment's mask, in the size (h, w) of its photo's file.
+
+    As `{"size": [h, w], "counts": "..."}`, the compressed run lengths of COCO, column by column.
+    """
+    height, width = garment.image_hw
+    x1, y1, x2, y2 = garment.xyxy
+    columns = np.zeros((width, height), np.uint8)
+    columns[x1:x2, y1:y2] = garment.mask.T
+    if garment.photo_hw != garment.image_hw:
+        columns = np.asarray(
+            cv2.resize(columns, garment.photo_hw, interpolation=cv2.INTER_NEAREST), np.uint8
+        )
+    rle = coco.encode(columns.T)
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
-
-
-def photo_mask(garment: DescribedGarment) -> NDArray[np.bool_]:
-    """Return a garment's mask (h, w) in the size that its photo's file has."""
-    mask = place_mask(garment.mask, garment.xyxy, garment.image_hw)
-    if garment.photo_hw == garment.image_hw:
-        return mask
-    size = garment.photo_hw[::-1]
-    return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from api.answers import encode_mask, garment_json, photo_mask
+from api.answers import garment_json, mask_json
 from api.overlay import outlines
 from api.photos import RememberedPhoto
 from api.schemas import PhotoSource
@@ -136,7 +136,7 @@ def _describe(state: State, sent: Upload, photo_id: str | None = None) -> TakenI
         photo.photo_hw,
         tuple(_without_mask(garment) for garment in described.garments),
         tuple(outlines(garment) for garment in described.garments),
-        tuple(encode_mask(photo_mask(garment)) for garment in described.garments),
+        tuple(mask_json(garment) for garment in described.garments),
         warnings,
         fingerprint,
     )

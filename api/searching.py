@@ -29,6 +29,7 @@ from search.query import Options, Searcher, chosen_ids
 from search.ranking import Hit
 from search.stored import StoredGarment, find_stored
 from search.text import TextQuery, hear_text, refuse_silent
+from search.together import together
 from search.words import NOTHING_KNOWN
 
 
@@ -53,7 +54,6 @@ class Search:
         self._stored: dict[str, StoredGarment] = {}
         self._text: TextQuery | None = None
         self._colour_words: TextQuery | None = None
-        self._is_matched = False
         self._took: dict[str, float] = {}
         self._warnings: list[str] = []
 
@@ -75,8 +75,10 @@ class Search:
             self._colour_words = self._read(f"in {' and '.join(names)}")
         starts = self._starts(taken)
         start = time.perf_counter()
-        garments = [self._garment(each) for each in starts]
-        if self._text is not None and not (self._text.is_heard or self._is_matched):
+        found = together(self._hits_of, starts)
+        garments = [self._shown(each, *hits) for each, hits in zip(starts, found, strict=True)]
+        is_matched = any(hit.matched_words for hits, _ in found for hit in hits)
+        if self._text is not None and not (self._text.is_heard or is_matched):
             self._warnings.append(UNHEARD)
         self._took["search"] = to_ms(time.perf_counter() - start)
         self._took["total"] = to_ms(time.perf_counter() - begin)
@@ -170,7 +172,8 @@ class Search:
         shown = {"id": 0, "slot": slot, "category": category, "colours": colours}
         return Start(shown, vector, slot)
 
-    def _garment(self, start: Start) -> dict[str, Any]:
+    def _hits_of(self, start: Start) -> tuple[list[Hit], dict[str, float]]:
+        """Return the hits for one garment, and the weights of their parts."""
         request = self._request
         given = self._ingredients()
         weights = mixed_weights(self._searcher.layout, start.vector, given, request.weights.given())
@@ -190,8 +193,13 @@ class Search:
             known=replace(known, is_all=is_all),
         )
         vector = mix(self._searcher.layout, start.vector, given)
-        hits = self._hits(start, vector, options)
-        self._is_matched |= any(hit.matched_words for hit in hits)
+        return self._hits(start, vector, options), weights
+
+    def _shown(
+        self, start: Start, hits: Sequence[Hit], weights: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """Return one garment of the answer with its results."""
+        request = self._request
         if poor := no_good_match(hits, start.slot):
             self._warnings.append(poor)
         kept = [hit for hit in hits[request.offset :] if hit.score >= request.min_score]

@@ -1,12 +1,12 @@
 """Catalogues by name in, catalogues that many threads may use at once out.
 
-Searches run beside writes: the vectors are changed and searched under one lock, and are caught up
-when another process has written to the same catalogue.
+Searches run beside each other; the vectors are changed by one thread alone, and are caught up when
+another process has written to the same catalogue.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,11 @@ from indexer.milvus_vectors import MilvusIndex
 from indexer.replica import open_replica
 from indexer.rows import add_catalogue
 from indexer.settings import Settings
+from indexer.sharing import SharedLock
 from indexer.tables import CatalogueRow, ItemRow
 from indexer.vectors import Ids, Stamp, VectorIndex
 from search.facets import find_facets
 
-T = TypeVar("T")
 MOST_FACETS = 16  # answers kept; a page asks one, and counting a million items takes seconds
 _NAMED = select(CatalogueRow.id).where(CatalogueRow.name == bindparam("name"))
 
@@ -34,7 +34,7 @@ _NAMED = select(CatalogueRow.id).where(CatalogueRow.name == bindparam("name"))
 class LockedIndex:
     """A VectorIndex that threads may share."""
 
-    def __init__(self, index: VectorIndex, lock: threading.RLock) -> None:
+    def __init__(self, index: VectorIndex, lock: SharedLock) -> None:
         self._index = index
         self._lock = lock
 
@@ -53,46 +53,51 @@ class LockedIndex:
         return self._index.dim
 
     def __len__(self) -> int:
-        return self._locked(lambda: len(self._index))
+        with self._lock.shared():
+            return len(self._index)
 
     def ids(self) -> Ids:
         """Return all ids, in no order."""
-        return self._locked(self._index.ids)
+        with self._lock.shared():
+            return self._index.ids()
 
     def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
         """Store vectors (n, d) under new ids (n,)."""
-        self._locked(lambda: self._index.add(ids, vectors))
+        with self._lock:
+            self._index.add(ids, vectors)
 
     def remove(self, ids: Collection[int]) -> None:
         """Forget these ids; those not stored are passed over."""
-        self._locked(lambda: self._index.remove(ids))
+        with self._lock:
+            self._index.remove(ids)
 
     def get(self, ids: Ids) -> NDArray[np.float32]:
         """Return the vectors (n, d) of stored ids (n,)."""
-        return self._locked(lambda: self._index.get(ids))
+        with self._lock.shared():
+            return self._index.get(ids)
 
     def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
         """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
-        return self._locked(lambda: self._index.differing(ids, vectors))
+        with self._lock.shared():
+            return self._index.differing(ids, vectors)
 
     def search(
         self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
     ) -> tuple[Ids, NDArray[np.float32]]:
         """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
-        return self._locked(lambda: self._index.search(query, k, allowed))
+        with self._lock.shared():
+            return self._index.search(query, k, allowed)
 
     @property
     def is_due(self) -> bool:
         """Whether so much has changed since the last save that another is worth its time."""
-        return self._locked(lambda: self._index.is_due)
+        with self._lock.shared():
+            return self._index.is_due
 
     def save(self) -> None:
         """Make the present state survive the process."""
-        self._locked(self._index.save)
-
-    def _locked(self, work: Callable[[], T]) -> T:
         with self._lock:
-            return work()
+            self._index.save()
 
 
 class ServedCatalogue(Catalogue):

@@ -3,9 +3,10 @@
     python -m benchmarks.big_catalogue [--garments 1000000] [--seed 0] [--home FOLDER]
 
 For measuring searches: no model describes anything, the vectors are grown (`benchmarks/million.py`)
-and bear the fingerprint of the bundled models. Two photos an item, one garment a photo, two items a
-group. What items cost is spread evenly from 0 to 100, so that `price<=5` passes 5 % of them; other
-columns have a shop's words. The same seed writes the same rows.
+and bear the fingerprint of the bundled models. Their heads say what kind each garment is: as in a
+shop, tops lie among tops. Two photos an item, one garment a photo, two items a group. What items
+cost is spread evenly from 0 to 100, so that `price<=5` passes 5 % of them; other columns have a
+shop's words. The same seed writes the same rows.
 """
 
 import argparse
@@ -21,8 +22,9 @@ from tqdm import tqdm
 
 from benchmarks.million import fused_vectors
 from indexer.catalogue import Catalogue
+from indexer.categories import slot_of
 from indexer.features import Layout
-from indexer.models import load_models
+from indexer.models import Models, load_models
 from indexer.settings import Settings
 from indexer.tables import (
     CatalogueRow,
@@ -68,9 +70,20 @@ def big_catalogue(garments: int, seed: int = 0, home: Path | None = None) -> Cat
         _rename(catalogue, models.fingerprint)  # only the name is of the models
         return catalogue
     vectors, _ = fused_vectors(garments, seed)
-    write_garments(catalogue, vectors, models.fingerprint, models.layout, seed)
+    kinds = _kinds_seen(models, vectors)
+    write_garments(catalogue, vectors, models.fingerprint, models.layout, seed, kinds)
     catalogue.rebuild()
     return catalogue
+
+
+def _kinds_seen(models: Models, vectors: NDArray[np.float32]) -> list[str]:
+    """Return each garment's likeliest category, (n,), as the models' heads see it."""
+    at, found = models.layout.slices()["visual"], []
+    for start in range(0, len(vectors), CHUNK):
+        scores = models.heads.scores(np.ascontiguousarray(vectors[start : start + CHUNK, at]))
+        rows = range(len(vectors[start : start + CHUNK]))
+        found += [models.heads.likeliest_category(scores, row, "unknown") for row in rows]
+    return found
 
 
 def write_garments(
@@ -79,15 +92,20 @@ def write_garments(
     fingerprint: str,
     layout: Layout,
     seed: int = 0,
+    kinds: Sequence[str] | None = None,
 ) -> None:
-    """Fill an empty catalogue with items whose garments have these vectors (n, dim)."""
+    """Fill an empty catalogue with items whose garments have these vectors (n, dim).
+
+    `kinds` are their categories (n,); without, they are drawn.
+    """
     with catalogue.engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA synchronous=OFF")  # of this connection alone
     for at in tqdm(range(0, len(vectors), CHUNK), desc="write rows", unit="chunk"):
         some = vectors[at : at + CHUNK]
         with catalogue.engine.begin() as connection:
-            for table, rows in _rows(catalogue.id, at, some, fingerprint, seed):
+            some_kinds = None if kinds is None else kinds[at : at + CHUNK]
+            for table, rows in _rows(catalogue.id, at, some, fingerprint, seed, some_kinds):
                 connection.execute(insert(table), rows)
     with catalogue.engine.begin() as connection:
         _bind(connection, catalogue.id, fingerprint, layout, len(vectors))
@@ -115,16 +133,25 @@ def _rename(catalogue: Catalogue, fingerprint: str) -> None:
 
 
 def _rows(
-    catalogue_id: int, at: int, vectors: NDArray[np.float32], fingerprint: str, seed: int
+    catalogue_id: int,
+    at: int,
+    vectors: NDArray[np.float32],
+    fingerprint: str,
+    seed: int,
+    kinds: Sequence[str] | None,
 ) -> Iterator[tuple[type[Table], Sequence[Row]]]:
     """Yield the rows of one chunk by table; ids are places, from 1."""
     rng = np.random.default_rng([seed, at])
     first = at // PHOTOS + 1
     items = [_item(catalogue_id, first + i, rng) for i in range(-(-len(vectors) // PHOTOS))]
-    yield ItemRow, items
     garments = range(at + 1, at + 1 + len(vectors))
     owner = {g: (g - 1) // PHOTOS + 1 for g in garments}
-    slots = {g: items[owner[g] - first]["slot"] for g in garments}
+    if kinds is not None:
+        for item, kind in zip(items, kinds[::PHOTOS], strict=True):
+            item |= {"category": kind, "slot": slot_of(kind)}
+            item["title"] = f"{item['colour']} {kind} {item['id']}"
+    seen = kinds or [items[owner[g] - first]["category"] for g in garments]
+    yield ItemRow, items
     size = {"height": 800, "width": 600}
     yield (
         PhotoRow,
@@ -136,8 +163,8 @@ def _rows(
     yield (
         GarmentRow,
         [
-            _garment(catalogue_id, g, slots[g], vector, fingerprint)
-            for g, vector in zip(garments, vectors, strict=True)
+            _garment(catalogue_id, g, kind, vector, fingerprint)
+            for g, kind, vector in zip(garments, seen, vectors, strict=True)
         ],
     )
     yield ItemGarmentRow, [{"item_id": owner[g], "garment_id": g} for g in garments]
@@ -167,19 +194,19 @@ def _item(catalogue_id: int, number: int, rng: np.random.Generator) -> Row:
 
 
 def _garment(
-    catalogue_id: int, number: int, slot: str, vector: NDArray[np.float32], fingerprint: str
+    catalogue_id: int, number: int, kind: str, vector: NDArray[np.float32], fingerprint: str
 ) -> Row:
     return {
         "id": number,
         "catalogue_id": catalogue_id,
         "photo_id": number,
-        "slot": slot,
-        "category": CATEGORIES[slot],
+        "slot": slot_of(kind),
+        "category": kind,
         "confidence": 0.9,
         "is_fallback": False,
         "box": [0.2, 0.1, 0.8, 0.9],
         "palette": [{"name": "black", "hex": "#101010", "share": 1.0}],
-        "attributes": {"category": {CATEGORIES[slot]: 0.9}},
+        "attributes": {"category": {kind: 0.9}},
         "fingerprint": fingerprint,
         "vector": to_bytes(vector),
     }

@@ -4,7 +4,6 @@ Order of writing: commit SQL, then the vectors. What a crash leaves undone betwe
 caught up when the catalogue is next opened.
 """
 
-import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,7 @@ from indexer.rows import (
 )
 from indexer.settings import Settings
 from indexer.shared_vectors import shared_vectors
+from indexer.sharing import SharedLock
 from indexer.staging import Switched, add_staged, drop_staged, find_staged, switch_to_staged
 from indexer.tables import CatalogueRow, GarmentRow
 from indexer.thumbnails import photo_hashes, remove_unstored
@@ -50,9 +50,9 @@ class Catalogue:
         self.engine = engine
         self.id = catalogue_id
         self.settings = settings
-        self._vectors: VectorIndex | None = None
-        self._opened: tuple[str, str | None] = ("", None)  # whose vectors these are, made by whom
-        self._lock = threading.RLock()  # around each change of the vectors
+        # The vectors, whose they are and made by which models: replaced as one.
+        self._held: tuple[VectorIndex, tuple[str, str | None]] | None = None
+        self._lock = SharedLock()  # around each change of the vectors
         self._replica = Replica() if settings.is_of_replica else None
         self._shared = shared_vectors(engine, settings, catalogue_id)
         self._models: str | None = None  # the fingerprint of who reads and writes here, once said
@@ -97,21 +97,21 @@ class Catalogue:
             if models not in (None, seen.fingerprint):
                 raise mismatch(seen.fingerprint, models)
             return self._shared.current(seen, layout_of(seen).dim)
-        with self._lock:
-            held = self._vectors if self._opened == _key(seen) else None
-            is_current = held is not None and held.stamp.revision == seen.revision
-            # Read again: while this thread waited, another may have caught up with more.
-            row = seen if is_current else self.row()
+        held, is_right = self._vectors_of(seen), models in (None, seen.fingerprint)
+        if held is not None and held.stamp.revision == seen.revision and is_right:
+            return held
+        with self._lock, Session(self.engine) as session:
+            row = self.row()  # while this thread waited, another may have caught up with more
             if models not in (None, row.fingerprint):
                 raise mismatch(row.fingerprint, models)
-            held = self._vectors if self._opened == _key(row) else None
-            if held is not None and is_current:
-                return held
-            with Session(self.engine) as session:
-                path = self.vector_file(row.uid)
-                held = bring_up(session, row, held, layout_of(row).dim, path, self._replica)
-                self._vectors, self._opened = held, _key(row)
-                return held
+            path, own = self.vector_file(row.uid), self._vectors_of(row)
+            held = bring_up(session, row, own, layout_of(row).dim, path, self._replica)
+            self._held = held, _key(row)
+            return held
+
+    def _vectors_of(self, row: CatalogueRow) -> VectorIndex | None:
+        held = self._held
+        return held[0] if held is not None and held[1] == _key(row) else None
 
     def _follow(self) -> None:
         """Bring this process's vectors to what it has just committed, whoever made them."""
@@ -125,7 +125,7 @@ class Catalogue:
         elif row.layout is not None:
             path = self.vector_file(row.uid)
             if save(self.engine, row, self._current_vectors(None), path, is_sparing):
-                self._vectors = None
+                self._held = None
 
     def _forget_vectors(self, uid: str) -> None:
         forget_file(self.vector_file(uid))
@@ -224,7 +224,7 @@ class Catalogue:
             if self._shared is not None:
                 return self._shared.rebuild(self.row(), self.layout.dim)
             count = repack(self.engine, self.row(), self.layout, self.vector_file(self.row().uid))
-            self._vectors = None
+            self._held = None
             return count
 
     def catch_up(self) -> tuple[int, int]:
@@ -274,7 +274,7 @@ class Catalogue:
         with Session(self.engine) as session:
             switched = switch_to_staged(session, self.id, staged.id)
             session.commit()
-        self._models = self._vectors = None
+        self._models = self._held = None
         move_choice(self.vector_file(old), self.vector_file(self.row().uid))
         self.save_vectors()
         self._forget_vectors(old)

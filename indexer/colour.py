@@ -101,9 +101,10 @@ def palette(
     """
     namer = namer or bundled_namer()
     found: dict[str, PaletteColour] = {}
-    for group in colour_groups(lab):
-        lit = group.centres if light is None else relight(group.centres, light)
-        name = namer.name_of_one(lit, group.shares)
+    groups = colour_groups(lab)
+    lit = [each.centres if light is None else relight(each.centres, light) for each in groups]
+    shades = [(seen, group.shares) for seen, group in zip(lit, groups, strict=True)]
+    for group, name in zip(groups, namer.names_of_shades(shades), strict=True):
         first = found.get(name)  # of one name the largest gives the colour
         shown = first.hex if first else lab_to_hex(group.centres[0])
         found[name] = PaletteColour(shown, name, group.share + (first.share if first else 0.0))

@@ -5,6 +5,7 @@ belongs to it, so that a name and its basic one never disagree.
 """
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -95,10 +96,20 @@ class ColourNamer:
         distances = np.linalg.norm(self._named[near] - _positions(lab[None], 1.0), axis=1)
         return str(self._names[near][distances.argmin()])
 
-    def name_of_one(self, lab: NDArray[np.floating], shares: NDArray[np.floating]) -> str:
-        """Return the name of one colour seen in several shades (m, 3) with their shares (m,)."""
-        basic = BASIC_NAMES[int((shares @ self.basic_shares(lab)).argmax())]
-        return self.finer_name(np.average(lab, axis=0, weights=shares), basic)
+    def names_of_shades(
+        self, shades: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]]
+    ) -> list[str]:
+        """Return the name of each colour seen in several shades (m, 3) with their shares (m,)."""
+        if not shades:
+            return []
+        # Of all at once: most of what a few cost is the call.
+        voted = self.basic_shares(np.concatenate([lab for lab, _ in shades]))
+        ends = np.cumsum([len(lab) for lab, _ in shades])
+        names = []
+        for end, (lab, shares) in zip(ends, shades, strict=True):
+            basic = BASIC_NAMES[int((shares @ voted[end - len(lab) : end]).argmax())]
+            names.append(self.finer_name(np.average(lab, axis=0, weights=shares), basic))
+        return names
 
     def names(self, lab: NDArray[np.floating]) -> list[str]:
         """Return the name of each colour (m, 3)."""

@@ -62,7 +62,8 @@ def _connect(url: str, create: bool) -> Engine:
                 raise CatalogueEmpty(f"no catalogue at {path.parent}; make one with `lapel index`")
             with explained(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(_read_only(address, path) if path else address)
+        # The connection used last is taken again: what it keeps of the file is what is wanted next.
+        engine = create_engine(_read_only(address, path) if path else address, **_pool(path))
         if path:
             event.listen(engine, "connect", _prepare_sqlite)
         if address.get_backend_name() == "postgresql":
@@ -74,6 +75,10 @@ def _connect(url: str, create: bool) -> Engine:
             f"the database {_without_password(url)} cannot be opened: {error}"
         ) from error
     return engine
+
+
+def _pool(path: Path | None) -> dict[str, Any]:
+    return {} if path is None else {"pool_use_lifo": True}
 
 
 def _read_only(address: URL, path: Path) -> URL:

@@ -139,10 +139,11 @@ class Segmenter:
                 continue
             side = self.settings.image_size
             mask = _mask_in_box(rows[i, 6:], prototypes, to_square, xyxy, side)
-            one = _Found(xyxy, mask, int(rows[i, 5]), float(scores[i]))
+            area = int(np.count_nonzero(mask))
+            one = _Found(xyxy, mask, area, int(rows[i, 5]), float(scores[i]))
             if any(_is_second_reading(one, other) for other in believed):
                 doubted.append(replace(one, confidence=one.confidence * self.confidence))
-            elif mask.any():
+            elif area:
                 believed.append(one)
         kept = [one for one in believed + doubted if one.confidence >= self.settings.faint]
         kept.sort(key=lambda one: -one.confidence)
@@ -172,6 +173,7 @@ class _Found:
 
     xyxy: tuple[int, int, int, int]
     mask: NDArray[np.bool_]
+    area: int  # of the mask, in pixels
     class_id: int
     confidence: float
 
@@ -274,7 +276,7 @@ def _mask_in_box(
 def _is_second_reading(one: _Found, other: _Found) -> bool:
     """Tell whether a find is a part of another, or a coat read as a top, too."""
     shared = _shared_pixels(one.xyxy, one.mask, other.xyxy, other.mask)
-    smaller, larger = sorted((int(one.mask.sum()), int(other.mask.sum())))
+    smaller, larger = sorted((one.area, other.area))
     # Of another class only the very same area counts: a top lies wholly in its dress's box.
     return shared > SAME_GARMENT * (smaller if one.class_id == other.class_id else larger)
 
@@ -290,4 +292,4 @@ def _shared_pixels(
         return 0
     in_a = a_mask[y1 - a[1] : y2 - a[1], x1 - a[0] : x2 - a[0]]
     in_b = b_mask[y1 - b[1] : y2 - b[1], x1 - b[0] : x2 - b[0]]
-    return int((in_a & in_b).sum())
+    return int(np.count_nonzero(in_a & in_b))

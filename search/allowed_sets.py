@@ -6,8 +6,9 @@ catalogue's revision (`indexer/changes.py`). A set may hold garments that are go
 never lack one that matches: who searches checks what it finds.
 """
 
+import logging
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Engine, Select, bindparam, select
 
 from indexer.allowed import Allowed, Ids
 from indexer.catalogue import Catalogue
@@ -27,8 +28,13 @@ from search.filters import Condition, Filters
 MOST_BYTES = 256_000_000
 # Garments of changed items that a set is followed through; of more it is read anew.
 MOST_CHANGED = 20_000
+# How often it costs a search more to do without a filter's set, before the set is read beside the
+# searches: of a million garments a few tenths of a second, for 10 to 20 ms that each one gains.
+WISHES = 3
+MOST_WISHES = 1_000  # filters of which it is counted
 MOST_STATEMENTS = 64  # kept ready: of filters that shoppers ask again, on the next page at least
 LEFT_OUT = ("item_id", "group_id")  # `!=` on these takes out few: what is found is checked anyway
+log = logging.getLogger("lapel")
 Slots = tuple[str, ...] | None
 _VERSION = select(CatalogueRow.uid, CatalogueRow.revision, CatalogueRow.log_from).where(
     CatalogueRow.id == bindparam("catalogue")
@@ -74,6 +80,8 @@ class AllowedSets:
         self._of_slots: dict[Slots, _Kept] = {}
         self._filtered: OrderedDict[tuple[Slots, Filters], _Kept] = OrderedDict()
         self._fields: tuple[Version | None, set[str]] = (None, set())
+        self._wishes: Counter[tuple[Slots, Filters]] = Counter()
+        self._reading: set[tuple[Slots, Filters]] = set()
         self._lock = threading.Lock()  # around what is kept, never around a filter's SQL
 
     @classmethod
@@ -133,6 +141,32 @@ class AllowedSets:
             while sum(map(_size, self._filtered.values())) > MOST_BYTES and len(self._filtered) > 1:
                 self._filtered.popitem(last=False)
         return followed.allowed
+
+    def wish(self, engine: Engine, slots: Slots, filters: Filters) -> None:
+        """Note that a search would have gained by a set that is not kept.
+
+        Wished for often enough it is read by a thread of its own: no search waits for it.
+        """
+        key = slots, filters
+        with self._lock:
+            if len(self._wishes) >= MOST_WISHES:
+                self._wishes.clear()
+            self._wishes[key] += 1
+            if self._wishes[key] < WISHES or key in self._reading:
+                return
+            del self._wishes[key]
+            self._reading.add(key)
+        threading.Thread(target=self._read, args=(engine, key), name="sets", daemon=True).start()
+
+    def _read(self, engine: Engine, key: tuple[Slots, Filters]) -> None:
+        try:
+            with engine.connect() as sql:
+                self.among_matching(sql, self.version(sql), *key, read=True)
+        except Exception as error:  # searches do without it, as they did
+            log.debug("a filter's set could not be read: %s", error)
+        finally:
+            with self._lock:
+                self._reading.discard(key)
 
     def _follow_slots(self, sql: Connection, version: Version) -> _Slotted:
         """Return all garments as of this version; read the whole only where the log is short."""

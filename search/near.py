@@ -1,11 +1,12 @@
 """A weighted query, slots and filters in, the nearest garments that may be found out, best first.
 
 A loose filter is checked on the nearest garments of the slots: where enough of them match, these
-are the nearest that match, and no set of all that match need be read. For a narrow one there is
-such a set, kept for the next query (`allowed_sets.py`).
+are the nearest that match, and no set of all that match need be read. For a narrow one, and for one
+that is asked again and again, there is such a set, kept for the next query (`allowed_sets.py`).
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,8 @@ def nearest(
         within = allowed
         allowed = sets.among_matching(sql, version, asked, kept, read=False)
         if allowed is None:
-            if (yield from _looked_at(sql, vectors, weighted, within, kept, wanted)):
+            wish = partial(sets.wish, catalogue.engine, asked, kept)
+            if (yield from _looked_at(sql, vectors, weighted, within, kept, wanted, wish)):
                 return
             allowed = sets.among_matching(sql, version, asked, kept, read=True)
     reachable = len(vectors) if allowed is None else len(allowed)
@@ -67,15 +69,19 @@ def _looked_at(
     within: Allowed | None,
     filters: Filters,
     wanted: int,
+    wish: Callable[[], None],
 ) -> Generator[list[int], None, bool]:
     """Yield those of the nearest garments whose items match; returns whether these are all.
 
-    Of a loose filter the first few are enough: the thousandth costs several times as much.
+    Of a loose filter the first few are enough: the thousandth costs several times as much, and a
+    set of all that match is wished for.
     """
     most = len(vectors) if within is None else len(within)
     first = FURTHER * wanted
     passing: list[int] = []
     for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
+        if looked > first:
+            wish()
         ids = vectors.search(weighted, looked, within)[0].tolist()
         matching = matching_among(sql, ids, filters)
         passing = [each for each in ids if each in matching]

@@ -33,6 +33,7 @@ from search.near import nearest
 from search.ranking import Hit, hit_of, lift_of, rank, score_parts
 from search.reranking import check_share, pool_for, rearranged
 from search.text import TextQuery, hear_text, refuse_silent
+from search.together import together
 from search.words import NOTHING_KNOWN, KnownWords, find_words
 
 MAX_K = 1_000
@@ -142,8 +143,12 @@ class Searcher:
         chosen = [found.garments[i] for i in chosen_ids(found.described, options.garment)]
         judge = read_calibration(self.catalogue)
         garments = tuple(
-            replace(each, hits=tuple(search_judged(self, judge, each.garment, options)))
-            for each in chosen
+            together(
+                lambda each: replace(
+                    each, hits=tuple(search_judged(self, judge, each.garment, options))
+                ),
+                chosen,
+            )
         )
         poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
         searched = to_ms(time.perf_counter() - start)

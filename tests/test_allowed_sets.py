@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import event, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from benchmarks.big_catalogue import write_garments
@@ -194,3 +195,50 @@ def test_an_unknown_field_is_refused_again_and_again(big: Catalogue) -> None:
         assert searcher.search_vector(
             vector, None, Options(filters=Filters.parse(["season=winter"]), k=3)
         )
+
+
+def test_a_set_wished_for_often_is_read_beside_the_searches(big: Catalogue) -> None:
+    searcher, sets = Searcher(big, dots(1)), AllowedSets.of(big)
+    loose, narrower = Filters.parse(["price<=50"]), Filters.parse(["price<=5"])
+    vector = big.layout.unit_parts(np.ones(big.layout.dim, np.float32))
+
+    def ask(filters: Filters) -> list[str]:
+        hits = searcher.search_vector(vector, None, Options(filters=filters))
+        return [hit.item.item_id for hit in hits]
+
+    def kept(filters: Filters) -> bool:
+        for thread in threading.enumerate():
+            if thread.name == "sets":
+                thread.join()
+        with big.engine.connect() as sql:
+            version = sets.version(sql)
+            return sets.among_matching(sql, version, None, filters, read=False) is not None
+
+    expected = ask(narrower)
+    for _ in range(allowed_sets.WISHES - 1):
+        assert not kept(narrower)
+        assert ask(narrower) == expected
+    assert kept(narrower)
+    assert ask(narrower) == expected
+    # Of one that lets half pass, the first look finds enough: nothing is gained by a set.
+    for _ in range(2 * allowed_sets.WISHES):
+        ask(loose)
+    assert not kept(loose)
+
+
+def test_a_set_that_cannot_be_read_is_done_without(
+    big: Catalogue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sets, filters = AllowedSets.of(big), Filters.parse(["price<=5"])
+
+    def fail(*given: object, **more: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("the database is locked"))
+
+    monkeypatch.setattr(AllowedSets, "version", fail)
+    caplog.set_level("DEBUG", "lapel")
+    for _ in range(2 * allowed_sets.WISHES):  # read anew when it is wished for again
+        sets.wish(big.engine, None, filters)
+        for thread in threading.enumerate():
+            if thread.name == "sets":
+                thread.join()
+    assert [m for m in caplog.messages if "could not be read" in m and "locked" in m][1:]

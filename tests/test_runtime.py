@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from indexer import calibration, networks, runtime
+from indexer import calibration, runtime
 from indexer.calibration import ENOUGH, catalogue_pictures
 from indexer.devices import usual_threads
 from indexer.embedding import BOUNDS, ClipEncoder
@@ -224,7 +224,7 @@ def test_a_cache_that_may_only_be_read_is_used_all_the_same(
 
 def test_how_many_times_as_fast_is_of_the_best_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(networks.time, "perf_counter", lambda: now)
+    monkeypatch.setattr("indexer.networks.time.perf_counter", lambda: now)
     batch = batch_of(1)
 
     class Slow:

@@ -78,7 +78,7 @@ def _plain_garment(
     middle = max(float(np.median(linear)), 1e-4)
     shades = np.quantile(linear, np.linspace(RIM, 1 - RIM, SHADES)) / middle
     spread = float(np.median(np.abs(lab[:, 1:] - np.median(lab[:, 1:], axis=0)))) * 1.48
-    name = namer.name_of_one(relight(group.centres, light), group.shares)
+    (name,) = namer.names_of_shades([(relight(group.centres, light), group.shares)])
     return PlainGarment(name, colour_histogram(lab), shades, spread)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from api.answers import garment_json, mask_json
 from api.overlay import outlines
-from api.photos import RememberedPhoto
+from api.photos import KeptMask, RememberedPhoto
 from api.schemas import PhotoSource
 from api.state import State
 from indexer.describe import DescribedGarment
@@ -52,10 +52,13 @@ class TakenIn:
         """Return all of a detection's answer but the garments."""
         return self.head() | facts_json(new_id(), self.took_ms, fingerprint, self.photo.warnings)
 
-    def garment(self, id_: int) -> dict[str, Any]:
+    def garment(self, id_: int, with_mask: bool = False) -> dict[str, Any]:
         """Return one garment as answers show it."""
-        shown = garment_json(id_, self.photo.garments[id_])
-        return shown | {"outlines": self.photo.outlines[id_]}
+        garment = self.photo.garments[id_]
+        shown = garment_json(id_, garment) | {"outlines": self.photo.outlines[id_]}
+        if with_mask:
+            shown["mask"] = mask_json(replace(garment, mask=self.photo.masks[id_].mask()))
+        return shown
 
 
 def take_in(state: State, source: PhotoSource, upload: Upload | None) -> TakenIn | None:
@@ -136,7 +139,7 @@ def _describe(state: State, sent: Upload, photo_id: str | None = None) -> TakenI
         photo.photo_hw,
         tuple(_without_mask(garment) for garment in described.garments),
         tuple(outlines(garment) for garment in described.garments),
-        tuple(mask_json(garment) for garment in described.garments),
+        tuple(KeptMask.of(garment.mask) for garment in described.garments),
         warnings,
         fingerprint,
     )

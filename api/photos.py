@@ -6,10 +6,14 @@ Kept in memory for some minutes, never on disk; what is oldest goes first when t
 import secrets
 import threading
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from api.problems import PhotoForgotten
 from indexer.describe import DescribedGarment
@@ -19,11 +23,31 @@ POINT_BYTES = 128  # of an outline: a list of two numbers
 GARMENT_BYTES = 4_000  # its palette and attributes
 
 
+@dataclass(frozen=True, slots=True)
+class KeptMask:
+    """A mask in little memory; most are never asked for again."""
+
+    bits: bytes
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> "KeptMask":
+        """Keep a mask (h, w)."""
+        height, width = mask.shape
+        return cls(zlib.compress(np.packbits(mask).tobytes(), 1), (height, width))
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return the mask (h, w)."""
+        bits = np.frombuffer(zlib.decompress(self.bits), np.uint8)
+        count = self.shape[0] * self.shape[1]
+        return np.unpackbits(bits, count=count).astype(np.bool_).reshape(self.shape)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RememberedPhoto:
-    """A photo as it was sent (`content`), with what was found in it; masks only as outlines.
+    """A photo as it was sent (`content`), with what was found in it; its garments have no masks.
 
-    `masks` and `outlines` are as in answers, one of each a garment; `fingerprint` is of the models.
+    `masks` and `outlines`, as in answers, are one of each a garment; `fingerprint` is the models'.
     """
 
     name: str
@@ -31,7 +55,7 @@ class RememberedPhoto:
     image_hw: tuple[int, int]
     garments: tuple[DescribedGarment, ...]
     outlines: tuple[Any, ...]
-    masks: tuple[dict[str, Any], ...]
+    masks: tuple["KeptMask", ...]
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
 
@@ -40,7 +64,7 @@ class RememberedPhoto:
         """About how much memory it takes."""
         points = sum(len(line) for lines in self.outlines for line in lines)
         found = sum(garment.vector.nbytes + GARMENT_BYTES for garment in self.garments)
-        masks = sum(len(mask["counts"]) for mask in self.masks)
+        masks = sum(len(mask.bits) for mask in self.masks)
         return len(self.content) + points * POINT_BYTES + found + masks
 
 

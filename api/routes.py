@@ -126,9 +126,7 @@ def _detect(state: State, query: DetectRequest, upload: Upload | None) -> dict[s
         raise QueryError("no photo; send one, or photo_base64, photo_url or photo_id")
     garments = []
     for i, described in enumerate(taken.photo.garments):
-        garment = taken.garment(i)
-        if query.masks:
-            garment["mask"] = taken.photo.masks[i]
+        garment = taken.garment(i, query.masks)
         if query.embeddings:
             garment["embedding"] = [round(float(v), 6) for v in described.vector]
         garments.append(garment)

@@ -20,6 +20,7 @@ from indexer.describe import DescribedGarment
 from indexer.errors import QueryError
 from indexer.features import normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
+from indexer.together import together
 from search.calibration import Calibration, no_good_match, read_calibration, search_judged
 from search.facts import UNHEARD, facts_json, new_id, not_in_photo, to_ms
 from search.filter_json import not_these, read_filter
@@ -29,7 +30,6 @@ from search.query import Options, Searcher, chosen_ids
 from search.ranking import Hit
 from search.stored import StoredGarment, find_stored
 from search.text import TextQuery, hear_text, refuse_silent
-from search.together import together
 from search.words import NOTHING_KNOWN
 
 

@@ -25,6 +25,7 @@ POWER = 0.3
 MAX_PIXELS = 40_000  # more pixels of one garment change no histogram visibly
 PALETTE_PIXELS = 2_000
 PALETTE_COLOURS = 5
+FEW = 64  # pixels that are looked at first, whether there are so many colours
 # Of the clustering: a hundred rounds, or a move that nobody sees.
 STOP = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 0.01)
 MIN_SHARE = 0.04  # of the garment's pixels; less is noise, a button, a logo
@@ -140,7 +141,9 @@ def _cluster(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return cluster centres (c, 3) of CIELAB values and their shares (c,), largest first."""
     scale = np.array([LIGHTNESS, 1, 1], np.float32)
-    clusters = min(PALETTE_COLOURS, _count_distinct(sample))
+    clusters = min(PALETTE_COLOURS, _count_distinct(sample[:FEW]))
+    if clusters < PALETTE_COLOURS:
+        clusters = min(PALETTE_COLOURS, _count_distinct(sample))
     # OpenCV's, not scikit-learn's, whose import alone takes longer than a search; of three times
     # the speed, and its clusters are no wider. The seed is this thread's own.
     cv2.setRNGSeed(0)

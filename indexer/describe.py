@@ -3,8 +3,9 @@
 detect -> choose -> cut out -> embed -> attributes -> colours -> fuse
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from indexer.models import Models
 from indexer.photo import Photo
 from indexer.places import Place, Wanted, garment_at
 from indexer.stopwatch import Stopwatch
+from indexer.together import Made, Other, both
 
 # Where to look next when the detector names a feed's garment otherwise: a zipped jacket is often
 # seen as a top, a long shirt as a dress. A bottom is never mistaken for anything but a dress.
@@ -118,19 +120,15 @@ class Describer:
         if not pairs:
             return []
         models = self.models
-        with self.watch.timed("embed"):
-            crops = [
-                cut_out(photo.pixels, g.xyxy[i], g.masks[i], models.encoder.fill)
-                for photo, g, i in pairs
-            ]
-            embeddings = check_finite(models.encoder.embed(crops))  # (n, d)
+        embed, colour = partial(self._embed, pairs), partial(self._read_colours, pairs)
+        # Who is alone has all cores, and a network leaves some of them idle.
+        at_once = both if self.at_once == 1 else _in_turn
+        embeddings, (colours, palettes) = at_once(embed, colour)
         with self.watch.timed("attributes"):
             scores = models.heads.scores(embeddings)
             attributes = models.heads.unit_part(
                 scores, [g.slot[i] for _, g, i in pairs]
             )  # (n, labels)
-        with self.watch.timed("colour"):
-            colours, palettes = _colours(pairs)
         vectors = self.layout.fuse(
             {"visual": embeddings, "colour": colours, "attributes": attributes}
         )
@@ -150,6 +148,28 @@ class Describer:
             )
             for row, (photo, g, i) in enumerate(pairs)
         ]
+
+    def _embed(self, pairs: Sequence[tuple[Photo, Garments, int]]) -> NDArray[np.float32]:
+        """Return the garments' unit embeddings (n, d)."""
+        encoder = self.models.encoder
+        with self.watch.timed("embed"):
+            crops = [
+                cut_out(photo.pixels, g.xyxy[i], g.masks[i], encoder.fill) for photo, g, i in pairs
+            ]
+            return check_finite(encoder.embed(crops))
+
+    def _read_colours(
+        self, pairs: Sequence[tuple[Photo, Garments, int]]
+    ) -> tuple[NDArray[np.float32], list[tuple[PaletteColour, ...]]]:
+        """Return the garments' histograms (n, d) and palettes, named in their photos' light."""
+        with self.watch.timed("colour"):
+            labs = [_garment_lab(photo, g, i) for photo, g, i in pairs]
+            lights = {id(photo): estimate_light(photo.pixels) for photo, _, _ in pairs}
+            palettes = [
+                palette(lab, lights[id(photo)])
+                for lab, (photo, _, _) in zip(labs, pairs, strict=True)
+            ]
+            return np.stack([colour_histogram(lab) for lab in labs]), palettes
 
     def _category(
         self, g: Garments, i: int, scores: Mapping[str, NDArray[np.float32]], row: int
@@ -191,16 +211,8 @@ def _fallback(photo: Photo, slot: Slot) -> Garments:
     return Garments.whole_photo(photo.image_hw, slot, foreground_mask(photo.pixels))
 
 
-def _colours(
-    pairs: Sequence[tuple[Photo, Garments, int]],
-) -> tuple[NDArray[np.float32], list[tuple[PaletteColour, ...]]]:
-    """Return the garments' histograms (n, d) and palettes, named in their photos' light."""
-    labs = [_garment_lab(photo, g, i) for photo, g, i in pairs]
-    lights = {id(photo): estimate_light(photo.pixels) for photo, _, _ in pairs}
-    palettes = [
-        palette(lab, lights[id(photo)]) for lab, (photo, _, _) in zip(labs, pairs, strict=True)
-    ]
-    return np.stack([colour_histogram(lab) for lab in labs]), palettes
+def _in_turn(first: Callable[[], Made], second: Callable[[], Other]) -> tuple[Made, Other]:
+    return first(), second()
 
 
 def _garment_lab(photo: Photo, garments: Garments, i: int) -> NDArray[np.float32]:

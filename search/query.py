@@ -17,6 +17,7 @@ from indexer.errors import QueryError
 from indexer.features import Layout, check_weight, normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.photo import Photo
+from indexer.together import together
 from indexer.vectors import from_bytes
 from search.calibration import no_good_match, read_calibration, search_judged
 from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
@@ -33,7 +34,6 @@ from search.near import nearest
 from search.ranking import Hit, hit_of, lift_of, rank, score_parts
 from search.reranking import check_share, pool_for, rearranged
 from search.text import TextQuery, hear_text, refuse_silent
-from search.together import together
 from search.words import NOTHING_KNOWN, KnownWords, find_words
 
 MAX_K = 1_000

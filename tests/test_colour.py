@@ -199,7 +199,7 @@ def test_neighbours_are_those_of_scikit_learn() -> None:
     namer = bundled_namer()
     at = np.random.default_rng(0).uniform((0, -60, -60), (100, 60, 60), (300, 3))
     places = colour_namer._positions(at, colour_namer.LIGHTNESS)
-    distances, found = KDTree(namer._labelled).query(places, colour_namer.NEIGHBOURS)
+    distances, found = KDTree(namer._columns.T).query(places, colour_namer.NEIGHBOURS)
     votes = (namer._votes[found] / (distances + colour_namer.SOFTEN)[:, :, None]).sum(axis=1)
     np.testing.assert_allclose(
         namer.basic_shares(at), votes / votes.sum(axis=1, keepdims=True), atol=1e-9

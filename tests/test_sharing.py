@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from indexer import together as together_module
 from indexer.sharing import SharedLock
-from search import together as together_module
-from search.together import together
+from indexer.together import together
 
 LONG_S = 30  # a test that hangs fails instead
 

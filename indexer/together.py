@@ -1,6 +1,7 @@
 """Several pieces of work in, their results in the same order out, done at the same time.
 
-A photo's garments are searched so: FAISS and SQLite leave Python to others while they work.
+A photo's garments are searched so, and their colours read while they are embedded: networks,
+OpenCV, FAISS and SQLite leave Python to others while they work.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from indexer.devices import usual_threads
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
+Other = TypeVar("Other")
 
 
 def together(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
@@ -40,6 +42,19 @@ def together(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made
             if not each.cancelled():
                 each.result()
     return [made[i] for i in range(len(given))]
+
+
+def both(first: Callable[[], Made], second: Callable[[], Other]) -> tuple[Made, Other]:
+    """Return what two pieces of work make; the first is done by this thread."""
+    if usual_threads() < 2:
+        return first(), second()
+    later = _pool().submit(second)
+    try:
+        made = first()
+    except BaseException:
+        later.cancel()
+        raise
+    return made, second() if later.cancel() else later.result()
 
 
 @cache

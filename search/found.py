@@ -1,8 +1,8 @@
 """Ids of the nearest garments and filters in, the rows that hits are made of out.
 
 Two short queries a search: of the candidates what their order depends on, their vectors among it;
-of the few that are shown all that a shop says of them. Rows are read as they are, not as objects
-that watch their own changes: these took longer than the vector search.
+of the few that are shown all that a shop says of them, and their photos. Rows are read as they are,
+not as objects that watch their own changes: these took longer than the vector search.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,18 +16,17 @@ from indexer.batches import SQL_VALUES, batches
 from indexer.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
 from search.allowed_sets import MOST_STATEMENTS, kept_part
 from search.filters import Condition, Filters
-from search.ranking import Candidate, HitItem
+from search.ranking import Candidate, HitItem, Shown
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_OWNED = join(ItemRow, ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id).join(
+    GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id
+)
 # Items with their garments and the photos that show them.
-SHOWN = (
-    join(ItemRow, ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id)
-    .join(GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id)
-    .join(
-        ItemPhotoRow,
-        (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
-    )
+SHOWN = _OWNED.join(
+    ItemPhotoRow,
+    (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
 )
 _CANDIDATES = (
     select(
@@ -37,18 +36,23 @@ _CANDIDATES = (
         ItemRow.duplicate_of,
         ItemRow.availability,
         GarmentRow.id,
-        ItemPhotoRow.address,
-        ItemPhotoRow.position,
-        PhotoRow.sha256,
         GarmentRow.vector,
+    )
+    .select_from(_OWNED)
+    .where(GarmentRow.id.in_(_IDS))
+)
+_SHOWN = (
+    select(
+        ItemRow.id,
+        GarmentRow.id,
+        ItemPhotoRow.address,
+        PhotoRow.sha256,
+        *(getattr(ItemRow, each.name) for each in fields(HitItem)),
     )
     .select_from(SHOWN)
     .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
-    .where(GarmentRow.id.in_(_IDS))
+    .where(GarmentRow.id.in_(_IDS), ItemRow.id.in_(bindparam("rows", expanding=True)))
 )
-_ITEMS = select(
-    ItemRow.id, *(getattr(ItemRow, each.name) for each in fields(HitItem))
-).where(ItemRow.id.in_(_IDS))  # fmt: skip
 
 
 def find_candidates(
@@ -67,13 +71,14 @@ def find_candidates(
     return candidates, vectors
 
 
-def find_items(connection: Connection, row_ids: Sequence[int]) -> dict[int, HitItem]:
-    """Return items by their rows' ids; those that are gone are left out."""
-    return {
-        row_id: HitItem(*said)
-        for some in batches(row_ids, SQL_VALUES)
-        for row_id, *said in connection.execute(_ITEMS, {"ids": some}).all()
-    }
+def find_shown(connection: Connection, chosen: Sequence[Candidate]) -> dict[tuple[int, int], Shown]:
+    """Return what is shown of candidates, by item's row and garment; what is gone is left out."""
+    found: dict[tuple[int, int], Shown] = {}
+    for some in batches(chosen, SQL_VALUES // 2):
+        given = {"ids": [each.garment_id for each in some], "rows": [each.row_id for each in some]}
+        for row_id, garment_id, address, sha256, *said in connection.execute(_SHOWN, given).all():
+            found[row_id, garment_id] = Shown(HitItem(*said), address, sha256)
+    return found
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)

@@ -22,7 +22,7 @@ from indexer.vectors import from_bytes
 from search.calibration import no_good_match, read_calibration, search_judged
 from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
-from search.found import find_candidates, find_items
+from search.found import find_candidates, find_shown
 from search.lifting import (
     NEAREST_LIFTED,
     WORDS_WEIGHT,
@@ -237,17 +237,17 @@ class Searcher:
         score_of = {garment_id: float(scores[i]) for garment_id, i in at.items()}
         lifts = find_lifts(sql, options.known, options.words, candidates)
         ranked = rank(candidates, score_of, options.k, options.group, lifts)
-        items = find_items(sql, [each.row_id for each in ranked])
+        shown = find_shown(sql, ranked)
         return [
             hit_of(
                 each,
-                items[each.row_id],
+                shown[each.row_id, each.garment_id],
                 score_of[each.garment_id],
                 {part: float(s[at[each.garment_id]]) for part, s in parts.items()},
                 lift_of(each, lifts),
             )
             for each in ranked
-            if each.row_id in items  # an item can be deleted between two reads
+            if (each.row_id, each.garment_id) in shown  # an item can be deleted between two reads
         ]
 
 

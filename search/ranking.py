@@ -76,8 +76,14 @@ class Candidate:
     duplicate_of: str | None
     availability: str | None
     garment_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a garment's item is shown: what a shop says, the photo's address and content hash."""
+
+    item: HitItem
     matched_photo: str
-    position: int
     photo_sha256: str
 
 
@@ -127,19 +133,19 @@ def lift_of(candidate: Candidate, lifts: Lifts) -> Lift:
 
 def hit_of(
     candidate: Candidate,
-    item: HitItem,
+    shown: Shown,
     score: float,
     parts: Mapping[str, float],
     lift: Lift = NOT_LIFTED,
 ) -> Hit:
     """Return the hit that a candidate became."""
     return Hit(
-        item,
+        shown.item,
         candidate.garment_id,
         _to_unit(score),
         {part: _to_unit(similarity) for part, similarity in parts.items()},
-        candidate.matched_photo,
-        candidate.photo_sha256,
+        shown.matched_photo,
+        shown.photo_sha256,
         matched_words=lift.words,
         lift=lift.height,
     )
@@ -150,7 +156,7 @@ def _tie(candidate: Candidate) -> tuple[bool, bool, str, int]:
         candidate.availability == "out_of_stock",
         candidate.item_id == candidate.group_id,
         candidate.item_id,
-        candidate.position,
+        candidate.garment_id,
     )
 
 

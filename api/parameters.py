@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from indexer.errors import QueryError
 
 
-def refuse_unknown(request: Request) -> None:
+async def refuse_unknown(request: Request) -> None:  # not async, it were called on another thread
     """Raise QueryError for a parameter that the request's route does not know."""
     route = request.scope.get("route")
     if isinstance(route, APIRoute) and request.query_params:

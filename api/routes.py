@@ -36,7 +36,7 @@ class Knobs:
     dislike: list[str]
 
 
-def _knobs(
+async def _knobs(  # not async, it were called on another thread
     diversity: Annotated[float, Query(ge=0, le=1, description="1: all unlike each other.")] = 0.0,
     popularity: Annotated[float, Query(ge=0, le=1, description="How much events count.")] = 0.0,
     like: Some = [],  # noqa: B006 - FastAPI copies it

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    QueuePool,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -78,7 +88,7 @@ def _connect(url: str, create: bool) -> Engine:
 
 
 def _pool(path: Path | None) -> dict[str, Any]:
-    return {} if path is None else {"pool_use_lifo": True}
+    return {} if path is None else {"poolclass": QueuePool, "pool_use_lifo": True}
 
 
 def _read_only(address: URL, path: Path) -> URL:

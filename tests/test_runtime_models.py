@@ -16,7 +16,6 @@ from timm.models.vision_transformer import VisionTransformer
 from indexer.embedding import BOUNDS, ClipEncoder
 from indexer.errors import ModelError
 from indexer.exporting import ExportCache
-from indexer.networks import has_bf16
 from indexer.probes import least_cosine
 from indexer.runtime import Runtime
 from tests.test_describe import drawn as drawn_photos
@@ -57,7 +56,7 @@ def test_vit_b_32_and_siglip_are_compiled(
         f"local-dir:{folder}", Runtime("cpu", "auto", ExportCache(tmp_path / "cache"))
     )
     assert compiled.place.engine == "openvino"
-    assert compiled.place.precision == ("bf16" if has_bf16() else "fp32")
+    assert compiled.place.precision in ("bf16", "fp32")  # whichever is faster here
     assert least_cosine(exact.embed(crops), compiled.embed(crops)) >= BOUNDS["bf16"]
     texts = ["blue jeans", "a red dress"]
     assert least_cosine(exact.embed_text(texts), compiled.embed_text(texts)) >= BOUNDS["bf16"]

@@ -120,10 +120,9 @@ class ServedCatalogue(Catalogue):
             self._facets = dict([*kept.items(), (asked, found)][-MOST_FACETS:])
         return found
 
-    @property
-    def vectors(self) -> VectorIndex:
+    def vectors_for(self, row: CatalogueRow) -> VectorIndex:
         """The vector index, caught up with SQL, which threads may share."""
-        vectors = super().vectors
+        vectors = super().vectors_for(row)
         # Milvus answers many at once by itself.
         return vectors if isinstance(vectors, MilvusIndex) else LockedIndex(vectors, self._lock)
 

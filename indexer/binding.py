@@ -1,6 +1,6 @@
 """A catalogue's row and models in, whether they fit out."""
 
-from sqlalchemy import Engine, bindparam, select
+from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.orm import Session
 
 from indexer.errors import CatalogueEmpty, CatalogueError, FingerprintMismatch
@@ -12,9 +12,14 @@ _ROW = select(CatalogueRow.__table__).where(CatalogueRow.id == bindparam("catalo
 
 
 def read_row(engine: Engine, catalogue_id: int) -> CatalogueRow:
-    """Return a catalogue's own row as it is now, of no session: each search reads it."""
+    """Return a catalogue's own row as it is now, of no session."""
     with engine.connect() as sql:
-        return CatalogueRow(**sql.execute(_ROW, {"catalogue": catalogue_id}).one()._mapping)
+        return row_seen(sql, catalogue_id)
+
+
+def row_seen(sql: Connection, catalogue_id: int) -> CatalogueRow:
+    """Return the same, as a connection sees it: each search reads it."""
+    return CatalogueRow(**sql.execute(_ROW, {"catalogue": catalogue_id}).one()._mapping)
 
 
 def layout_of(row: CatalogueRow) -> Layout:

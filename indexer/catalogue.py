@@ -89,10 +89,13 @@ class Catalogue:
         Costs one short query when nothing has changed. Raises FingerprintMismatch when the
         catalogue was re-embedded since its models were checked.
         """
-        return self._current_vectors(self._models)
+        return self.vectors_for(self.row())
 
-    def _current_vectors(self, models: str | None) -> VectorIndex:
-        seen = self.row()
+    def vectors_for(self, row: CatalogueRow) -> VectorIndex:
+        """The same for who has just read the catalogue's row; never older than that."""
+        return self._current_vectors(row, self._models)
+
+    def _current_vectors(self, seen: CatalogueRow, models: str | None) -> VectorIndex:
         if self._shared is not None:
             if models not in (None, seen.fingerprint):
                 raise mismatch(seen.fingerprint, models)
@@ -113,10 +116,6 @@ class Catalogue:
         held = self._held
         return held[0] if held is not None and held[1] == _key(row) else None
 
-    def _follow(self) -> None:
-        """Bring this process's vectors to what it has just committed, whoever made them."""
-        self.save_vectors(is_sparing=True)  # which brings them up first
-
     def save_vectors(self, is_sparing: bool = False) -> None:
         """Save them if enough has changed (or searches gain), for who holds the writer's lock."""
         row = self.row()
@@ -124,7 +123,7 @@ class Catalogue:
             self._shared.follow(row, layout_of(row).dim)
         elif row.layout is not None:
             path = self.vector_file(row.uid)
-            if save(self.engine, row, self._current_vectors(None), path, is_sparing):
+            if save(self.engine, row, self._current_vectors(row, None), path, is_sparing):
                 self._held = None
 
     def _forget_vectors(self, uid: str) -> None:
@@ -203,7 +202,7 @@ class Catalogue:
             touch(session, self.id, delete_orphans(session, self.id, linked_before), item_ids)
             session.commit()
             remove_unstored(session, self.settings.home, hashes)
-        self._follow()
+        self.save_vectors(is_sparing=True)  # which brings them up first
 
     def delete(self, item_ids: Collection[str]) -> int:
         """Delete items by the shop's ids, with what only they showed; returns how many there were.

@@ -28,9 +28,11 @@ from search.filters import Condition, Filters
 MOST_BYTES = 256_000_000
 # Garments of changed items that a set is followed through; of more it is read anew.
 MOST_CHANGED = 20_000
-# How often it costs a search more to do without a filter's set, before the set is read beside the
-# searches: of a million garments a few tenths of a second, for 10 to 20 ms that each one gains.
-WISHES = 3
+# A search without its filter's set takes longer: by 1 to 2 ms where it looked at the nearest only,
+# by 10 to 20 where it looked further. After so many of such wishes the set is read beside searches,
+# which takes half a second for a third of a million garments.
+WISHES = 300
+NEAR_WISH, FAR_WISH = 1, 100
 MOST_WISHES = 1_000  # filters of which it is counted
 MOST_STATEMENTS = 64  # kept ready: of filters that shoppers ask again, on the next page at least
 LEFT_OUT = ("item_id", "group_id")  # `!=` on these takes out few: what is found is checked anyway
@@ -53,6 +55,11 @@ class Version:
     uid: str
     revision: int
     log_from: int
+
+    @classmethod
+    def of(cls, row: CatalogueRow) -> "Version":
+        """Return that of a catalogue's row."""
+        return cls(row.uid, row.revision, row.log_from)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,8 +149,8 @@ class AllowedSets:
                 self._filtered.popitem(last=False)
         return followed.allowed
 
-    def wish(self, engine: Engine, slots: Slots, filters: Filters) -> None:
-        """Note that a search would have gained by a set that is not kept.
+    def wish(self, engine: Engine, slots: Slots, filters: Filters, weight: int) -> None:
+        """Note that a search would have gained by a set that is not kept: NEAR_WISH or FAR_WISH.
 
         Wished for often enough it is read by a thread of its own: no search waits for it.
         """
@@ -151,7 +158,7 @@ class AllowedSets:
         with self._lock:
             if len(self._wishes) >= MOST_WISHES:
                 self._wishes.clear()
-            self._wishes[key] += 1
+            self._wishes[key] += weight
             if self._wishes[key] < WISHES or key in self._reading:
                 return
             del self._wishes[key]

@@ -13,10 +13,18 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from indexer.allowed import Allowed
+from indexer.binding import row_seen
 from indexer.catalogue import Catalogue
 from indexer.milvus_vectors import MilvusIndex
 from indexer.vectors import VectorIndex
-from search.allowed_sets import AllowedSets, kept_part, matching_among
+from search.allowed_sets import (
+    FAR_WISH,
+    NEAR_WISH,
+    AllowedSets,
+    Version,
+    kept_part,
+    matching_among,
+)
 from search.filters import Filters
 from search.milvus_filters import expression, nearest_where
 
@@ -38,9 +46,9 @@ def nearest(
 
     Those that match are among them, best first; others may be, too. Raises QueryError.
     """
-    vectors, sets = catalogue.vectors, AllowedSets.of(catalogue)
+    row, sets = row_seen(sql, catalogue.id), AllowedSets.of(catalogue)
+    vectors, version = catalogue.vectors_for(row), Version.of(row)
     asked, kept = None if slots is None else tuple(slots), kept_part(filters)
-    version = sets.version(sql)
     sets.check(sql, version, filters)
     if isinstance(vectors, MilvusIndex):  # it filters by itself, as long as it has the fields
         where = expression(slots, kept_part(filters))
@@ -69,19 +77,18 @@ def _looked_at(
     within: Allowed | None,
     filters: Filters,
     wanted: int,
-    wish: Callable[[], None],
+    wish: Callable[[int], None],
 ) -> Generator[list[int], None, bool]:
     """Yield those of the nearest garments whose items match; returns whether these are all.
 
-    Of a loose filter the first few are enough: the thousandth costs several times as much, and a
-    set of all that match is wished for.
+    Of a loose filter the first few are enough: the thousandth costs several times as much. Either
+    way a set of all that match is wished for.
     """
     most = len(vectors) if within is None else len(within)
     first = FURTHER * wanted
     passing: list[int] = []
     for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
-        if looked > first:
-            wish()
+        wish(FAR_WISH if looked > first else NEAR_WISH)
         ids = vectors.search(weighted, looked, within)[0].tolist()
         matching = matching_among(sql, ids, filters)
         passing = [each for each in ids if each in matching]

@@ -197,7 +197,9 @@ def test_an_unknown_field_is_refused_again_and_again(big: Catalogue) -> None:
         )
 
 
-def test_a_set_wished_for_often_is_read_beside_the_searches(big: Catalogue) -> None:
+def test_a_set_wished_for_often_is_read_beside_the_searches(
+    big: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     searcher, sets = Searcher(big, dots(1)), AllowedSets.of(big)
     loose, narrower = Filters.parse(["price<=50"]), Filters.parse(["price<=5"])
     vector = big.layout.unit_parts(np.ones(big.layout.dim, np.float32))
@@ -214,16 +216,24 @@ def test_a_set_wished_for_often_is_read_beside_the_searches(big: Catalogue) -> N
             version = sets.version(sql)
             return sets.among_matching(sql, version, None, filters, read=False) is not None
 
+    monkeypatch.setattr(allowed_sets, "WISHES", 310)  # three times far and ten times near
+    monkeypatch.setattr("search.near.LOOKED_AT", 1_000)
     expected = ask(narrower)
-    for _ in range(allowed_sets.WISHES - 1):
+    for _ in range(2):
         assert not kept(narrower)
         assert ask(narrower) == expected
+    assert not kept(narrower)
+    assert ask(narrower) == expected
     assert kept(narrower)
     assert ask(narrower) == expected
-    # Of one that lets half pass, the first look finds enough: nothing is gained by a set.
-    for _ in range(2 * allowed_sets.WISHES):
-        ask(loose)
+    # Of one that lets half pass, the first look finds enough: less is gained by a set.
+    expected = ask(loose)
+    for _ in range(308):
+        assert ask(loose) == expected
     assert not kept(loose)
+    assert ask(loose) == expected
+    assert kept(loose)
+    assert ask(loose) == expected
 
 
 def test_a_set_that_cannot_be_read_is_done_without(
@@ -236,8 +246,8 @@ def test_a_set_that_cannot_be_read_is_done_without(
 
     monkeypatch.setattr(AllowedSets, "version", fail)
     caplog.set_level("DEBUG", "lapel")
-    for _ in range(2 * allowed_sets.WISHES):  # read anew when it is wished for again
-        sets.wish(big.engine, None, filters)
+    for _ in range(2):  # read anew when it is wished for again
+        sets.wish(big.engine, None, filters, allowed_sets.WISHES)
         for thread in threading.enumerate():
             if thread.name == "sets":
                 thread.join()

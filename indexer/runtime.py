@@ -19,6 +19,7 @@ from indexer.devices import cpu_and_compiler, find_device, usual_threads
 from indexer.errors import LapelError, SettingsError
 from indexer.exporting import ExportCache, write_network
 from indexer.networks import (
+    TOGETHER,
     Answers,
     CompiledNetwork,
     LazyNetwork,
@@ -271,7 +272,10 @@ class _Once:
     def compared(self, network: Network) -> float:
         """Return how close a network's answers are to the exact ones."""
         batch, exact = self._probe()
-        return self.source.closeness(network.facts, exact, network.run(batch))
+        # So many that a network which answers several at a time is compared in this, too.
+        rows = np.resize(np.arange(len(batch)), max(len(batch), TOGETHER + 1))
+        answers = network.run(batch[rows])
+        return self.source.closeness(network.facts, tuple(each[rows] for each in exact), answers)
 
     def _probe(self) -> tuple[NDArray[Any], Answers]:
         if self._exact is None:

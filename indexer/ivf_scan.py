@@ -133,6 +133,8 @@ def _search_lists(
     bitmap: NDArray[np.uint8] | None,
 ) -> Found:
     """Search some of the lists. Parameters are per call: a shared index is never changed."""
+    if not len(some):  # all that may be found came since: FAISS refuses to look nowhere
+        return np.zeros(0, np.int64), np.zeros(0, np.float32)
     parameters = faiss.SearchParametersIVF(nprobe=len(some))
     if bitmap is not None:
         selector = faiss.IDSelectorBitmap(bitmap)

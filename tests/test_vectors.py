@@ -124,6 +124,17 @@ def test_nothing_stored_or_allowed_gives_nothing(index: VectorIndex) -> None:
     assert (len(index), len(index.ids())) == (0, 0)
 
 
+def test_only_what_came_since_is_found_whichever_way_is_cheaper(
+    index: VectorIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add(np.arange(500, 530), fused(30, seed=7))
+    for looked_up in (0, 1_000_000):  # nanoseconds: looked up one by one, or probed for in lists
+        monkeypatch.setattr("indexer.ivf.LOOKED_UP", looked_up)
+        ids, _ = index.search(fused(1)[0], 5, np.arange(500, 530))
+        assert len(ids) == 5
+        assert set(ids.tolist()) <= set(range(500, 530))
+
+
 def test_an_empty_index_gives_nothing(tmp_path: Path) -> None:
     empty = open_vectors(LAYOUT.dim, tmp_path / "e.faiss")
     assert len(empty.search(fused(1)[0], 5)[0]) == 0

@@ -55,7 +55,7 @@ class RememberedPhoto:
     image_hw: tuple[int, int]
     garments: tuple[DescribedGarment, ...]
     outlines: tuple[Any, ...]
-    masks: tuple["KeptMask", ...]
+    masks: tuple[KeptMask, ...]
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Select, bindparam, select
 
 from indexer.allowed import Allowed, Ids
+from indexer.binding import row_seen
 from indexer.catalogue import Catalogue
 from indexer.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemRow, RemovedGarmentRow
 from search.filters import Condition, Filters
@@ -38,9 +39,6 @@ MOST_STATEMENTS = 64  # kept ready: of filters that shoppers ask again, on the n
 LEFT_OUT = ("item_id", "group_id")  # `!=` on these takes out few: what is found is checked anyway
 log = logging.getLogger("lapel")
 Slots = tuple[str, ...] | None
-_VERSION = select(CatalogueRow.uid, CatalogueRow.revision, CatalogueRow.log_from).where(
-    CatalogueRow.id == bindparam("catalogue")
-)
 _MATCHING = (
     select(ItemGarmentRow.garment_id)
     .join(ItemRow, ItemRow.id == ItemGarmentRow.item_id)
@@ -102,7 +100,7 @@ class AllowedSets:
 
     def version(self, sql: Connection) -> Version:
         """Return what the catalogue is at now."""
-        return Version(*sql.execute(_VERSION, {"catalogue": self._id}).one())
+        return Version.of(row_seen(sql, self._id))
 
     def check(self, sql: Connection, version: Version, filters: Filters) -> None:
         """Refuse a field that no item has, asking SQL once a revision. Raises QueryError."""

@@ -81,7 +81,7 @@ def load_describer(
     use_words_of(settings.home)
     say("loading models")
     at_once = (settings.threads or usual_threads()) if is_for_many else 1
-    return Describer(load_models(settings, at_once, lazy), at_once=at_once)
+    return Describer(load_models(settings, at_once, lazy, not is_for_many), at_once=at_once)
 
 
 def show_profile(importer: "Importer") -> None:

@@ -88,17 +88,20 @@ class Models:
         return Layout(self.encoder.dim, histogram_dim(), self.heads.dim)
 
 
-def load_models(settings: Settings, at_once: int = 1, lazy: bool = False) -> Models:
+def load_models(
+    settings: Settings, at_once: int = 1, lazy: bool = False, brief: bool = False
+) -> Models:
     """Load what the settings name, by default the bundled models. Takes seconds.
 
     `at_once` is how many threads will ask them at the same time: they share the cores then. Alone,
-    each answer has all of them. `lazy` leaves to its first use what may not be asked at all.
+    each answer has all of them. `lazy` leaves to its first use what may not be asked at all;
+    `brief` makes nothing that pays after many photos only.
     """
     from indexer.embedding import ClipEncoder
     from indexer.runtime import Runtime
     from indexer.segmenter import Segmenter
 
-    runtime = replace(Runtime.of(settings, at_once), lazy=lazy)
+    runtime = replace(Runtime.of(settings, at_once), lazy=lazy, brief=brief)
     encoder = ClipEncoder.load(encoder_source(settings), runtime)
     heads = _heads_for(settings, encoder.dim)
     return Models(Segmenter.load(detector_source(settings), runtime), encoder, heads)

@@ -87,6 +87,7 @@ class Runtime:
     said: set[Path] = field(default_factory=set)
     at_once: int = 1  # callers that share the threads, each with an answer of its own
     lazy: bool = False  # compile what ran here before only when it is first asked
+    brief: bool = False  # asked for some photos only: what takes long to make is not worth it
 
     @classmethod
     def choose(cls, wanted: str = "auto") -> "Runtime":
@@ -166,7 +167,7 @@ class Runtime:
         if gain is None:
             xml = cache.find(name) or cache.add(name, once.export)
             inexact, exact = (
-                CompiledNetwork(xml, facts, precision, self.threads, self.at_once)
+                CompiledNetwork(xml, facts, precision, self.threads, self.at_once, brief=True)
                 for precision in ("bf16", "fp32")
             )
             gain = times_as_fast(inexact, exact, once.batch(facts)[:1])
@@ -219,7 +220,7 @@ class Runtime:
             return None
 
         def compiled() -> CompiledNetwork:
-            return CompiledNetwork(xml, facts, precision, self.threads, self.at_once)
+            return CompiledNetwork(xml, facts, precision, self.threads, self.at_once, self.brief)
 
         if closeness is not None:
             return LazyNetwork(compiled, facts, precision) if self.lazy else compiled()

@@ -1,6 +1,7 @@
 """A large network answers several pictures at a time, where so many are given."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,10 @@ def test_what_cannot_be_compiled_for_several_is_not(
 ) -> None:
     compiled = CompiledNetwork._compiled
 
-    def fails(network: CompiledNetwork, together: int) -> object:
+    def fails(network: CompiledNetwork, together: int, streams: int) -> object:
         if together > 1:
             raise RuntimeError("not of this shape")
-        return compiled(network, together)
+        return compiled(network, together, streams)
 
     monkeypatch.setattr(CompiledNetwork, "_compiled", fails)
     network = compiling(tmp_path).network(small_source())
@@ -110,3 +111,48 @@ def test_callers_at_once_get_their_own_answers(tmp_path: Path) -> None:
         thread.join()
     for i, batch in enumerate(batches):
         np.testing.assert_allclose(found[i], exact.run(batch)[0], atol=1e-5)
+
+
+def beside(tmp_path: Path, threads: int, **how: bool) -> CompiledNetwork:
+    compiling(tmp_path).network(small_source())  # exports it
+    runtime = Runtime("cpu", "fp32", compiling(tmp_path).cache, threads, **how)  # type: ignore[arg-type]
+    network = runtime.network(small_source())
+    assert isinstance(network, CompiledNetwork)
+    return network
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 6])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 9])
+def test_some_are_answered_at_the_same_time_and_to_the_last_bit_the_same(
+    tmp_path: Path, threads: int, n: int
+) -> None:
+    network = beside(tmp_path, threads)
+    batch = batch_of(n)
+    alone = np.concatenate([network.run(batch[i : i + 1])[0] for i in range(n)])
+    assert "_made_beside" not in vars(network)  # one picture has all threads
+    np.testing.assert_array_equal(network.run(batch)[0], alone)
+    assert ("_made_beside" in vars(network)) == (threads > 1 and n > 1)
+
+
+def test_who_asks_for_some_photos_only_does_not_compile_twice(tmp_path: Path) -> None:
+    network = beside(tmp_path, 2, brief=True)
+    network.run(batch_of(4))
+    assert "_made_beside" not in vars(network)
+
+
+def test_threads_that_ask_for_several_get_their_own_answers(tmp_path: Path) -> None:
+    network = beside(tmp_path, 2)
+    batches = [batch_of(2 + i)[::-1].copy() for i in range(6)]
+    wanted = [np.concatenate([network.run(b[i : i + 1])[0] for i in range(len(b))])
+              for b in batches]  # fmt: skip
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(5):
+            for answer, each in zip(pool.map(network.run, batches), wanted, strict=True):
+                np.testing.assert_array_equal(answer[0], each)
+
+
+def test_a_picture_that_cannot_be_answered_fails_and_the_next_is_answered(tmp_path: Path) -> None:
+    network = beside(tmp_path, 2)
+    with pytest.raises(Exception, match=r"shape|size|compat"):
+        network.run(np.zeros((3, 5, 32, 32), np.float32))
+    assert len(network.run(batch_of(3))[0]) == 3

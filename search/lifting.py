@@ -4,7 +4,7 @@ A hit's score stays what looks alone give it. Lifted, an item whose title or bra
 asked for comes before those that only look like it, and looks order the items among themselves.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from indexer.batches import SQL_VALUES, batches
 from indexer.catalogue import Catalogue
 from indexer.categories import telling
 from indexer.tables import GarmentRow, ItemGarmentRow, ItemRow
+from indexer.vectors import Found
 from search.allowed_sets import MOST_STATEMENTS, AllowedSets, kept_part
 from search.filters import Filters
 from search.ranking import NO_LIFTS, Candidate, Lift, Lifts
@@ -108,23 +109,28 @@ def _garments_where(filters: Filters) -> Select[*tuple[Any, ...]]:
     return _GARMENTS.join(ItemRow, ItemRow.id == ItemGarmentRow.item_id).where(filters.clause())
 
 
-def with_said(
-    said: Sequence[int], near: Iterator[list[int]] | None
-) -> Iterator[tuple[list[int], bool]]:
+def with_said(said: Sequence[int], near: Iterator[Found] | None) -> Iterator[tuple[Found, bool]]:
     """Yield ever more garments to choose hits from, and whether all that were said are in.
 
-    `near` are the nearest, ever more of them; None where looks are not to count.
+    `near` are the nearest, ever more of them; None where looks are not to count. What was said has
+    no score of the index: it is endless, so that nobody takes it for less than it is.
     """
     many = FIRST_SAID
-    if near is None:
-        while True:
-            yield list(said[:many]), many >= len(said)
-            if many >= len(said):
-                return
-            many *= FURTHER
-    for ids in near:
-        yield list(dict.fromkeys([*said[:many], *ids])), many >= len(said)
+    while near is None:
+        yield _endless(said[:many]), many >= len(said)
+        if many >= len(said):
+            return
         many *= FURTHER
+    for found in near:
+        if said:
+            yield _endless(dict.fromkeys([*said[:many], *found[0].tolist()])), many >= len(said)
+        else:
+            yield found, True
+        many *= FURTHER
+
+
+def _endless(ids: Collection[int]) -> Found:
+    return np.fromiter(ids, np.int64, len(ids)), np.full(len(ids), np.inf, np.float32)
 
 
 def find_lifts(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from indexer.milvus_facts import ANY, NONE, PRICE_LIMIT, WORDS, spell, spell_own
 from indexer.milvus_vectors import MOST_FOUND, MilvusIndex
+from indexer.vectors import Found
 from search.filters import COLUMNS, Condition, Filters, Node
 
 LONGEST = 30_000  # letters of an expression: of 500 values, in a request of a few milliseconds
@@ -36,16 +37,16 @@ def expression(slots: Sequence[str] | None, filters: Filters) -> str | None:
 
 def nearest_where(
     index: MilvusIndex, weighted: NDArray[np.float32], where: str, wanted: int
-) -> Generator[list[int], None, bool]:
-    """Yield the ids of the nearest garments where an expression holds, ever more, best first.
+) -> Generator[Found, None, bool]:
+    """Yield the nearest garments where an expression holds, ever more, best first.
 
     Returns whether these are surely all: an index that is not exact may miss some, and Milvus
     finds MOST_FOUND at once.
     """
     while True:
-        ids, _ = index.search_where(weighted, wanted, where)
-        yield ids.tolist()
-        if len(ids) < min(wanted, MOST_FOUND):
+        found = index.search_where(weighted, wanted, where)
+        yield found
+        if len(found[0]) < min(wanted, MOST_FOUND):
             return index.is_exact
         if wanted >= MOST_FOUND:
             return False

@@ -16,7 +16,7 @@ from indexer.allowed import Allowed
 from indexer.binding import row_seen
 from indexer.catalogue import Catalogue
 from indexer.milvus_vectors import MilvusIndex
-from indexer.vectors import VectorIndex
+from indexer.vectors import Found, VectorIndex
 from search.allowed_sets import (
     FAR_WISH,
     NEAR_WISH,
@@ -41,10 +41,11 @@ def nearest(
     slots: Sequence[str] | None,
     filters: Filters,
     wanted: int,
-) -> Iterator[list[int]]:
-    """Yield the ids of the nearest garments, `wanted` of them and then ever more, until all.
+) -> Iterator[Found]:
+    """Yield the nearest garments, `wanted` of them and then ever more, until all.
 
-    Those that match are among them, best first; others may be, too. Raises QueryError.
+    Those that match are among them, best first, each with the score that its vector has as the
+    index keeps it; others may be, too. Raises QueryError.
     """
     row, sets = row_seen(sql, catalogue.id), AllowedSets.of(catalogue)
     vectors, version = catalogue.vectors_for(row), Version.of(row)
@@ -65,9 +66,9 @@ def nearest(
             allowed = sets.among_matching(sql, version, asked, kept, read=True)
     reachable = len(vectors) if allowed is None else len(allowed)
     while wanted < reachable:
-        yield vectors.search(weighted, wanted, allowed)[0].tolist()
+        yield vectors.search(weighted, wanted, allowed)
         wanted *= FURTHER
-    yield vectors.search(weighted, reachable, allowed)[0].tolist()
+    yield vectors.search(weighted, reachable, allowed)
 
 
 def _looked_at(
@@ -78,7 +79,7 @@ def _looked_at(
     filters: Filters,
     wanted: int,
     wish: Callable[[int], None],
-) -> Generator[list[int], None, bool]:
+) -> Generator[Found, None, bool]:
     """Yield those of the nearest garments whose items match; returns whether these are all.
 
     Of a loose filter the first few are enough: the thousandth costs several times as much. Either
@@ -86,14 +87,15 @@ def _looked_at(
     """
     most = len(vectors) if within is None else len(within)
     first = FURTHER * wanted
-    passing: list[int] = []
+    passing: Found = np.zeros(0, np.int64), np.zeros(0, np.float32)
     for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
         wish(FAR_WISH if looked > first else NEAR_WISH)
-        ids = vectors.search(weighted, looked, within)[0].tolist()
-        matching = matching_among(sql, ids, filters)
-        passing = [each for each in ids if each in matching]
-        if len(passing) >= wanted:
-            yield passing[:wanted]
+        ids, scores = vectors.search(weighted, looked, within)
+        matching = matching_among(sql, ids.tolist(), filters)
+        matches = np.array([each in matching for each in ids.tolist()], np.bool_)
+        passing = ids[matches], scores[matches]
+        if len(passing[0]) >= wanted:
+            yield passing[0][:wanted], passing[1][:wanted]
         if looked >= most:
             break
     yield passing

@@ -18,11 +18,11 @@ from indexer.features import Layout, check_weight, normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.photo import Photo
 from indexer.together import together
-from indexer.vectors import from_bytes
+from indexer.vectors import Found
 from search.calibration import no_good_match, read_calibration, search_judged
 from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
-from search.found import find_candidates, find_shown
+from search.found import find_shown
 from search.lifting import (
     NEAREST_LIFTED,
     WORDS_WEIGHT,
@@ -31,8 +31,9 @@ from search.lifting import (
     with_said,
 )
 from search.near import nearest
-from search.ranking import Hit, hit_of, lift_of, rank, score_parts
+from search.ranking import Hit, hit_of, lift_of, rank
 from search.reranking import check_share, pool_for, rearranged
+from search.scoring import Asked, score_nearest
 from search.text import TextQuery, hear_text, refuse_silent
 from search.words import NOTHING_KNOWN, KnownWords, find_words
 
@@ -216,8 +217,8 @@ class Searcher:
             found = find_said(sql, self.catalogue, options.known, weighted, slots, options.filters)
             near = nearest(sql, self.catalogue, weighted, slots, options.filters, wanted)
             is_told = bool(found) and options.known.is_all
-            for ids, is_whole in with_said(found, None if is_told else near):
-                hits = self._resolve(sql, ids, vector, pool)
+            for some, is_whole in with_said(found, None if is_told else near):
+                hits = self._resolve(sql, some, vector, pool)
                 # Else many variants of few groups: look further.
                 if len(hits) >= pool.k and (is_whole or hits[-1].matched_words):
                     break
@@ -226,24 +227,24 @@ class Searcher:
     def _resolve(
         self,
         sql: Connection,
-        garment_ids: Sequence[int],
+        near: Found,
         vector: NDArray[np.float32],
         options: Options,
     ) -> list[Hit]:
-        candidates, vectors = find_candidates(sql, garment_ids, options.filters)
-        stored = from_bytes(list(vectors.values()), self.layout.dim)
-        scores, parts = score_parts(self.layout, vector, stored, options.weights)
-        at = {garment_id: i for i, garment_id in enumerate(vectors)}
-        score_of = {garment_id: float(scores[i]) for garment_id, i in at.items()}
-        lifts = find_lifts(sql, options.known, options.words, candidates)
-        ranked = rank(candidates, score_of, options.k, options.group, lifts)
+        asked = Asked(
+            self.layout, vector, options.weights, options.filters, options.k, options.group
+        )
+        # What the feed's words lift above its score may be any of them.
+        scored = score_nearest(sql, asked, near, all_of_them=bool(options.known))
+        lifts = find_lifts(sql, options.known, options.words, scored.candidates)
+        ranked = rank(scored.candidates, scored.scores, options.k, options.group, lifts)
         shown = find_shown(sql, ranked)
         return [
             hit_of(
                 each,
                 shown[each.row_id, each.garment_id],
-                score_of[each.garment_id],
-                {part: float(s[at[each.garment_id]]) for part, s in parts.items()},
+                scored.scores[each.garment_id],
+                scored.parts[each.garment_id],
                 lift_of(each, lifts),
             )
             for each in ranked

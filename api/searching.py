@@ -20,13 +20,13 @@ from indexer.describe import DescribedGarment
 from indexer.errors import QueryError
 from indexer.features import normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
-from indexer.together import together
 from search.calibration import Calibration, no_good_match, read_calibration, search_judged
 from search.facts import UNHEARD, facts_json, new_id, not_in_photo, to_ms
 from search.filter_json import not_these, read_filter
 from search.filters import Condition
+from search.finding import Sought
 from search.mixing import Ingredients, check_vector, mix, mixed_weights
-from search.query import Options, Searcher, chosen_ids
+from search.query import Options, Searcher, chosen_ids, slots_of
 from search.ranking import Hit
 from search.stored import StoredGarment, find_stored
 from search.text import TextQuery, hear_text, refuse_silent
@@ -75,7 +75,7 @@ class Search:
             self._colour_words = self._read(f"in {' and '.join(names)}")
         starts = self._starts(taken)
         start = time.perf_counter()
-        found = together(self._hits_of, starts)
+        found = self._find(starts)
         garments = [self._shown(each, *hits) for each, hits in zip(starts, found, strict=True)]
         is_matched = any(hit.matched_words for hits, _ in found for hit in hits)
         if self._text is not None and not (self._text.is_heard or is_matched):
@@ -172,15 +172,31 @@ class Search:
         shown = {"id": 0, "slot": slot, "category": category, "colours": colours}
         return Start(shown, vector, slot)
 
-    def _hits_of(self, start: Start) -> tuple[list[Hit], dict[str, float]]:
-        """Return the hits for one garment, and the weights of their parts."""
+    def _find(self, starts: Sequence[Start]) -> list[tuple[list[Hit], dict[str, float]]]:
+        """Return for each garment its hits, and the weights of their parts."""
+        if not starts:
+            return []
+        layout, given = self._searcher.layout, self._ingredients()
+        of_parts = self._request.weights.given()
+        weights = [mixed_weights(layout, start.vector, given, of_parts) for start in starts]
+        # All start from the same: a photo's garments, or one item, text or vector.
+        options = self._options(weights[0], self._sources(starts[0]))
+        garments = [start.garment for start in starts if start.garment is not None]
+        if garments and self._sources(starts[0]) == ["photo"]:
+            found = search_judged(self._searcher, self._calibration, garments, options)
+        else:
+            vectors = [mix(layout, start.vector, given) for start in starts]
+            sought = [
+                Sought(vector, self._slots_of(start, options), own)
+                for start, vector, own in zip(starts, vectors, weights, strict=True)
+            ]
+            found = self._searcher.search_vectors(sought, options)
+        return list(zip(found, weights, strict=True))
+
+    def _options(self, weights: Mapping[str, float], sources: Sequence[str]) -> Options:
         request = self._request
-        given = self._ingredients()
-        weights = mixed_weights(self._searcher.layout, start.vector, given, request.weights.given())
         known = NOTHING_KNOWN if self._text is None else self._text.known
-        # Beside a photo, an item or a colour looks always have something to add.
-        is_all = known.is_all and self._sources(start) == ["text"]
-        options = Options(
+        return Options(
             k=request.k + request.offset,
             garment=_slot_named(request.garment) or "all",
             filters=read_filter(request.filter, request.in_stock_only, self._excluded()),
@@ -190,10 +206,9 @@ class Search:
             diversity=request.diversity,
             popularity=request.popularity,
             words=request.weights.words,
-            known=replace(known, is_all=is_all),
+            # Beside a photo, an item or a colour looks always have something to add.
+            known=replace(known, is_all=known.is_all and list(sources) == ["text"]),
         )
-        vector = mix(self._searcher.layout, start.vector, given)
-        return self._hits(start, vector, options), weights
 
     def _shown(
         self, start: Start, hits: Sequence[Hit], weights: Mapping[str, float]
@@ -213,15 +228,12 @@ class Search:
     def _calibration(self) -> Calibration | None:
         return read_calibration(self._catalogue)
 
-    def _hits(self, start: Start, vector: NDArray[np.float32], options: Options) -> list[Hit]:
-        if start.garment is not None and self._sources(start) == ["photo"]:
-            return search_judged(self._searcher, self._calibration, start.garment, options)
+    def _slots_of(self, start: Start, options: Options) -> Sequence[Slot] | None:
         said = self._text.slot if self._text is not None else "unknown"
         if start.garment is not None and said in ("unknown", start.slot):
-            return self._searcher.search_garment(replace(start.garment, vector=vector), options)
+            return slots_of(start.garment, options)
         # A photo of a shirt "as a dress" is looked for among dresses.
-        meant = said if said != "unknown" else start.slot
-        return self._searcher.search_vector(vector, options.slots_for(meant), options)
+        return options.slots_for(said if said != "unknown" else start.slot)
 
     def _ingredients(self) -> Ingredients:
         request = self._request

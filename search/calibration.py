@@ -149,26 +149,31 @@ def no_good_match(hits: Sequence[Hit], garment: str) -> str | None:
 def search_judged(
     searcher: "Searcher",
     calibration: Calibration | None,
-    garment: DescribedGarment,
+    garments: Sequence[DescribedGarment],
     options: "Options",
-) -> list[Hit]:
-    """Return the most similar items for a photo's garment, judged where that can be.
+) -> list[list[Hit]]:
+    """Return the most similar items for each of a photo's garments, judged where that can be.
 
     That is: where the catalogue is calibrated, for these weights.
     """
     if calibration is None or not calibration.fits(options.weights):
-        return searcher.search_garment(garment, options)
+        return searcher.search_garments(garments, options)
     options.check()
     wide = replace(options, k=max(options.k, 2))  # a hit alone does not tell its lead
-    hits = searcher.search_garment(garment, wide)
+    found = searcher.search_garments(garments, wide)
     grouped = replace(wide, k=2, group=True, diversity=0.0, popularity=0.0)
     is_plain = options.group and not (options.diversity or options.popularity)
-    firsts = hits[:2] if is_plain else searcher.search_garment(garment, grouped)
-    # What is said of a hit does not depend on the order in which hits are shown.
-    by_score = sorted(hits[: options.k], key=lambda hit: -hit.score)
-    judged = calibration.judge(by_score, firsts, garment.slot, garment.category)
-    of_item = {hit.item.item_id: hit for hit in judged}
-    return [of_item[hit.item.item_id] for hit in hits[: options.k]]
+    firsts = [hits[:2] for hits in found]
+    if not is_plain:
+        firsts = searcher.search_garments(garments, grouped)
+    judged = []
+    for garment, hits, first in zip(garments, found, firsts, strict=True):
+        # What is said of a hit does not depend on the order in which hits are shown.
+        by_score = sorted(hits[: options.k], key=lambda hit: -hit.score)
+        told = calibration.judge(by_score, first, garment.slot, garment.category)
+        of_item = {hit.item.item_id: hit for hit in told}
+        judged.append([of_item[hit.item.item_id] for hit in hits[: options.k]])
+    return judged
 
 
 def _group(hit: Hit) -> str:

@@ -16,9 +16,9 @@ from indexer.allowed import Allowed, Ids
 from indexer.batches import SQL_VALUES, batches
 from indexer.catalogue import Catalogue
 from indexer.categories import telling
-from indexer.tables import GarmentRow, ItemGarmentRow, ItemRow
+from indexer.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemRow
 from indexer.vectors import Found
-from search.allowed_sets import MOST_STATEMENTS, AllowedSets, kept_part
+from search.allowed_sets import MOST_STATEMENTS, AllowedSets, Version, kept_part
 from search.filters import Filters
 from search.ranking import NO_LIFTS, Candidate, Lift, Lifts
 from search.words import KnownWords, plain
@@ -53,6 +53,7 @@ _SAID = (
 def find_said(
     sql: Connection,
     catalogue: Catalogue,
+    row: CatalogueRow,
     known: KnownWords,
     weighted: NDArray[np.float32],
     slots: Sequence[str] | None,
@@ -65,8 +66,7 @@ def find_said(
     if not known.words:
         return []
     items, shares = _most_said(known)
-    sets = AllowedSets.of(catalogue)
-    version = sets.version(sql)
+    sets, version = AllowedSets.of(catalogue), Version.of(row)
     sets.check(sql, version, filters)
     allowed = sets.among_slots(sql, version, None if slots is None else tuple(slots))
     query = _garments_where(kept_part(filters))
@@ -82,7 +82,7 @@ def find_said(
     best: dict[int, None] = {}
     for share in np.unique(shares[order])[::-1]:
         alike = garments[shares[order] == share]
-        nearest, _ = catalogue.vectors.search(weighted, len(alike), Allowed.of(alike))
+        nearest, _ = catalogue.vectors_for(row).search(weighted, len(alike), Allowed.of(alike))
         best |= dict.fromkeys(nearest.tolist())
     return list(best)
 

@@ -36,21 +36,21 @@ def expression(slots: Sequence[str] | None, filters: Filters) -> str | None:
 
 
 def nearest_where(
-    index: MilvusIndex, weighted: NDArray[np.float32], where: str, wanted: int
+    index: MilvusIndex, weighted: NDArray[np.float32], where: str, wanted: int, found: Found
 ) -> Generator[Found, None, bool]:
     """Yield the nearest garments where an expression holds, ever more, best first.
 
-    Returns whether these are surely all: an index that is not exact may miss some, and Milvus
-    finds MOST_FOUND at once.
+    `found` are the first of them, `wanted`. Returns whether these are surely all: an index that is
+    not exact may miss some, and Milvus finds MOST_FOUND at once.
     """
     while True:
-        found = index.search_where(weighted, wanted, where)
         yield found
         if len(found[0]) < min(wanted, MOST_FOUND):
             return index.is_exact
         if wanted >= MOST_FOUND:
             return False
         wanted *= FURTHER
+        found = index.search_where(weighted, wanted, where)
 
 
 def _may_be(node: Node, is_wanted: bool) -> str | None:

@@ -5,18 +5,18 @@ are the nearest that match, and no set of all that match need be read. For a nar
 that is asked again and again, there is such a set, kept for the next query (`allowed_sets.py`).
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from functools import partial
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from indexer.allowed import Allowed
-from indexer.binding import row_seen
 from indexer.catalogue import Catalogue
 from indexer.milvus_vectors import MilvusIndex
-from indexer.vectors import Found, VectorIndex
+from indexer.tables import CatalogueRow
+from indexer.vectors import Found, VectorIndex, merge
 from search.allowed_sets import (
     FAR_WISH,
     NEAR_WISH,
@@ -31,72 +31,129 @@ from search.milvus_filters import expression, nearest_where
 # Garments of which it is asked whether they match, before all that match are read: of a filter that
 # passes 5 %, 50 do. Asking takes as long as finding them among a million.
 LOOKED_AT = 1_000
+LIKELY_ENOUGH = 2.4  # times those wanted: of a filter that half passes, 19 of 20 times as many do
 FURTHER = 4  # times as many, when the first were too few
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """Where searches with the same slots and filters look.
+
+    `filters` are those that sets are made for; with `where` Milvus filters by itself. `allowed` are
+    the garments that may be found, None for all: of the slots, and if `is_sure`, that match.
+    """
+
+    catalogue: Catalogue
+    vectors: VectorIndex
+    version: Version
+    slots: tuple[str, ...] | None
+    filters: Filters
+    where: str | None = None
+    allowed: Allowed | None = None
+    is_sure: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        sql: Connection,
+        catalogue: Catalogue,
+        row: CatalogueRow,
+        slots: Sequence[str] | None,
+        filters: Filters,
+    ) -> "Reach":
+        """Return where to look, as of a catalogue's row. Raises QueryError."""
+        vectors, version = catalogue.vectors_for(row), Version.of(row)
+        AllowedSets.of(catalogue).check(sql, version, filters)
+        asked, kept = None if slots is None else tuple(slots), kept_part(filters)
+        reach = cls(catalogue, vectors, version, asked, kept)
+        if isinstance(vectors, MilvusIndex):  # it can, as long as it has the fields
+            where = expression(slots, kept)
+            if where is not None:
+                return replace(reach, where=where)
+        return reach.by_sets(sql)
+
+    def by_sets(self, sql: Connection, read: bool = False) -> "Reach":
+        """Return the same by sets of garments; what matches is not read only for this one query."""
+        sets, slots = AllowedSets.of(self.catalogue), self.slots
+        within = sets.among_slots(sql, self.version, slots)
+        matching = within
+        if self.filters:
+            matching = sets.among_matching(sql, self.version, slots, self.filters, read)
+        is_sure = not self.filters or matching is not None
+        return replace(self, where=None, allowed=matching if is_sure else within, is_sure=is_sure)
+
+    @property
+    def reachable(self) -> int:
+        """How many garments are looked among."""
+        return len(self.vectors) if self.allowed is None else len(self.allowed)
+
+    def first(self, weighted: NDArray[np.float32], wanted: int) -> Found:
+        """Return the index's first answer to a weighted query (dim,). No SQL is asked."""
+        if self.where is not None and isinstance(self.vectors, MilvusIndex):
+            return self.vectors.search_where(weighted, wanted, self.where)
+        return self.search(weighted, wanted if self.is_sure else FURTHER * wanted)
+
+    def search(self, weighted: NDArray[np.float32], wanted: int) -> Found:
+        """Return the nearest garments: so many, or all that can be reached."""
+        return self.vectors.search(weighted, min(wanted, self.reachable), self.allowed)
+
+
 def nearest(
-    sql: Connection,
-    catalogue: Catalogue,
-    weighted: NDArray[np.float32],
-    slots: Sequence[str] | None,
-    filters: Filters,
-    wanted: int,
+    sql: Connection, reach: Reach, weighted: NDArray[np.float32], wanted: int, found: Found
 ) -> Iterator[Found]:
     """Yield the nearest garments, `wanted` of them and then ever more, until all.
 
     Those that match are among them, best first, each with the score that its vector has as the
-    index keeps it; others may be, too. Raises QueryError.
+    index keeps it; others may be, too. `found` is what was found `first`.
     """
-    row, sets = row_seen(sql, catalogue.id), AllowedSets.of(catalogue)
-    vectors, version = catalogue.vectors_for(row), Version.of(row)
-    asked, kept = None if slots is None else tuple(slots), kept_part(filters)
-    sets.check(sql, version, filters)
-    if isinstance(vectors, MilvusIndex):  # it filters by itself, as long as it has the fields
-        where = expression(slots, kept_part(filters))
-        if where is not None and (yield from nearest_where(vectors, weighted, where, wanted)):
+    if reach.where is not None and isinstance(reach.vectors, MilvusIndex):
+        if (yield from nearest_where(reach.vectors, weighted, reach.where, wanted, found)):
             return
-    allowed = sets.among_slots(sql, version, asked)
-    if kept:
-        within = allowed
-        allowed = sets.among_matching(sql, version, asked, kept, read=False)
-        if allowed is None:
-            wish = partial(sets.wish, catalogue.engine, asked, kept)
-            if (yield from _looked_at(sql, vectors, weighted, within, kept, wanted, wish)):
-                return
-            allowed = sets.among_matching(sql, version, asked, kept, read=True)
-    reachable = len(vectors) if allowed is None else len(allowed)
-    while wanted < reachable:
-        yield vectors.search(weighted, wanted, allowed)
+        reach = reach.by_sets(sql)
+        found = reach.first(weighted, wanted)
+    if not reach.is_sure:
+        if (yield from _looked_at(sql, reach, weighted, wanted, found)):
+            return
+        reach = reach.by_sets(sql, read=True)
+        found = reach.first(weighted, wanted)
+    while True:
+        yield found
+        if wanted >= reach.reachable:
+            return
         wanted *= FURTHER
-    yield vectors.search(weighted, reachable, allowed)
+        found = reach.search(weighted, wanted)
 
 
 def _looked_at(
-    sql: Connection,
-    vectors: VectorIndex,
-    weighted: NDArray[np.float32],
-    within: Allowed | None,
-    filters: Filters,
-    wanted: int,
-    wish: Callable[[int], None],
+    sql: Connection, reach: Reach, weighted: NDArray[np.float32], wanted: int, found: Found
 ) -> Generator[Found, None, bool]:
     """Yield those of the nearest garments whose items match; returns whether these are all.
 
     Of a loose filter the first few are enough: the thousandth costs several times as much. Either
     way a set of all that match is wished for.
     """
-    most = len(vectors) if within is None else len(within)
+    sets, engine = AllowedSets.of(reach.catalogue), reach.catalogue.engine
     first = FURTHER * wanted
     passing: Found = np.zeros(0, np.int64), np.zeros(0, np.float32)
     for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
-        wish(FAR_WISH if looked > first else NEAR_WISH)
-        ids, scores = vectors.search(weighted, looked, within)
-        matching = matching_among(sql, ids.tolist(), filters)
-        matches = np.array([each in matching for each in ids.tolist()], np.bool_)
-        passing = ids[matches], scores[matches]
+        weight = FAR_WISH if looked > first else NEAR_WISH
+        sets.wish(engine, reach.slots, reach.filters, weight)
+        seen = found if looked == first else reach.search(weighted, looked)
+        is_all = looked >= reach.reachable
+        few = len(seen[0]) if is_all else int(LIKELY_ENOUGH * wanted)
+        passing = _matching(sql, reach, (seen[0][:few], seen[1][:few]))
+        if len(passing[0]) < wanted and few < len(seen[0]):
+            rest = _matching(sql, reach, (seen[0][few:], seen[1][few:]))
+            passing = merge([passing, rest], len(seen[0]))
         if len(passing[0]) >= wanted:
             yield passing[0][:wanted], passing[1][:wanted]
-        if looked >= most:
+        if is_all:
             break
     yield passing
-    return looked >= most
+    return is_all
+
+
+def _matching(sql: Connection, reach: Reach, seen: Found) -> Found:
+    matching = matching_among(sql, seen[0].tolist(), reach.filters)
+    matches = np.array([each in matching for each in seen[0].tolist()], np.bool_)
+    return seen[0][matches], seen[1][matches]

@@ -114,7 +114,7 @@ def _item_for(
 ) -> Hit | None:
     """Return the best item for a garment: of the best group, the variant nearest in colour."""
     plain = replace(options, k=1, group=True, diversity=0.0)
-    best = next(iter(search_judged(searcher, judge, garment, plain)), None)
+    best = next(iter(search_judged(searcher, judge, [garment], plain)[0]), None)
     if best is None:
         return None
     group = Condition("group_id", "=", (best.item.group_id,))

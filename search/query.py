@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
 
 from indexer.catalogue import Catalogue
 from indexer.describe import DescribedGarment, Describer
@@ -17,28 +16,17 @@ from indexer.errors import QueryError
 from indexer.features import Layout, check_weight, normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.photo import Photo
-from indexer.together import together
-from indexer.vectors import Found
 from search.calibration import no_good_match, read_calibration, search_judged
 from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
-from search.found import find_shown
-from search.lifting import (
-    NEAREST_LIFTED,
-    WORDS_WEIGHT,
-    find_lifts,
-    find_said,
-    with_said,
-)
-from search.near import nearest
-from search.ranking import Hit, hit_of, lift_of, rank
-from search.reranking import check_share, pool_for, rearranged
-from search.scoring import Asked, score_nearest
+from search.finding import Sought, find_hits
+from search.lifting import WORDS_WEIGHT
+from search.ranking import Hit
+from search.reranking import check_share
 from search.text import TextQuery, hear_text, refuse_silent
 from search.words import NOTHING_KNOWN, KnownWords, find_words
 
 MAX_K = 1_000
-FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
 # Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
 SURE_OF_SLOT = 0.5
 
@@ -143,13 +131,9 @@ class Searcher:
         start = time.perf_counter()
         chosen = [found.garments[i] for i in chosen_ids(found.described, options.garment)]
         judge = read_calibration(self.catalogue)
+        hits = search_judged(self, judge, [each.garment for each in chosen], options)
         garments = tuple(
-            together(
-                lambda each: replace(
-                    each, hits=tuple(search_judged(self, judge, each.garment, options))
-                ),
-                chosen,
-            )
+            replace(each, hits=tuple(own)) for each, own in zip(chosen, hits, strict=True)
         )
         poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
         searched = to_ms(time.perf_counter() - start)
@@ -198,7 +182,16 @@ class Searcher:
 
     def search_garment(self, garment: DescribedGarment, options: Options) -> list[Hit]:
         """Return the most similar items for a described garment, best first."""
-        return self.search_vector(garment.vector, _slots_of(garment, options), options)
+        return self.search_garments([garment], options)[0]
+
+    def search_garments(
+        self, garments: Sequence[DescribedGarment], options: Options
+    ) -> list[list[Hit]]:
+        """Return the most similar items for each of several, which takes less than one by one."""
+        return self.search_vectors(
+            [Sought(each.vector, slots_of(each, options), options.weights) for each in garments],
+            options,
+        )
 
     def search_vector(
         self, vector: NDArray[np.float32], slots: Sequence[Slot] | None, options: Options
@@ -207,49 +200,11 @@ class Searcher:
 
         If k items (groups) match the filters, k come back.
         """
-        options.check()
-        weighted = self.layout.weigh(vector, options.weights)
-        pool = replace(options, k=pool_for(options.k, options.diversity, options.popularity))
-        least = NEAREST_LIFTED if options.known.category else FIRST_CANDIDATES
-        wanted = max(least, 4 * pool.k)
-        hits: list[Hit] = []
-        with self.catalogue.engine.connect() as sql:
-            found = find_said(sql, self.catalogue, options.known, weighted, slots, options.filters)
-            near = nearest(sql, self.catalogue, weighted, slots, options.filters, wanted)
-            is_told = bool(found) and options.known.is_all
-            for some, is_whole in with_said(found, None if is_told else near):
-                hits = self._resolve(sql, some, vector, pool)
-                # Else many variants of few groups: look further.
-                if len(hits) >= pool.k and (is_whole or hits[-1].matched_words):
-                    break
-            return rearranged(sql, self.catalogue, self.layout, hits, options)
+        return self.search_vectors([Sought(vector, slots, options.weights)], options)[0]
 
-    def _resolve(
-        self,
-        sql: Connection,
-        near: Found,
-        vector: NDArray[np.float32],
-        options: Options,
-    ) -> list[Hit]:
-        asked = Asked(
-            self.layout, vector, options.weights, options.filters, options.k, options.group
-        )
-        # What the feed's words lift above its score may be any of them.
-        scored = score_nearest(sql, asked, near, all_of_them=bool(options.known))
-        lifts = find_lifts(sql, options.known, options.words, scored.candidates)
-        ranked = rank(scored.candidates, scored.scores, options.k, options.group, lifts)
-        shown = find_shown(sql, ranked)
-        return [
-            hit_of(
-                each,
-                shown[each.row_id, each.garment_id],
-                scored.scores[each.garment_id],
-                scored.parts[each.garment_id],
-                lift_of(each, lifts),
-            )
-            for each in ranked
-            if (each.row_id, each.garment_id) in shown  # an item can be deleted between two reads
-        ]
+    def search_vectors(self, sought: Sequence[Sought], options: Options) -> list[list[Hit]]:
+        """Return the items nearest to each of several vectors; weights are each one's own."""
+        return find_hits(self.catalogue, self.layout, sought, options)
 
 
 def chosen_ids(garments: Sequence[DescribedGarment], asked: str) -> list[int]:
@@ -261,7 +216,7 @@ def chosen_ids(garments: Sequence[DescribedGarment], asked: str) -> list[int]:
     ]
 
 
-def _slots_of(garment: DescribedGarment, options: Options) -> list[Slot] | None:
+def slots_of(garment: DescribedGarment, options: Options) -> list[Slot] | None:
     """Return the slots to look in: the garment's; of a doubtful top or outer garment, both."""
     if garment.slot == "unknown" or not options.strict_slot:
         return options.slots_for("unknown")

@@ -2,21 +2,26 @@
 
 An index keeps vectors less exactly than SQL, from which reading fifty takes a third of a search. So
 the first few are read: how far their exact scores are from the index's own says how far those of
-others can be. Where none of the others can be among the best, none of them is read.
+others can be. Where none of the others can be among the best, none of them is read. The queries of
+one photo read theirs together: threads that read rows wait for each other more than they gain.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from indexer.features import Layout
-from indexer.vectors import Found, from_bytes
+from indexer.vectors import Found, Ids, from_bytes
 from search.filters import Filters
 from search.found import find_candidates
 from search.ranking import Candidate, rank, score_parts
+
+if TYPE_CHECKING:
+    from search.query import Options
 
 FIRST = 2  # times k: some are variants, or other photos, of what was found before them
 SURE = 6.0  # deviations of the differences: of a thousand million garments one lies further out
@@ -26,14 +31,11 @@ ROUNDING = 1e-6  # of scores in single precision, where the index is exact
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """A fused query (dim,), by which weights it is scored, and which items may be hits."""
+    """A fused query (dim,), and by which weights it is scored."""
 
     layout: Layout
     vector: NDArray[np.float32]
     weights: Mapping[str, float]
-    filters: Filters
-    k: int
-    group: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +46,10 @@ class Scored:
     scores: dict[int, float] = field(default_factory=dict)
     parts: dict[int, dict[str, float]] = field(default_factory=dict)
 
-    def read(self, sql: Connection, asked: Asked, garment_ids: Sequence[int]) -> None:
-        """Read these garments from SQL and score them exactly."""
-        candidates, vectors = find_candidates(sql, garment_ids, asked.filters)
+    def add(
+        self, asked: Asked, candidates: Sequence[Candidate], vectors: Mapping[int, bytes]
+    ) -> None:
+        """Score garments exactly, as SQL has their vectors."""
         stored = from_bytes(list(vectors.values()), asked.layout.dim)
         scores, parts = score_parts(asked.layout, asked.vector, stored, asked.weights)
         self.candidates.extend(candidates)
@@ -55,15 +58,15 @@ class Scored:
         for garment_id, row in zip(vectors, of_each, strict=True):
             self.parts[garment_id] = dict(zip(parts, row, strict=True))
 
-    def is_enough(self, asked: Asked, read: Found, unread: Found) -> bool:
+    def is_enough(self, k: int, group: bool, read: Found, unread: Found) -> bool:
         """Tell whether the k best are surely among those read.
 
         Both are found by one search: ids (n,), and the scores (n,) that the index gives them.
         """
         ids, said = read
         at = [i for i, garment_id in enumerate(ids.tolist()) if garment_id in self.scores]
-        best = rank(self.candidates, self.scores, asked.k, asked.group)
-        if len(at) < FEWEST or len(best) < asked.k:
+        best = rank(self.candidates, self.scores, k, group)
+        if len(at) < FEWEST or len(best) < k:
             return False
         exact = np.array([self.scores[garment_id] for garment_id in ids[at].tolist()])
         apart = exact - said[at]
@@ -71,12 +74,45 @@ class Scored:
         return bool(self.scores[best[-1].garment_id] > highest)
 
 
-def score_nearest(sql: Connection, asked: Asked, near: Found, all_of_them: bool = False) -> Scored:
-    """Read of the nearest garments, best first, as many as the k best may be among."""
-    few = len(near[0]) if all_of_them else FIRST * asked.k
-    read, unread = ((near[0][part], near[1][part]) for part in (slice(few), slice(few, None)))
-    scored = Scored()
-    scored.read(sql, asked, read[0].tolist())
-    if len(unread[0]) and not scored.is_enough(asked, read, unread):
-        scored.read(sql, asked, unread[0].tolist())
+def score_nearest(
+    sql: Connection, asked: Sequence[Asked], near: Sequence[Found], options: "Options"
+) -> list[Scored]:
+    """Read of each query's nearest garments, best first, as many as the k best may be among."""
+    # What the feed's words lift above its score may be any of them.
+    few = None if options.known else FIRST * options.k
+    scored = [Scored() for _ in asked]
+    read = [(ids[:few], said[:few]) for ids, said in near]
+    _read(sql, asked, scored, [ids for ids, _ in read], options.filters)
+    unread = [
+        (ids[len(first) :], said[len(first) :])
+        for (ids, said), (first, _) in zip(near, read, strict=True)
+    ]
+    missing = [
+        rest[0]
+        if len(rest[0]) and not each.is_enough(options.k, options.group, first, rest)
+        else rest[0][:0]
+        for each, first, rest in zip(scored, read, unread, strict=True)
+    ]
+    _read(sql, asked, scored, missing, options.filters)
     return scored
+
+
+def _read(
+    sql: Connection,
+    asked: Sequence[Asked],
+    scored: Sequence[Scored],
+    wanted: Sequence[Ids],
+    filters: Filters,
+) -> None:
+    """Read the garments wanted for each query, all together, and score them."""
+    ids = list(dict.fromkeys(np.concatenate(wanted).tolist()))
+    if not ids:
+        return
+    candidates, vectors = find_candidates(sql, ids, filters)
+    owned: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        owned.setdefault(candidate.garment_id, []).append(candidate)
+    for query, each, some in zip(asked, scored, wanted, strict=True):
+        own = [garment_id for garment_id in some.tolist() if garment_id in owned]
+        of_own = [candidate for garment_id in own for candidate in owned[garment_id]]
+        each.add(query, of_own, {garment_id: vectors[garment_id] for garment_id in own})

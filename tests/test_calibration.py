@@ -163,18 +163,18 @@ def test_confidence_does_not_depend_on_how_many_are_asked_for(small: Catalogue) 
     searcher = Searcher(small, dots(1))
     photo = read_photo(next((small.settings.home.parent / "shop" / "images").glob("*_worn.jpg")))
     ((garment,),) = dots(1).describe([photo])
-    unjudged = search_judged(searcher, read_calibration(small), garment, Options())
+    (unjudged,) = search_judged(searcher, read_calibration(small), [garment], Options())
     assert all(each.match is None for each in unjudged)
     store_calibration(small, made(fingerprint=small.row().fingerprint or ""))
     judge = read_calibration(small)
-    ten = search_judged(searcher, judge, garment, Options(k=10))
+    (ten,) = search_judged(searcher, judge, [garment], Options(k=10))
     assert len(ten) == 10
     assert all(each.confidence is not None for each in ten)
-    (one,) = search_judged(searcher, judge, garment, Options(k=1))
+    ((one,),) = search_judged(searcher, judge, [garment], Options(k=1))
     assert (one.garment_id, one.confidence) == (ten[0].garment_id, ten[0].confidence)
-    items = search_judged(searcher, judge, garment, Options(k=10, group=False))
+    (items,) = search_judged(searcher, judge, [garment], Options(k=10, group=False))
     assert items[0].confidence == ten[0].confidence
-    other = search_judged(searcher, judge, garment, Options(weights={"colour": 0.0}))
+    (other,) = search_judged(searcher, judge, [garment], Options(weights={"colour": 0.0}))
     assert {each.confidence for each in other} == {None}
     answer = searcher.search_photo(photo, Options(k=3))
     assert [each.match for each in answer.garments[0].hits] == [each.match for each in ten[:3]]

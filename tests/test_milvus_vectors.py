@@ -18,7 +18,7 @@ from indexer.milvus_server import MilvusServer, _connect
 from indexer.milvus_vectors import MilvusIndex, collection_name
 from indexer.vectors import FaissIndex, Stamp, VectorIndex
 from search.filter_json import read_filter
-from search.milvus_filters import expression, nearest_where
+from search.milvus_filters import expression
 from tests.milvus import file_url, free_port
 from tests.test_vectors import (
     LAYOUT,
@@ -188,7 +188,7 @@ def test_recall_of_the_exact_search(kinds: MilvusIndex, filters: str | None) -> 
     right = wanted = 0
     for number, query in enumerate(garments(18, 2)):
         weighted = WIDE.weigh(query, weights[number % 3])
-        found = next(nearest_where(kinds, weighted, where, 50))[0]
+        found = kinds.search_where(weighted, 50, where)[0]
         if filters == "ids" or (len(found) < 50 and not kinds.is_exact):  # as search/near.py does
             found = kinds.search(weighted, 50, allowed)[0]
         assert np.isin(found, allowed).all()

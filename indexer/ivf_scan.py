@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from indexer.allowed import Allowed, Ids
 from indexer.ivf_files import Lists
-from indexer.together import together
+from indexer.together import SEARCHING, together
 from indexer.vectors import Found, merge
 
 # Codes scored at a time, by their ids: their floats stay in the processor's own cache.
@@ -64,6 +64,8 @@ class Scan:
 
     def _nearness(self, row: Floats) -> Floats:
         """Return the inner products (nlist,) of a query with the lists' means."""
+        if not SEARCHING.leaves_room:
+            return np.asarray(self._means @ row)
         half = len(self._means) // 2
         halves = self._means[:half], self._means[half:]
         return np.concatenate(together(lambda means: np.asarray(means @ row), halves))
@@ -78,12 +80,13 @@ class Scan:
         effort: float,
     ) -> Found:
         """Search these lists; many vectors by two threads, where a second one is free."""
-        halves = [slice(None)] if effort < WORTH_HALVING else [slice(0, None, 2), slice(1, None, 2)]
+        if effort < WORTH_HALVING or not SEARCHING.leaves_room:
+            return _search_lists(self._index, coded, k, some, nearness, bitmap)
         found = together(
             lambda part: _search_lists(self._index, coded, k, some[part], nearness[part], bitmap),
-            halves,
+            [slice(0, None, 2), slice(1, None, 2)],
         )
-        return found[0] if len(found) == 1 else merge(found, k)
+        return merge(found, k)
 
     def score(self, row: Floats, rows: NDArray[np.int64]) -> Floats:
         """Return the scores (n,) that a query (d,) gives these rows (n,) of the file."""

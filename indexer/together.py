@@ -4,6 +4,7 @@ A photo's garments are searched so, and their colours read while they are embedd
 OpenCV, FAISS and SQLite leave Python to others while they work.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -42,6 +43,32 @@ def together(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made
             if not each.cancelled():
                 each.result()
     return [made[i] for i in range(len(given))]
+
+
+class Crowd:
+    """Counts threads that are at one kind of work: `with` it to be counted."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        """Join it."""
+        with self._lock:
+            self._count += 1
+
+    def __exit__(self, *error: object) -> None:
+        """Leave it."""
+        with self._lock:
+            self._count -= 1
+
+    @property
+    def leaves_room(self) -> bool:
+        """Whether there is a second thread for each, so that work may be halved."""
+        return 2 * max(1, self._count) <= usual_threads()
+
+
+SEARCHING = Crowd()  # threads that answer a search, from its vectors to its hits
 
 
 def both(first: Callable[[], Made], second: Callable[[], Other]) -> tuple[Made, Other]:

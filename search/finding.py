@@ -16,7 +16,7 @@ from indexer.binding import row_seen
 from indexer.catalogue import Catalogue
 from indexer.features import Layout
 from indexer.garments import Slot
-from indexer.together import together
+from indexer.together import SEARCHING, together
 from indexer.vectors import Found
 from search.found import find_shown
 from search.lifting import NEAREST_LIFTED, find_lifts, find_said, with_said
@@ -53,7 +53,7 @@ def find_hits(
     if not sought:
         return []
     asked = [Asked(layout, each.vector, each.weights) for each in sought]
-    with catalogue.engine.connect() as sql:
+    with SEARCHING, catalogue.engine.connect() as sql:
         further = _begun(sql, catalogue, layout, sought, pool)
         some = [next(each) for each in further]
         found = _resolve(sql, asked, [near for near, _ in some], pool)
@@ -114,7 +114,7 @@ def _resolve(
                 best,
                 shown[best.row_id, best.garment_id],
                 each.scores[best.garment_id],
-                each.parts[best.garment_id],
+                each.parts_of(best.garment_id),
                 lift_of(best, lifted),
             )
             for best in chosen

@@ -40,11 +40,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """Garments with each of their items that match, their scores and those of each part, by id."""
+    """Garments with each of their items that match, and their scores, by id."""
 
     candidates: list[Candidate] = field(default_factory=list)
     scores: dict[int, float] = field(default_factory=dict)
-    parts: dict[int, dict[str, float]] = field(default_factory=dict)
+    _parts: dict[int, tuple[Mapping[str, NDArray[np.float32]], int]] = field(default_factory=dict)
 
     def add(
         self, asked: Asked, candidates: Sequence[Candidate], vectors: Mapping[int, bytes]
@@ -54,9 +54,12 @@ class Scored:
         scores, parts = score_parts(asked.layout, asked.vector, stored, asked.weights)
         self.candidates.extend(candidates)
         self.scores.update(zip(vectors, scores.tolist(), strict=True))
-        of_each = zip(*(each.tolist() for each in parts.values()), strict=True)
-        for garment_id, row in zip(vectors, of_each, strict=True):
-            self.parts[garment_id] = dict(zip(parts, row, strict=True))
+        self._parts.update((garment_id, (parts, row)) for row, garment_id in enumerate(vectors))
+
+    def parts_of(self, garment_id: int) -> dict[str, float]:
+        """Return the scores of a garment's parts."""
+        parts, row = self._parts[garment_id]
+        return {part: float(scores[row]) for part, scores in parts.items()}
 
     def is_enough(self, k: int, group: bool, read: Found, unread: Found) -> bool:
         """Tell whether the k best are surely among those read.

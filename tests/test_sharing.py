@@ -2,12 +2,23 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from indexer import ivf_scan
 from indexer import together as together_module
+from indexer.allowed import Allowed
+from indexer.features import unit_rows
+from indexer.ivf import IvfIndex
+from indexer.kinds import KINDS
+from indexer.packing import Source, pack
+from indexer.seals import read_seal
 from indexer.sharing import SharedLock
-from indexer.together import together
+from indexer.together import Crowd, together
+from indexer.vectors import Stamp
 
 LONG_S = 30  # a test that hangs fails instead
 
@@ -138,3 +149,49 @@ def test_a_failure_is_raised_and_nothing_hangs(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(ValueError, match="the fourth"):
             together(work, range(6))
     assert together(work, range(3)) == [[0, 0, 0], [0, 1, 2], [0, 2, 4]]
+
+
+def test_work_is_halved_while_there_is_a_second_thread_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crowd = Crowd()
+    for cores, rooms in (
+        (1, [False] * 4),
+        (2, [True, True, False, False]),
+        (4, [True] * 3 + [False]),
+    ):
+        monkeypatch.setattr(together_module, "usual_threads", lambda cores=cores: cores)
+        with ExitStack() as inside:
+            seen = []
+            for _ in range(4):
+                seen.append(crowd.leaves_room)
+                inside.enter_context(crowd)
+        assert seen == rooms
+    with pytest.raises(ZeroDivisionError), crowd:
+        raise ZeroDivisionError  # who fails has left
+    assert crowd.leaves_room
+
+
+@pytest.mark.parametrize("effort", [100, 100_000])
+def test_halved_or_not_the_same_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, effort: int
+) -> None:
+    """Of lists that two threads read, or one alone."""
+    monkeypatch.setattr(ivf_scan, "WORTH_HALVING", 1_000)
+    rng = np.random.default_rng(7)
+    vectors = unit_rows(rng.normal(size=(6_000, 24)).astype(np.float32))
+    ids = np.arange(6_000)
+    file = tmp_path / "vectors.faiss"
+    pack(file, KINDS["ivf8"], Source(24, ids, lambda some: vectors[some], Stamp(1, 6_000)))
+    index = IvfIndex(file, *read_seal(file))
+    index.effort = effort
+    allowed = Allowed.of(ids[::3])
+    for chosen in (None, allowed):
+        for query in unit_rows(rng.normal(size=(20, 24)).astype(np.float32)):
+            found = []
+            for cores in (1, 2, 8):
+                monkeypatch.setattr(together_module, "usual_threads", lambda cores=cores: cores)
+                found.append(index.search(query, 50, chosen))
+            for each in found[1:]:
+                np.testing.assert_array_equal(each[0], found[0][0])
+                np.testing.assert_array_equal(each[1], found[0][1])

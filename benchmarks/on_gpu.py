@@ -53,12 +53,12 @@ def main() -> None:
 def measure(name: str, device: str, batches: Sequence[int], runs: int) -> list[list[str]]:
     """Return a row for each number of pictures at once."""
     source, on_cpu = _load(name, Lenient("cpu"))
+    probes = source.prepare(on_cpu.facts, list(probe_pictures()))
+    right = on_cpu.run(probes)
     _, default = _load(name, Lenient(device, "auto"))
     _, exact = _load(name, Lenient(device, "fp32"))
-    plain = _plain(source, device)
-    pictures = list(probe_pictures())
-    probes = source.prepare(on_cpu.facts, pictures)
-    closeness = source.closeness(on_cpu.facts, on_cpu.run(probes), default.run(probes))
+    closeness = source.closeness(on_cpu.facts, right, default.run(probes))
+    plain = _plain(source, device)  # from here on `on_cpu` is no more there
     rows = []
     for count in batches:
         batch = probes[np.resize(np.arange(len(probes)), count)]

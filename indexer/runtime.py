@@ -192,6 +192,7 @@ class Runtime:
         if self.precision == "int8" and "int8" in once.source.bounds:
             log.warning("int8 runs on OpenVINO only; the %s runs otherwise", once.source.name)
         if inexact and not self.device.startswith("mps"):
+            once.answer_exactly()  # on the CPU, before the module is moved from it
             network = TorchNetwork(loaded.module, loaded.facts, self.device, "bf16")
             if self._is_close(once, "bf16", once.compared(network)):
                 return network
@@ -269,6 +270,10 @@ class _Once:
         if self._batch is None:
             self._batch = self.source.prepare(facts, self.source.probes())
         return self._batch
+
+    def answer_exactly(self) -> None:
+        """Answer what networks are compared by, exactly, on the CPU."""
+        self._probe()
 
     def compared(self, network: Network) -> float:
         """Return how close a network's answers are to the exact ones."""

@@ -54,6 +54,14 @@ def flat(described: Sequence[Sequence[DescribedGarment]]) -> list[DescribedGarme
     return [garment for each in described for garment in each]
 
 
+def overlap(one: Sequence[int], other: Sequence[int]) -> float:
+    """Return the intersection of two boxes over their union."""
+    width, height = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
+    shared = max(0, width) * max(0, height)
+    areas = ((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one, other))
+    return shared / (sum(areas) - shared)
+
+
 def check_alike(
     found: list[DescribedGarment], wanted: list[DescribedGarment], layout: slice, cosine: float
 ) -> None:
@@ -62,8 +70,9 @@ def check_alike(
     ]
     for one, other in zip(found, wanted, strict=True):
         assert float(one.vector[layout] @ other.vector[layout]) >= cosine
-        both = (one.mask & other.mask).sum() / max(1, (one.mask | other.mask).sum())
-        assert both >= 0.9 if one.mask.shape == other.mask.shape else False
+        assert overlap(one.xyxy, other.xyxy) >= 0.9
+        area = [each.mask.sum() for each in (one, other)]
+        assert min(area) >= 0.9 * max(area)
 
 
 def test_it_is_taken_by_default_in_bf16_and_the_fingerprint_is_the_same(

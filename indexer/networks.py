@@ -1,7 +1,7 @@
-"""A torch module in, a network that answers numpy batches out: on torch or compiled by OpenVINO.
+"""An exported network in, one that answers numpy batches out, compiled by OpenVINO.
 
-The two kinds of `Network`; `runtime.py` chooses between them. Nothing here is imported from torch
-before a torch network is made: importing it takes longer than a whole search.
+The other kind of `Network` is in `torch_network.py`; `runtime.py` chooses between them. Nothing
+here imports torch: importing it takes longer than a whole search.
 """
 
 import logging
@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from torch import nn
 
 log = logging.getLogger("lapel")
 # Of weights: more than a processor keeps. The bundled networks have 20 MB at most.
@@ -57,39 +54,6 @@ class Network(Protocol):
 
     def run(self, batch: NDArray[Any]) -> Answers:
         """Return the outputs (n, ...) for a batch (n, 3, h, w) or of token ids (n, m), n > 0."""
-
-
-class TorchNetwork:
-    """A module on one of torch's devices."""
-
-    def __init__(
-        self, module: "nn.Module", facts: Mapping[str, Any], device: str, precision: Precision
-    ) -> None:
-        import torch
-
-        placed = module.eval().requires_grad_(False).to(device)
-        # Depthwise convolutions run twice as fast in this order of memory.
-        self._module = placed.to(memory_format=torch.channels_last)
-        self._device = torch.device(device)
-        self._precision = precision
-        self.facts = facts
-        self.place = Place(_named(self._device), "torch", precision)
-
-    def run(self, batch: NDArray[Any]) -> Answers:
-        """Return the module's outputs for a batch (n, 3, h, w) or of token ids (n, m)."""
-        import torch
-
-        lowered = torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._precision == "bf16"
-        )
-        with torch.inference_mode(), lowered:
-            tensor = torch.from_numpy(batch).to(self._device)
-            if tensor.ndim == 4:
-                tensor = tensor.to(memory_format=torch.channels_last)
-            answers = self._module(tensor)
-        if isinstance(answers, torch.Tensor):
-            answers = (answers,)
-        return tuple(answer.float().cpu().numpy() for answer in answers)
 
 
 class CompiledNetwork:
@@ -277,11 +241,3 @@ def has_bf16() -> bool:
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def _named(device: Any) -> str:
-    import torch
-
-    return (
-        f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
-    )

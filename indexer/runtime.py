@@ -25,11 +25,11 @@ from indexer.networks import (
     LazyNetwork,
     Network,
     Precision,
-    TorchNetwork,
     has_bf16,
     times_as_fast,
 )
 from indexer.settings import Settings
+from indexer.torch_network import TorchNetwork
 
 if TYPE_CHECKING:
     from torch import nn

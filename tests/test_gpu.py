@@ -114,7 +114,7 @@ def test_threads_get_their_own_answers(on_gpu: Describer, photos: list[Photo]) -
         for found, wanted in zip(
             pool.map(lambda photo: on_gpu.describe([photo])[0], 4 * photos), 4 * alone, strict=True
         ):
-            check_alike(found, wanted, visual, 0.999)
+            check_alike(found, wanted, visual, 0.99)  # of other sizes of batches
 
 
 def test_what_a_gpu_indexed_is_searched_on_a_cpu(

@@ -1,5 +1,7 @@
 """A network on a device that is not the plain CPU; `test_gpu.py` has the bundled ones on a GPU."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
@@ -8,6 +10,7 @@ import pytest
 import torch
 
 from indexer.runtime import Loaded, Runtime
+from indexer.torch_network import TorchNetwork
 from tests.test_runtime import Small, batch_of, small_source
 
 ELSEWHERE = "cpu:0"  # to torch the same, to the runtime another device: it runs in bf16 there
@@ -48,3 +51,35 @@ def test_it_is_compared_on_the_cpu_and_then_stays_where_it_runs(
     (found,), (wanted,) = network.run(batch_of(3)), exact.run(batch_of(3))
     assert module.answered[2:] == [ELSEWHERE]
     assert np.abs(found - wanted).max() <= (0.05 if precision == "bf16" else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [(1, [1]), (3, [4]), (5, [16]), (16, [16]), (17, [32]), (33, [32, 1]), (70, [32, 32, 16])],
+)
+def test_it_is_asked_for_few_sizes_of_batches_and_by_one_thread(
+    count: int, sizes: list[int]
+) -> None:
+    """A GPU prepares each of a network's layers anew for every thread and every size."""
+    seen: list[tuple[int, str]] = []
+
+    class Seen(Small):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            seen.append((len(batch), threading.current_thread().name))
+            return super().forward(batch)
+
+    network = TorchNetwork(Seen(), {}, ELSEWHERE, "fp32")
+    exact = TorchNetwork(Small(), {}, "cpu", "fp32")
+    batch = batch_of(count)
+    with ThreadPoolExecutor(4) as pool:
+        for (found,) in pool.map(network.run, [batch] * 4):
+            np.testing.assert_allclose(found, exact.run(batch)[0], atol=1e-5)
+    assert [size for size, _ in seen] == 4 * sizes
+    assert len({name for _, name in seen}) == 1
+
+
+def test_what_fails_there_fails_for_who_asked_and_nobody_else() -> None:
+    network = TorchNetwork(Small(), {}, ELSEWHERE, "fp32")
+    with pytest.raises(RuntimeError):
+        network.run(np.zeros((2, 5, 32, 32), np.float32))
+    assert network.run(batch_of(2))[0].shape == (2, 16)

@@ -19,8 +19,8 @@ from indexer.vectors import Found, merge
 
 # Codes scored at a time, by their ids: their floats stay in the processor's own cache.
 TOGETHER = 256
-# Vectors scored: a millisecond's work. To wake the thread that does half takes a tenth of it.
-WORTH_HALVING = 5_000
+# Vectors scored: half a millisecond of work. To wake the thread that does half takes a tenth of one.
+WORTH_HALVING = 2_000
 FURTHER = 8  # times as many lists, when fewer than k came
 Floats = NDArray[np.float32]
 

@@ -19,7 +19,7 @@ from indexer.vectors import Found, merge
 
 # Codes scored at a time, by their ids: their floats stay in the processor's own cache.
 TOGETHER = 256
-# Vectors scored: half a millisecond of work. To wake the thread that does half takes a tenth of one.
+# Vectors scored: half a millisecond. To wake the thread that does half takes a tenth of one.
 WORTH_HALVING = 2_000
 FURTHER = 8  # times as many lists, when fewer than k came
 Floats = NDArray[np.float32]

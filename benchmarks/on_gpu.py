@@ -17,14 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.runtime import Lenient
-from benchmarks.speed_photos import WORK, random_model
-from indexer.embedding import ClipEncoder
-from indexer.models import BUNDLED
-from indexer.networks import Answers, Network
+from benchmarks.runtime import Lenient, load_model
+from benchmarks.speed_photos import WORK
+from indexer.networks import Answers
 from indexer.probes import probe_pictures
 from indexer.runtime import Source
-from indexer.segmenter import Segmenter
 from training.intervals import table
 
 MODELS = ("encoder", "detector", "ViT-B-32")
@@ -52,11 +49,11 @@ def main() -> None:
 
 def measure(name: str, device: str, batches: Sequence[int], runs: int) -> list[list[str]]:
     """Return a row for each number of pictures at once."""
-    source, on_cpu = _load(name, Lenient("cpu"))
+    source, on_cpu = load_model(name, Lenient("cpu"))
     probes = source.prepare(on_cpu.facts, list(probe_pictures()))
     right = on_cpu.run(probes)
-    _, default = _load(name, Lenient(device, "auto"))
-    _, exact = _load(name, Lenient(device, "fp32"))
+    _, default = load_model(name, Lenient(device, "auto"))
+    _, exact = load_model(name, Lenient(device, "fp32"))
     closeness = source.closeness(on_cpu.facts, right, default.run(probes))
     plain = _plain(source, device)  # from here on `on_cpu` is no more there
     rows = []
@@ -68,15 +65,6 @@ def measure(name: str, device: str, batches: Sequence[int], runs: int) -> list[l
         rows.append([name, str(count), f"{ratio:.2f}", *(f"{rate:.0f}" for rate in rates.values()),
                      str(default.place), f"{closeness:.4f}"])  # fmt: skip
     return rows
-
-
-def _load(name: str, runtime: Lenient) -> tuple[Source, Network]:
-    if name == "detector":
-        Segmenter.load(BUNDLED["segmenter"].folder, runtime)
-    else:
-        folder = random_model() if name == "ViT-B-32" else BUNDLED["encoder"].folder
-        ClipEncoder.load(f"local-dir:{folder}", runtime)
-    return runtime.made[0]
 
 
 def _plain(source: Source, device: str) -> Run:

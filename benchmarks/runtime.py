@@ -81,11 +81,11 @@ def measure(name: str, runs: int, threads: int) -> Measured:
     photos = photo_folder(MOST)
     home = calibrated_home(photos)
     cache = ExportCache(WORK / "cache")
-    source, exact = _load(name, Lenient("cpu"))
+    source, exact = load_model(name, Lenient("cpu"))
     ways: dict[str, Network] = {"torch fp32": exact}
     for precision in PRECISIONS:
         pictures_of_home = partial(catalogue_pictures, home)
-        _, network = _load(name, Lenient("cpu", precision, cache, threads, pictures_of_home))
+        _, network = load_model(name, Lenient("cpu", precision, cache, threads, pictures_of_home))
         if network.place.precision == precision:  # bf16 is not on every CPU
             ways[f"OpenVINO {precision}"] = network
     pictures = [read_photo(path).pixels for path in sorted(photos.iterdir())[:BATCH]]
@@ -98,7 +98,8 @@ def measure(name: str, runs: int, threads: int) -> Measured:
     )
 
 
-def _load(name: str, runtime: Lenient) -> tuple[Source, Network]:
+def load_model(name: str, runtime: Lenient) -> tuple[Source, Network]:
+    """Load a bundled model, or ViT-B-32, and return its image network with its source."""
     if name == "detector":
         Segmenter.load(BUNDLED["segmenter"].folder, runtime)
     else:

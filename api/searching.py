@@ -24,10 +24,10 @@ from search.calibration import Calibration, no_good_match, read_calibration, sea
 from search.facts import UNHEARD, facts_json, new_id, not_in_photo, to_ms
 from search.filter_json import not_these, read_filter
 from search.filters import Condition
-from search.finding import Sought
 from search.mixing import Ingredients, check_vector, mix, mixed_weights
 from search.query import Options, Searcher, chosen_ids, slots_of
 from search.ranking import Hit
+from search.scoring import Sought
 from search.stored import StoredGarment, find_stored
 from search.text import TextQuery, hear_text, refuse_silent
 from search.words import NOTHING_KNOWN
@@ -180,9 +180,10 @@ class Search:
         of_parts = self._request.weights.given()
         weights = [mixed_weights(layout, start.vector, given, of_parts) for start in starts]
         # All start from the same: a photo's garments, or one item, text or vector.
-        options = self._options(weights[0], self._sources(starts[0]))
+        sources = self._sources(starts[0])
+        options = self._options(weights[0], sources)
         garments = [start.garment for start in starts if start.garment is not None]
-        if garments and self._sources(starts[0]) == ["photo"]:
+        if garments and sources == ["photo"]:
             found = search_judged(self._searcher, self._calibration, garments, options)
         else:
             vectors = [mix(layout, start.vector, given) for start in starts]
@@ -193,7 +194,7 @@ class Search:
             found = self._searcher.search_vectors(sought, options)
         return list(zip(found, weights, strict=True))
 
-    def _options(self, weights: Mapping[str, float], sources: Sequence[str]) -> Options:
+    def _options(self, weights: Mapping[str, float], sources: list[str]) -> Options:
         request = self._request
         known = NOTHING_KNOWN if self._text is None else self._text.known
         return Options(
@@ -207,7 +208,7 @@ class Search:
             popularity=request.popularity,
             words=request.weights.words,
             # Beside a photo, an item or a colour looks always have something to add.
-            known=replace(known, is_all=known.is_all and list(sources) == ["text"]),
+            known=replace(known, is_all=known.is_all and sources == ["text"]),
         )
 
     def _shown(

@@ -19,7 +19,7 @@ from indexer.vectors import Found, merge
 
 # Codes scored at a time, by their ids: their floats stay in the processor's own cache.
 TOGETHER = 256
-# Vectors scored: half a millisecond. To wake the thread that does half takes a tenth of one.
+# Vectors or means: half a millisecond. To wake the thread that does half takes a tenth of one.
 WORTH_HALVING = 2_000
 FURTHER = 8  # times as many lists, when fewer than k came
 Floats = NDArray[np.float32]
@@ -64,7 +64,7 @@ class Scan:
 
     def _nearness(self, row: Floats) -> Floats:
         """Return the inner products (nlist,) of a query with the lists' means."""
-        if not SEARCHING.leaves_room:
+        if not _is_halved(len(self._means)):
             return np.asarray(self._means @ row)
         half = len(self._means) // 2
         halves = self._means[:half], self._means[half:]
@@ -80,7 +80,7 @@ class Scan:
         effort: float,
     ) -> Found:
         """Search these lists; many vectors by two threads, where a second one is free."""
-        if effort < WORTH_HALVING or not SEARCHING.leaves_room:
+        if not _is_halved(effort):
             return _search_lists(self._index, coded, k, some, nearness, bitmap)
         found = together(
             lambda part: _search_lists(self._index, coded, k, some[part], nearness[part], bitmap),
@@ -121,6 +121,11 @@ class Scan:
             sizes = np.bincount(lists, minlength=self._index.nlist)
             self._sizes_among[chosen] = sizes
         return sizes
+
+
+def _is_halved(work: float) -> bool:
+    """Tell whether two threads shall share the scoring of so many vectors."""
+    return work >= WORTH_HALVING and SEARCHING.leaves_room
 
 
 def rows_of(stored: Ids, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

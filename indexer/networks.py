@@ -21,9 +21,7 @@ log = logging.getLogger("lapel")
 # Of weights: more than a processor keeps. The bundled networks have 20 MB at most.
 LARGE_BYTES = 64_000_000
 TOGETHER = 8  # pictures that a large network answers at a time; 16 gain hardly more
-MOST_STREAMS = (
-    4  # pictures that a small network answers at the same time, each by some of the cores
-)
+MOST_STREAMS = 4  # pictures that a small one answers at the same time, each by some of the cores
 TIMED_RUNS = 8  # of each of two networks that are compared; the first also warms up
 Answers = tuple[NDArray[np.float32], ...]
 Precision = Literal["fp32", "bf16", "int8"]

@@ -4,18 +4,15 @@ slots and filters -> nearest vectors -> rows and exact scores -> rank. Those of 
 together: their vectors are searched at the same time, their rows are read by the same queries.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from indexer.binding import row_seen
 from indexer.catalogue import Catalogue
 from indexer.features import Layout
-from indexer.garments import Slot
 from indexer.together import SEARCHING, together
 from indexer.vectors import Found
 from search.found import find_shown
@@ -23,21 +20,12 @@ from search.lifting import NEAREST_LIFTED, find_lifts, find_said, with_said
 from search.near import Reach, nearest
 from search.ranking import Hit, hit_of, lift_of, rank
 from search.reranking import pool_for, rearranged
-from search.scoring import Asked, score_nearest
+from search.scoring import Sought, score_nearest
 
 if TYPE_CHECKING:
     from search.query import Options
 
 FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sought:
-    """A fused vector (dim,) to look for among these slots, or all, and how its parts count."""
-
-    vector: NDArray[np.float32]
-    slots: Sequence[Slot] | None
-    weights: Mapping[str, float]
 
 
 def find_hits(
@@ -47,23 +35,22 @@ def find_hits(
 
     If k items (groups) match the filters, k come back. Raises QueryError.
     """
+    if not sought:
+        return []
     for each in sought:
         replace(options, weights=each.weights).check()
     pool = replace(options, k=pool_for(options.k, options.diversity, options.popularity))
-    if not sought:
-        return []
-    asked = [Asked(layout, each.vector, each.weights) for each in sought]
     with SEARCHING, catalogue.engine.connect() as sql:
         further = _begun(sql, catalogue, layout, sought, pool)
         some = [next(each) for each in further]
-        found = _resolve(sql, asked, [near for near, _ in some], pool)
+        found = _resolve(sql, layout, sought, [near for near, _ in some], pool)
         for i, (_, is_whole) in enumerate(some):
             # Else many variants of few groups: look further.
             while len(found[i]) < pool.k or not (is_whole or found[i][-1].matched_words):
                 near, is_whole = next(further[i], (None, True))
                 if near is None:
                     break
-                (found[i],) = _resolve(sql, [asked[i]], [near], pool)
+                (found[i],) = _resolve(sql, layout, [sought[i]], [near], pool)
         return [
             rearranged(sql, catalogue, layout, hits, replace(options, weights=each.weights))
             for hits, each in zip(found, sought, strict=True)
@@ -99,9 +86,13 @@ def _begun(
 
 
 def _resolve(
-    sql: Connection, asked: Sequence[Asked], near: Sequence[Found], options: "Options"
+    sql: Connection,
+    layout: Layout,
+    sought: Sequence[Sought],
+    near: Sequence[Found],
+    options: "Options",
 ) -> list[list[Hit]]:
-    scored = score_nearest(sql, asked, near, options)
+    scored = score_nearest(sql, layout, sought, near, options)
     lifts = [find_lifts(sql, options.known, options.words, each.candidates) for each in scored]
     ranked = [
         rank(each.candidates, each.scores, options.k, options.group, lifted)

@@ -73,7 +73,7 @@ class Reach:
         return reach.by_sets(sql)
 
     def by_sets(self, sql: Connection, read: bool = False) -> "Reach":
-        """Return the same by sets of garments; what matches is not read only for this one query."""
+        """Return the same by sets of garments; `read` one from SQL where none is kept."""
         sets, slots = AllowedSets.of(self.catalogue), self.slots
         within = sets.among_slots(sql, self.version, slots)
         matching = within

@@ -19,10 +19,11 @@ from indexer.photo import Photo
 from search.calibration import no_good_match, read_calibration, search_judged
 from search.facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
 from search.filters import Filters
-from search.finding import Sought, find_hits
+from search.finding import find_hits
 from search.lifting import WORDS_WEIGHT
 from search.ranking import Hit
 from search.reranking import check_share
+from search.scoring import Sought
 from search.text import TextQuery, hear_text, refuse_silent
 from search.words import NOTHING_KNOWN, KnownWords, find_words
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from indexer.features import Layout
+from indexer.garments import Slot
 from indexer.vectors import Found, Ids, from_bytes
 from search.filters import Filters
 from search.found import find_candidates
@@ -30,11 +31,11 @@ ROUNDING = 1e-6  # of scores in single precision, where the index is exact
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
-    """A fused query (dim,), and by which weights it is scored."""
+class Sought:
+    """A fused vector (dim,) to look for among these slots, or all, and how its parts count."""
 
-    layout: Layout
     vector: NDArray[np.float32]
+    slots: Sequence[Slot] | None
     weights: Mapping[str, float]
 
 
@@ -47,11 +48,15 @@ class Scored:
     _parts: dict[int, tuple[Mapping[str, NDArray[np.float32]], int]] = field(default_factory=dict)
 
     def add(
-        self, asked: Asked, candidates: Sequence[Candidate], vectors: Mapping[int, bytes]
+        self,
+        layout: Layout,
+        sought: Sought,
+        candidates: Sequence[Candidate],
+        vectors: Mapping[int, bytes],
     ) -> None:
         """Score garments exactly, as SQL has their vectors."""
-        stored = from_bytes(list(vectors.values()), asked.layout.dim)
-        scores, parts = score_parts(asked.layout, asked.vector, stored, asked.weights)
+        stored = from_bytes(list(vectors.values()), layout.dim)
+        scores, parts = score_parts(layout, sought.vector, stored, sought.weights)
         self.candidates.extend(candidates)
         self.scores.update(zip(vectors, scores.tolist(), strict=True))
         self._parts.update((garment_id, (parts, row)) for row, garment_id in enumerate(vectors))
@@ -61,48 +66,45 @@ class Scored:
         parts, row = self._parts[garment_id]
         return {part: float(scores[row]) for part, scores in parts.items()}
 
-    def is_enough(self, k: int, group: bool, read: Found, unread: Found) -> bool:
-        """Tell whether the k best are surely among those read.
-
-        Both are found by one search: ids (n,), and the scores (n,) that the index gives them.
-        """
-        ids, said = read
+    def is_enough(self, k: int, group: bool, few: int, found: Found) -> bool:
+        """Tell whether the k best are surely among those read, which are the first few found."""
+        if len(found[0]) <= few:
+            return True
+        ids, said = found[0][:few], found[1][:few]
         at = [i for i, garment_id in enumerate(ids.tolist()) if garment_id in self.scores]
         best = rank(self.candidates, self.scores, k, group)
         if len(at) < FEWEST or len(best) < k:
             return False
         exact = np.array([self.scores[garment_id] for garment_id in ids[at].tolist()])
         apart = exact - said[at]
-        highest = unread[1].max() + apart.mean() + SURE * apart.std() + ROUNDING
+        highest = found[1][few:].max() + apart.mean() + SURE * apart.std() + ROUNDING
         return bool(self.scores[best[-1].garment_id] > highest)
 
 
 def score_nearest(
-    sql: Connection, asked: Sequence[Asked], near: Sequence[Found], options: "Options"
+    sql: Connection,
+    layout: Layout,
+    sought: Sequence[Sought],
+    near: Sequence[Found],
+    options: "Options",
 ) -> list[Scored]:
     """Read of each query's nearest garments, best first, as many as the k best may be among."""
     # What the feed's words lift above its score may be any of them.
-    few = None if options.known else FIRST * options.k
-    scored = [Scored() for _ in asked]
-    read = [(ids[:few], said[:few]) for ids, said in near]
-    _read(sql, asked, scored, [ids for ids, _ in read], options.filters)
-    unread = [
-        (ids[len(first) :], said[len(first) :])
-        for (ids, said), (first, _) in zip(near, read, strict=True)
-    ]
+    few = max(len(ids) for ids, _ in near) if options.known else FIRST * options.k
+    scored = [Scored() for _ in sought]
+    _read(sql, layout, sought, scored, [ids[:few] for ids, _ in near], options.filters)
     missing = [
-        rest[0]
-        if len(rest[0]) and not each.is_enough(options.k, options.group, first, rest)
-        else rest[0][:0]
-        for each, first, rest in zip(scored, read, unread, strict=True)
+        ids[few:] if not each.is_enough(options.k, options.group, few, (ids, said)) else ids[:0]
+        for each, (ids, said) in zip(scored, near, strict=True)
     ]
-    _read(sql, asked, scored, missing, options.filters)
+    _read(sql, layout, sought, scored, missing, options.filters)
     return scored
 
 
 def _read(
     sql: Connection,
-    asked: Sequence[Asked],
+    layout: Layout,
+    sought: Sequence[Sought],
     scored: Sequence[Scored],
     wanted: Sequence[Ids],
     filters: Filters,
@@ -115,7 +117,7 @@ def _read(
     owned: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         owned.setdefault(candidate.garment_id, []).append(candidate)
-    for query, each, some in zip(asked, scored, wanted, strict=True):
+    for query, each, some in zip(sought, scored, wanted, strict=True):
         own = [garment_id for garment_id in some.tolist() if garment_id in owned]
         of_own = [candidate for garment_id in own for candidate in owned[garment_id]]
-        each.add(query, of_own, {garment_id: vectors[garment_id] for garment_id in own})
+        each.add(layout, query, of_own, {garment_id: vectors[garment_id] for garment_id in own})

@@ -10,6 +10,7 @@ import torch
 from ultralytics.utils import ASSETS
 
 from indexer.catalogue import Catalogue
+from indexer.companions import overlap
 from indexer.describe import DescribedGarment, Describer
 from indexer.feeds import read_feed
 from indexer.importing import Importer
@@ -52,14 +53,6 @@ def places(models: Models) -> set[str]:
 
 def flat(described: Sequence[Sequence[DescribedGarment]]) -> list[DescribedGarment]:
     return [garment for each in described for garment in each]
-
-
-def overlap(one: Sequence[int], other: Sequence[int]) -> float:
-    """Return the intersection of two boxes over their union."""
-    width, height = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
-    shared = max(0, width) * max(0, height)
-    areas = ((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one, other))
-    return shared / (sum(areas) - shared)
 
 
 def check_alike(

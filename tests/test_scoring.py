@@ -10,12 +10,11 @@ from indexer.catalogue import Catalogue
 from indexer.vectors import Found
 from search import scoring
 from search.filters import Filters
-from search.finding import Sought
 from search.found import find_candidates
 from search.near import Reach
 from search.query import Options, Searcher
 from search.ranking import Candidate, rank
-from search.scoring import Scored
+from search.scoring import Scored, Sought
 from tests.small_catalogue import dots
 from tests.test_allowed_sets import big, brute_force
 
@@ -112,10 +111,9 @@ def test_several_queries_read_theirs_together(big: Catalogue, read: Read) -> Non
 
 
 def test_too_few_differences_tell_nothing() -> None:
-    read = np.array([1, 2]), np.array([0.9, 0.8], np.float32)
-    unread = np.array([3]), np.array([0.1], np.float32)
+    found = np.array([1, 2, 3]), np.array([0.9, 0.8, 0.1], np.float32)
     scored = Scored(
         [Candidate(each, f"item-{each}", f"item-{each}", None, None, each) for each in (1, 2)],
         {1: 0.9, 2: 0.8},
     )
-    assert not scored.is_enough(1, False, read, unread)
+    assert not scored.is_enough(1, False, 2, found)

@@ -177,7 +177,7 @@ def test_halved_or_not_the_same_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, effort: int
 ) -> None:
     """Of lists that two threads read, or one alone."""
-    monkeypatch.setattr(ivf_scan, "WORTH_HALVING", 1_000)
+    monkeypatch.setattr(ivf_scan, "WORTH_HALVING", 200)
     rng = np.random.default_rng(7)
     vectors = unit_rows(rng.normal(size=(6_000, 24)).astype(np.float32))
     ids = np.arange(6_000)

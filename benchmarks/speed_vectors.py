@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -38,6 +38,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
 SHARES = (1.0, 0.5, 0.05, 0.001)
 RECALL = 0.98
 Ids = NDArray[np.int64]
+Key = TypeVar("Key", float, str)
 
 
 def main() -> None:
@@ -76,9 +77,9 @@ def prepare(work: Path, n: int) -> dict[float, Ids]:
 
 
 def exact(
-    vectors: NDArray[np.float16], queries: NDArray[np.float32], allowed: Mapping[float, Ids | None]
-) -> dict[float, Ids]:
-    """Return the ids (m, K) with the best scores among those allowed, by share."""
+    vectors: NDArray[np.float16], queries: NDArray[np.float32], allowed: Mapping[Key, Ids | None]
+) -> dict[Key, Ids]:
+    """Return the ids (m, K) with the best scores among those allowed, by share or name."""
     best = {share: (np.full((len(queries), K), -1), np.full((len(queries), K), -np.inf))
             for share in allowed}  # fmt: skip
     for at in tqdm(range(0, len(vectors), PIECE), desc="exact", unit="piece"):

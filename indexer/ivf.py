@@ -30,12 +30,12 @@ from indexer.ivf_scan import Scan, rows_of
 from indexer.vectors import FaissIndex, Found, Stamp, is_replaced, is_save_due, merge, written_ns
 
 # Nanoseconds, on a million vectors of 784 x 8 bits: an allowed vector looked up by its id and
-# scored; one in a list that is passed over; one in a list that is scored. The cheaper way is taken:
-# both take as long for some 5,000 allowed ones.
+# scored; one in a list that is passed over; one in a list that is scored. The cheaper way is taken.
 LOOKED_UP, PASSED_OVER, SCORED = 650, 3, 200
 # The stricter a filter, the more lists are looked into for the same effort, and the surer the best
-# are among them: at 5 % a fifth of the effort finds what all of it finds of everything.
-LENIENCY = 0.25
+# are among them: at 5 % a fifth of the effort finds more than all of it finds of everything. But
+# not where what is allowed lies far from the query, spread over more lists than what lies near.
+LENIENCY, FAR_EFFORT = 0.5, 2
 # Vectors scored by a search until `tuning.tune_effort` has measured how many this catalogue needs.
 # On a million of `benchmarks/million.py` two thirds of it have a recall@10 of 0.997 at colour's
 # weight 0, 0.986 at 0.7, but 0.970 at 1: docs/vectors.md.
@@ -144,17 +144,12 @@ class IvfIndex:
         if k <= 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         row = padded(query)
-        held = len(state.lists.ids)
-        share = 1.0 if chosen is None else min(1.0, chosen.count / max(held, 1))
-        wanted = max(self.effort * share**LENIENCY, SCORED_A_HIT * k)
-        looked_into = min(held, wanted / share)
-        if chosen is not None and (
-            chosen.count * LOOKED_UP <= looked_into * PASSED_OVER + wanted * SCORED
-        ):
-            rows, is_held = _rows(state, chosen.ids)
-            found = chosen.ids[is_held], state.scan.score(row, rows)
+        if chosen is None:
+            effort = max(self.effort, SCORED_A_HIT * k)
+            bitmap = _passing(state, None)
+            found = state.scan.nearest(row, k, effort, state.scan.ordered(row), None, bitmap)
         else:
-            found = state.scan.nearest(row, k, wanted, chosen, _passing(state, chosen))
+            found = _among(state, row, k, self.effort, chosen)
         return merge([found, state.fresh.search(row, k, chosen)], k)
 
     @property
@@ -215,6 +210,29 @@ def _opened(path: Path, content_bytes: int, runs: Sequence[Sequence[float]]) -> 
     fresh = FaissIndex.half(lists.index.d)
     alive = np.packbits(marks, bitorder="little")
     return _State(lists, Scan(lists, scale), scale, alive, 0, fresh)
+
+
+def _among(
+    state: _State, row: NDArray[np.float32], k: int, effort: float, chosen: Allowed
+) -> Found:
+    """Return the k nearest of those allowed that the file has."""
+    least, held = SCORED_A_HIT * k, len(state.lists.ids)
+    lenient = max(effort * min(1.0, chosen.count / max(held, 1)) ** LENIENCY, least)
+    if not _is_looked_up(chosen.count, held, lenient):
+        order = state.scan.ordered(row)
+        is_far = state.scan.is_far(order, effort, chosen)
+        wanted = max(FAR_EFFORT * effort, least) if is_far else lenient
+        if not (is_far and _is_looked_up(chosen.count, held, wanted)):
+            bitmap = _passing(state, chosen)
+            return state.scan.nearest(row, k, wanted, order, chosen, bitmap)
+    rows, is_held = _rows(state, chosen.ids)
+    return chosen.ids[is_held], state.scan.score(row, rows)
+
+
+def _is_looked_up(count: int, held: int, wanted: float) -> bool:
+    """Tell whether to score each of so many allowed takes less than lists with so many wanted."""
+    looked_into = min(held, wanted * held / max(count, 1))
+    return count * LOOKED_UP <= looked_into * PASSED_OVER + min(wanted, count) * SCORED
 
 
 def _rows(state: _State, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

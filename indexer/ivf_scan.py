@@ -22,6 +22,9 @@ TOGETHER = 256
 # Vectors or means: half a millisecond. To wake the thread that does half takes a tenth of one.
 WORTH_HALVING = 2_000
 FURTHER = 8  # times as many lists, when fewer than k came
+# What may be found is far from a query if less than this share of what chance would bring lies in
+# the lists most like the query.
+FAR = 0.15
 Floats = NDArray[np.float32]
 
 
@@ -34,6 +37,7 @@ class Scan:
         means = lists.index.quantizer.reconstruct_n(0, lists.index.nlist)
         self._means: Floats = means / scale
         self._index, self._step, self._least = _as_codes(lists.index)
+        self._sizes = np.bincount(lists.lists, minlength=lists.index.nlist)
         self._sizes_among: WeakKeyDictionary[Allowed, NDArray[np.int64]] = WeakKeyDictionary()
 
     def nearest(
@@ -41,6 +45,7 @@ class Scan:
         row: Floats,
         k: int,
         effort: float,
+        ordered: tuple[NDArray[np.int64], Floats],
         chosen: Allowed | None = None,
         bitmap: NDArray[np.uint8] | None = None,
     ) -> Found:
@@ -49,8 +54,7 @@ class Scan:
         `effort` vectors are scored. Where some may be found only, `chosen` says in which lists to
         look for these, and `bitmap` which they are.
         """
-        nearness = self._nearness(row)
-        order = np.argsort(-nearness)
+        order, nearness = ordered
         probes = self._enough(order, effort, chosen)
         coded = (row * self._step).astype(np.float32)
         while True:
@@ -61,6 +65,20 @@ class Scan:
             if len(ids) >= k or probes >= len(order):  # or nothing more can come
                 return ids, scores + np.float32(row @ self._least)
             probes *= FURTHER
+
+    def ordered(self, row: Floats) -> tuple[NDArray[np.int64], Floats]:
+        """Return the lists (nlist,), those most like a query (d,) first, and how like each is."""
+        nearness = self._nearness(row)
+        return np.argsort(-nearness), nearness
+
+    def is_far(
+        self, ordered: tuple[NDArray[np.int64], Floats], effort: float, chosen: Allowed
+    ) -> bool:
+        """Tell whether what may be found hardly is where a query without a filter would look."""
+        near = ordered[0][: self._enough(ordered[0], effort, None)]
+        among = self._among(chosen)
+        expected = among.sum() * self._sizes[near].sum() / max(1, len(self._lists.ids))
+        return bool(among[near].sum() < FAR * expected)
 
     def _nearness(self, row: Floats) -> Floats:
         """Return the inner products (nlist,) of a query with the lists' means."""

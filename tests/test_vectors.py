@@ -11,9 +11,8 @@ from indexer.allowed import Allowed
 from indexer.errors import CatalogueError, QueryError
 from indexer.features import DEFAULT_WEIGHTS, Layout, normalise_weights, unit_rows
 from indexer.ivf import IvfIndex
-from indexer.ivf_files import padded
 from indexer.kinds import KINDS
-from indexer.packing import Source, pack
+from indexer.packing import pack
 from indexer.vector_files import (
     Choice,
     is_outgrown,
@@ -25,6 +24,7 @@ from indexer.vector_files import (
     write_choice,
 )
 from indexer.vectors import FaissIndex, Stamp, VectorIndex, from_bytes, to_bytes
+from tests.vectors import clustered, source
 
 LAYOUT = Layout(visual=8, colour=5, attributes=3)
 EXACT = {"flat": 1e-6, "flat16": 1e-6, "ivf16": 1e-6, "flat8": 0.01, "ivf8": 0.01}
@@ -37,17 +37,6 @@ def fused(n: int, seed: int = 0) -> np.ndarray:
     parts = {p: unit_rows(rng.normal(size=(n, d)).astype(np.float32))
              for p, d in (("visual", 8), ("colour", 5), ("attributes", 3))}  # fmt: skip
     return LAYOUT.fuse(parts).astype(np.float16).astype(np.float32)
-
-
-def source(ids: np.ndarray, vectors: np.ndarray, stamp: Stamp | None = None) -> Source:
-    row_of = {int(id_): row for row, id_ in enumerate(ids)}
-    return Source(
-        vectors.shape[1],
-        ids,
-        lambda some: vectors[[row_of[int(id_)] for id_ in some]],
-        stamp or Stamp(3, int(ids.max())),
-        LAYOUT.sorting_runs(),
-    )
 
 
 @pytest.fixture(params=KINDS)
@@ -67,7 +56,7 @@ def made(kind: str, tmp_path: Path) -> Made:
             flat.stamp = Stamp(3, int(ids.max()))
             flat.save()
         else:
-            pack(path, KINDS[kind], source(ids, vectors))
+            pack(path, KINDS[kind], source(ids, vectors, LAYOUT.sorting_runs()))
         return read_vectors(vectors.shape[1], path)
 
     return make
@@ -203,20 +192,6 @@ def test_damaged_files_are_not_used(made: Made, tmp_path: Path) -> None:
     assert len(open_vectors(LAYOUT.dim, path)) == 0
 
 
-def clustered(n: int, seed: int) -> np.ndarray:
-    """Return n vectors (n, 40) around 60 centres, as garments lie around kinds of garments."""
-    return clustered_of(n, seed)[0]
-
-
-def clustered_of(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same, and which centre each is of (n,)."""
-    centres = np.random.default_rng(0).normal(size=(60, 40))
-    rng = np.random.default_rng(seed)
-    kinds = rng.integers(60, size=n)
-    spread = centres[kinds] + 0.5 * rng.normal(size=(n, 40))
-    return unit_rows(spread.astype(np.float32)).astype(np.float16).astype(np.float32), kinds
-
-
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.001])
 def test_nearly_all_of_the_best_are_found(made: Made, share: float) -> None:
     vectors, ids = clustered(6_000, seed=1), np.arange(1, 6_001) * 3
@@ -233,39 +208,6 @@ def test_nearly_all_of_the_best_are_found(made: Made, share: float) -> None:
         assert len(found) == min(50, len(chosen))
         hits.append(np.isin(best, found).mean())
     assert np.mean(hits) >= 0.98
-
-
-@pytest.mark.parametrize("kind", ["ivf8", "ivf16"])
-def test_what_is_unlike_the_query_is_looked_for_longer(
-    made: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Skirts alone, like a shirt: their best are in more lists than a shirt's nearest are."""
-    (vectors, kinds), ids = clustered_of(6_000, seed=1), np.arange(6_000)
-    index = made(ids, vectors)
-    assert isinstance(index, IvfIndex)
-    index.effort = 300
-    monkeypatch.setattr("indexer.ivf.LOOKED_UP", 10**9)  # in lists, never one by one
-    chosen = ids[kinds < 24]
-    hits = []
-    for query, own in zip(*clustered_of(40, seed=2), strict=True):
-        if own >= 24:
-            best = chosen[np.argsort(-(vectors[chosen] @ query))[:10]]
-            hits.append(np.isin(best, index.search(query, 10, chosen)[0]).mean())
-    assert np.mean(hits) >= 0.94  # as strict as of what lies near: 0.92
-
-
-@pytest.mark.parametrize("kind", ["ivf8", "ivf16"])
-def test_far_is_what_hardly_lies_where_the_query_does(made: Made) -> None:
-    (vectors, kinds), ids = clustered_of(6_000, seed=1), np.arange(6_000)
-    index = made(ids, vectors)
-    assert isinstance(index, IvfIndex)
-    scan, row = index._state.scan, padded(vectors[0])
-    chance = np.random.default_rng(3).random(6_000) < 0.05
-    for expected, some in [
-        (False, chance), (False, kinds == kinds[0]), (True, kinds == (kinds[0] + 1) % 60),
-        (False, ids >= 0), (False, ids < 0),
-    ]:  # fmt: skip
-        assert scan.is_far(scan.ordered(row), 300, Allowed.of(ids[some])) is expected
 
 
 def test_a_strict_filter_far_from_the_query_still_gives_all(made: Made) -> None:
@@ -288,7 +230,7 @@ def test_the_size_decides_until_somebody_tunes(tmp_path: Path) -> None:
     write_choice(path, tuned)
     assert read_choice(path) == tuned
     assert [kind_for(n, tuned).name for n in (10, 5_000, 10**6)] == ["flat", "flat16", "flat16"]
-    pack(path, KINDS["flat16"], source(np.arange(1, 101), fused(100)))
+    pack(path, KINDS["flat16"], source(np.arange(1, 101), fused(100), LAYOUT.sorting_runs()))
     opened = read_vectors(LAYOUT.dim, path)
     assert isinstance(opened, IvfIndex)
     assert opened.effort == 77

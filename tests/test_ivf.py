@@ -1,0 +1,59 @@
+"""How far vectors in lists are looked for, when a filter brings what is near, or what is not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer.allowed import Allowed
+from indexer.ivf import IvfIndex
+from indexer.ivf_files import padded
+from indexer.kinds import KINDS
+from indexer.packing import pack
+from indexer.seals import read_seal
+from tests.vectors import clustered_of, source
+
+VECTORS, OF = clustered_of(6_000, seed=1)
+IDS = np.arange(6_000)
+
+
+@pytest.fixture(params=["ivf8", "ivf16"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> IvfIndex:
+    path = tmp_path / "v.faiss"
+    pack(path, KINDS[request.param], source(IDS, VECTORS))
+    return IvfIndex(path, *read_seal(path))
+
+
+def test_what_is_unlike_the_query_is_looked_for_longer(
+    index: IvfIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Skirts alone, like a shirt: their best are in more lists than a shirt's nearest are."""
+    index.effort = 300
+    monkeypatch.setattr("indexer.ivf.LOOKED_UP", 10**9)  # in lists, never one by one
+    chosen = IDS[OF < 10]
+
+    def missed() -> int:
+        """Return how many of the ten best are not found."""
+        missing = 0
+        for query, own in zip(*clustered_of(80, seed=2), strict=True):
+            if own >= 10:
+                best = chosen[np.argsort(-(VECTORS[chosen] @ query))[:10]]
+                missing += int((~np.isin(best, index.search(query, 10, chosen)[0])).sum())
+        return missing
+
+    longer = missed()
+    monkeypatch.setattr("indexer.ivf_scan.FAR", 0)
+    assert longer < 0.6 * missed()
+
+
+def test_far_is_what_hardly_lies_where_the_query_does(index: IvfIndex) -> None:
+    scan, row, own = index._state.scan, padded(VECTORS[0]), OF[0]
+    chance = np.random.default_rng(3).random(len(IDS)) < 0.05
+    for expected, some in [
+        (False, chance),
+        (False, own == OF),
+        (True, (own + 1) % 60 == OF),
+        (False, IDS >= 0),
+        (False, IDS < 0),
+    ]:
+        assert scan.is_far(scan.ordered(row), 300, Allowed.of(IDS[some])) is expected

@@ -33,8 +33,9 @@ demo: setup
 	    $(VENV)/lib/python3.*/site-packages/ultralytics/assets/*.jpg
 	@echo "open demo/result.html in a browser" >&2
 
+# A file's tests run in one process: they share what is slow to make. Each process takes some 2 GB.
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # A hundred writes killed at random moments: 20 to 30 minutes; the result goes into the page.
 soak: setup

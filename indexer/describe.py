@@ -164,7 +164,8 @@ class Describer:
         """Return the garments' histograms (n, d) and palettes, named in their photos' light."""
         with self.watch.timed("colour"):
             labs = [_garment_lab(photo, g, i) for photo, g, i in pairs]
-            lights = {id(photo): estimate_light(photo.pixels) for photo, _, _ in pairs}
+            photos = {id(photo): photo for photo, _, _ in pairs}  # each once, of all its garments
+            lights = {name: estimate_light(photo.pixels) for name, photo in photos.items()}
             palettes = [
                 palette(lab, lights[id(photo)])
                 for lab, (photo, _, _) in zip(labs, pairs, strict=True)

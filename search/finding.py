@@ -20,7 +20,7 @@ from search.lifting import NEAREST_LIFTED, find_lifts, find_said, with_said
 from search.near import Reach, nearest
 from search.ranking import Hit, hit_of, lift_of, rank
 from search.reranking import pool_for, rearranged
-from search.scoring import Sought, score_nearest
+from search.scoring import Sought, read_first, score_nearest
 
 if TYPE_CHECKING:
     from search.query import Options
@@ -79,7 +79,7 @@ def _begun(
     reaches = {i: Reach.of(sql, catalogue, row, sought[i].slots, options.filters) for i in by_looks}
     firsts = together(lambda i: reaches[i].first(weighted[i], wanted), by_looks)
     near = {
-        i: nearest(sql, reaches[i], weighted[i], wanted, first)
+        i: nearest(sql, reaches[i], weighted[i], wanted, first, read_first(options))
         for i, first in zip(by_looks, firsts, strict=True)
     }
     return [with_said(ids, near.get(i)) for i, ids in enumerate(said)]

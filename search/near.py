@@ -99,12 +99,18 @@ class Reach:
 
 
 def nearest(
-    sql: Connection, reach: Reach, weighted: NDArray[np.float32], wanted: int, found: Found
+    sql: Connection,
+    reach: Reach,
+    weighted: NDArray[np.float32],
+    wanted: int,
+    found: Found,
+    least: int | None = None,
 ) -> Iterator[Found]:
     """Yield the nearest garments, `wanted` of them and then ever more, until all.
 
     Those that match are among them, best first, each with the score that its vector has as the
-    index keeps it; others may be, too. `found` is what was found `first`.
+    index keeps it; others may be, too, but not among the first `least` if there are more. `found`
+    is what was found `first`.
     """
     if reach.where is not None and isinstance(reach.vectors, MilvusIndex):
         if (yield from nearest_where(reach.vectors, weighted, reach.where, wanted, found)):
@@ -112,7 +118,7 @@ def nearest(
         reach = reach.by_sets(sql)
         found = reach.first(weighted, wanted)
     if not reach.is_sure:
-        if (yield from _looked_at(sql, reach, weighted, wanted, found)):
+        if (yield from _looked_at(sql, reach, weighted, wanted, found, least)):
             return
         reach = reach.by_sets(sql, read=True)
         found = reach.first(weighted, wanted)
@@ -125,7 +131,12 @@ def nearest(
 
 
 def _looked_at(
-    sql: Connection, reach: Reach, weighted: NDArray[np.float32], wanted: int, found: Found
+    sql: Connection,
+    reach: Reach,
+    weighted: NDArray[np.float32],
+    wanted: int,
+    found: Found,
+    least: int | None,
 ) -> Generator[Found, None, bool]:
     """Yield those of the nearest garments whose items match; returns whether these are all.
 
@@ -140,6 +151,9 @@ def _looked_at(
         sets.wish(engine, reach.slots, reach.filters, weight)
         seen = found if looked == first else reach.search(weighted, looked)
         is_all = looked >= reach.reachable
+        if least is not None and looked == first and not is_all:
+            some = int(LIKELY_ENOUGH * wanted)
+            yield from _sure_at_first(sql, reach, (seen[0][:some], seen[1][:some]), least)
         few = len(seen[0]) if is_all else int(LIKELY_ENOUGH * wanted)
         passing = _matching(sql, reach, (seen[0][:few], seen[1][:few]))
         if len(passing[0]) < wanted and few < len(seen[0]):
@@ -151,6 +165,16 @@ def _looked_at(
             break
     yield passing
     return is_all
+
+
+def _sure_at_first(sql: Connection, reach: Reach, seen: Found, least: int) -> Iterator[Found]:
+    """Yield those seen, of which it is asked only for the first whether they match, if so `least`
+    of them are sure to: the others are read by few searches.
+    """
+    few = int(LIKELY_ENOUGH * least)
+    sure = _matching(sql, reach, (seen[0][:few], seen[1][:few]))
+    if len(sure[0]) >= least:
+        yield np.concatenate([sure[0], seen[0][few:]]), np.concatenate([sure[1], seen[1][few:]])
 
 
 def _matching(sql: Connection, reach: Reach, seen: Found) -> Found:

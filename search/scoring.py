@@ -81,6 +81,12 @@ class Scored:
         return bool(self.scores[best[-1].garment_id] > highest)
 
 
+def read_first(options: "Options") -> int | None:
+    """Return how many of the nearest garments are read before others are; None for all."""
+    # What the feed's words lift above its score may be any of them.
+    return None if options.known else FIRST * options.k
+
+
 def score_nearest(
     sql: Connection,
     layout: Layout,
@@ -89,8 +95,7 @@ def score_nearest(
     options: "Options",
 ) -> list[Scored]:
     """Read of each query's nearest garments, best first, as many as the k best may be among."""
-    # What the feed's words lift above its score may be any of them.
-    few = max(len(ids) for ids, _ in near) if options.known else FIRST * options.k
+    few = read_first(options) or max(len(ids) for ids, _ in near)
     scored = [Scored() for _ in sought]
     _read(sql, layout, sought, scored, [ids[:few] for ids, _ in near], options.filters)
     missing = [

@@ -13,6 +13,7 @@ from indexer.describe import Describer, choose_garments
 from indexer.embedding import ClipEncoder
 from indexer.errors import ModelError, SettingsError
 from indexer.garments import Garments, place_mask
+from indexer.light import estimate_light
 from indexer.models import BUNDLED, Models, load_models
 from indexer.photo import Photo, read_photo
 from indexer.runtime import Runtime
@@ -67,6 +68,21 @@ def test_every_part_is_unit_and_the_street_is_seen(
         assert "slot" not in garment.attributes  # the detector says it
         if garment.slot == "bottom":
             assert "sleeves" not in garment.attributes
+
+
+def test_a_photos_light_is_estimated_once_for_all_its_garments(
+    describer: Describer, street_photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(pixels: np.ndarray) -> np.ndarray:
+        asked.append(id(pixels))
+        return estimate_light(pixels)
+
+    monkeypatch.setattr("indexer.describe.estimate_light", counted)
+    garments, others = describer.describe([read_photo(street_photo), *drawn(1)])
+    assert len(garments) + len(others) > 2
+    assert len(asked) == len(set(asked)) == 2
 
 
 def test_drawn_garments_are_found_where_they_are(describer: Describer) -> None:

@@ -32,10 +32,11 @@ from indexer.vectors import FaissIndex, Found, Stamp, is_replaced, is_save_due, 
 # Nanoseconds, on a million vectors of 784 x 8 bits: an allowed vector looked up by its id and
 # scored; one in a list that is passed over; one in a list that is scored. The cheaper way is taken.
 LOOKED_UP, PASSED_OVER, SCORED = 650, 3, 200
-# The stricter a filter, the more lists are looked into for the same effort, and the surer the best
-# are among them: at 5 % a fifth of the effort finds more than all of it finds of everything. But
-# not where what is allowed lies far from the query, spread over more lists than what lies near.
-LENIENCY, FAR_EFFORT = 0.5, 2
+# The less of what lies near may be found, the more lists are looked into for the same effort, and
+# the surer the best are among them: at 5 % a fifth of the effort finds more than all of it finds of
+# everything. But not where what may be found is far from the query: where less of it lies near than
+# this share of what chance would bring. It is spread over more lists than what is near.
+LENIENCY, FAR, FAR_EFFORT = 0.5, 0.15, 2
 # Vectors scored by a search until `tuning.tune_effort` has measured how many this catalogue needs.
 # On a million of `benchmarks/million.py` two thirds of it have a recall@10 of 0.997 at colour's
 # weight 0, 0.986 at 0.7, but 0.970 at 1: docs/vectors.md.
@@ -217,12 +218,14 @@ def _among(
 ) -> Found:
     """Return the k nearest of those allowed that the file has."""
     least, held = SCORED_A_HIT * k, len(state.lists.ids)
-    lenient = max(effort * min(1.0, chosen.count / max(held, 1)) ** LENIENCY, least)
-    if not _is_looked_up(chosen.count, held, lenient):
+    share = min(1.0, chosen.count / max(held, 1))
+    if not _is_looked_up(chosen.count, held, max(effort * share**LENIENCY, least)):
         order = state.scan.ordered(row)
-        is_far = state.scan.is_far(order, effort, chosen)
-        wanted = max(FAR_EFFORT * effort, least) if is_far else lenient
-        if not (is_far and _is_looked_up(chosen.count, held, wanted)):
+        near, share = state.scan.shares(order, effort, chosen)
+        is_far = near < FAR * share
+        wanted = effort * (FAR_EFFORT if is_far else max(near, share) ** LENIENCY)
+        wanted = max(wanted, least)
+        if not _is_looked_up(chosen.count, held, wanted):
             bitmap = _passing(state, chosen)
             return state.scan.nearest(row, k, wanted, order, chosen, bitmap)
     rows, is_held = _rows(state, chosen.ids)

@@ -22,9 +22,6 @@ TOGETHER = 256
 # Vectors or means: half a millisecond. To wake the thread that does half takes a tenth of one.
 WORTH_HALVING = 2_000
 FURTHER = 8  # times as many lists, when fewer than k came
-# What may be found is far from a query if less than this share of what chance would bring lies in
-# the lists most like the query.
-FAR = 0.15
 Floats = NDArray[np.float32]
 
 
@@ -71,14 +68,17 @@ class Scan:
         nearness = self._nearness(row)
         return np.argsort(-nearness), nearness
 
-    def is_far(
+    def shares(
         self, ordered: tuple[NDArray[np.int64], Floats], effort: float, chosen: Allowed
-    ) -> bool:
-        """Tell whether what may be found hardly is where a query without a filter would look."""
+    ) -> tuple[float, float]:
+        """Return how much may be found of the lists that are read without a filter, and of all."""
         near = ordered[0][: self._enough(ordered[0], effort, None)]
         among = self._among(chosen)
-        expected = among.sum() * self._sizes[near].sum() / max(1, len(self._lists.ids))
-        return bool(among[near].sum() < FAR * expected)
+        there, everywhere = among[near].sum(), among.sum()
+        return (
+            float(there / max(1, self._sizes[near].sum())),
+            float(everywhere / max(1, len(self._lists.ids))),
+        )
 
     def _nearness(self, row: Floats) -> Floats:
         """Return the inner products (nlist,) of a query with the lists' means."""

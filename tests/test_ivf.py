@@ -42,18 +42,33 @@ def test_what_is_unlike_the_query_is_looked_for_longer(
         return missing
 
     longer = missed()
-    monkeypatch.setattr("indexer.ivf_scan.FAR", 0)
+    monkeypatch.setattr("indexer.ivf.FAR", 0)
     assert longer < 0.6 * missed()
 
 
-def test_far_is_what_hardly_lies_where_the_query_does(index: IvfIndex) -> None:
+def test_it_is_known_how_much_of_what_is_near_may_be_found(index: IvfIndex) -> None:
     scan, row, own = index._state.scan, padded(VECTORS[0]), OF[0]
-    chance = np.random.default_rng(3).random(len(IDS)) < 0.05
-    for expected, some in [
-        (False, chance),
-        (False, own == OF),
-        (True, (own + 1) % 60 == OF),
-        (False, IDS >= 0),
-        (False, IDS < 0),
+    chance = np.random.default_rng(3).random(len(IDS)) < 0.2
+    for low, high, some in [
+        (0.1, 0.3, chance),
+        (0.5, 1.0, own == OF),
+        (0.0, 0.01, (own + 1) % 60 == OF),
+        (1.0, 1.0, IDS >= 0),
+        (0.0, 0.0, IDS < 0),
     ]:
-        assert scan.is_far(scan.ordered(row), 300, Allowed.of(IDS[some])) is expected
+        near, share = scan.shares(scan.ordered(row), 60, Allowed.of(IDS[some]))
+        assert low <= near <= high
+        assert share == pytest.approx(some.mean())
+
+
+def test_what_lies_where_the_query_does_is_looked_for_as_long_as_without_a_filter(
+    index: IvfIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shirts for a shirt: a filter that lets all of them pass makes nothing surer."""
+    index.effort = 200
+    monkeypatch.setattr("indexer.ivf.LOOKED_UP", 10**9)
+    for query, own in zip(*clustered_of(200, seed=2), strict=True):
+        of_kind = np.isin(OF, (own, (own + 1) % 60))
+        best = index.search(query, 2)[0]
+        if np.isin(best, IDS[of_kind]).all():
+            assert np.isin(best, index.search(query, 2, IDS[of_kind])[0]).all()

@@ -19,11 +19,10 @@ from typing import Any
 import faiss
 import numpy as np
 import psutil
-from numpy.typing import NDArray
 
 from benchmarks.million import stored_vectors
 from benchmarks.real_garments import real_garments
-from benchmarks.speed_vectors import ROOT, SHARES, exact
+from benchmarks.speed_vectors import ROOT, Ids, by_chance, exact
 from indexer.allowed import Allowed
 from indexer.features import DEFAULT_WEIGHTS
 from indexer.ivf import EFFORT, IvfIndex
@@ -100,15 +99,10 @@ def measure(file: Path, n: int, effort: int, rounds: int) -> dict[str, Any]:
             **_changes(index, vectors[:CHANGED].astype(np.float32), n)}  # fmt: skip
 
 
-def _filters(vectors: Any) -> dict[str, NDArray[np.int64] | None]:
+def _filters(vectors: Any) -> dict[str, Ids | None]:
     """Return who passes each filter, by its name; None are all."""
     rng = np.random.default_rng(0)
-    chosen = {
-        f"{100 * share:g} % pass": None
-        if share == 1
-        else np.flatnonzero(rng.random(len(vectors)) < share)
-        for share in SHARES
-    }
+    chosen = {f"{100 * share:g} % pass": ids for share, ids in by_chance(len(vectors), rng).items()}
     one = vectors[rng.integers(len(vectors))].astype(np.float32)
     likeness = np.concatenate(
         [vectors[at : at + PIECE].astype(np.float32) @ one for at in range(0, len(vectors), PIECE)]

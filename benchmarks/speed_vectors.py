@@ -65,15 +65,23 @@ def prepare(work: Path, n: int) -> dict[float, Ids]:
     layout = real_garments().layout
     weights = [{"colour": weight} for weight in np.linspace(0, 1, len(asked))]
     queries = np.stack([layout.weigh(v, w) for v, w in zip(asked, weights, strict=True)])
-    rng = np.random.default_rng(0)
-    allowed = {share: np.flatnonzero(rng.random(n) < share) for share in SHARES if share < 1}
+    allowed = by_chance(n, np.random.default_rng(0))
     np.save(work / "queries.npy", queries)
-    kept: dict[str, Any] = {"1.0": np.zeros(0), **{str(s): a for s, a in allowed.items()}}
+    kept: dict[str, Any] = {
+        str(share): np.zeros(0) if ids is None else ids for share, ids in allowed.items()
+    }
     np.savez(work / "allowed.npz", **kept)
     target = work / "vectors.npy"
     if not target.is_file():
         np.save(target, vectors)
-    return exact(vectors, queries, {1.0: None, **allowed})
+    return exact(vectors, queries, allowed)
+
+
+def by_chance(n: int, rng: np.random.Generator) -> dict[float, Ids | None]:
+    """Return who of n passes a filter, by the share of them that does; None are all."""
+    return {
+        share: None if share == 1 else np.flatnonzero(rng.random(n) < share) for share in SHARES
+    }
 
 
 def exact(

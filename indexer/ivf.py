@@ -3,8 +3,8 @@
 Vectors are sorted into lists by their nearest centroid (Jegou, Douze, Schmid, Product quantization
 for nearest neighbor search, 2011) and kept as 8- or 16-bit numbers, in a file that is only mapped
 into memory and never changes: what came since lies beside it exactly, what went is passed over,
-and a save packs both into a new file. A search scores about as many vectors as `effort` says: of a
-filter that lets few through, those of more lists. So the stricter the filter, the more exact.
+and a save packs both into a new file. A search scores about as many vectors as `effort` says; under
+a filter that lets few through fewer, but those of more lists.
 """
 
 from collections.abc import Collection, Sequence

@@ -16,7 +16,7 @@ from indexer.allowed import Allowed
 from indexer.catalogue import Catalogue
 from indexer.milvus_vectors import MilvusIndex
 from indexer.tables import CatalogueRow
-from indexer.vectors import Found, VectorIndex, merge
+from indexer.vectors import Found, VectorIndex
 from search.allowed_sets import (
     FAR_WISH,
     NEAR_WISH,
@@ -33,6 +33,7 @@ from search.milvus_filters import expression, nearest_where
 LOOKED_AT = 1_000
 LIKELY_ENOUGH = 2.4  # times those wanted: of a filter that half passes, 19 of 20 times as many do
 FURTHER = 4  # times as many, when the first were too few
+NOTHING: Found = np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +105,7 @@ def nearest(
     weighted: NDArray[np.float32],
     wanted: int,
     found: Found,
-    least: int | None = None,
+    least: int | None,
 ) -> Iterator[Found]:
     """Yield the nearest garments, `wanted` of them and then ever more, until all.
 
@@ -144,37 +145,44 @@ def _looked_at(
     way a set of all that match is wished for.
     """
     sets, engine = AllowedSets.of(reach.catalogue), reach.catalogue.engine
-    first = FURTHER * wanted
-    passing: Found = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    first, likely = FURTHER * wanted, int(LIKELY_ENOUGH * wanted)
+    few = int(LIKELY_ENOUGH * least) if least is not None else likely
+    passing = NOTHING
     for looked in dict.fromkeys((first, max(LOOKED_AT, first))):
         weight = FAR_WISH if looked > first else NEAR_WISH
         sets.wish(engine, reach.slots, reach.filters, weight)
         seen = found if looked == first else reach.search(weighted, looked)
         is_all = looked >= reach.reachable
-        if least is not None and looked == first and not is_all:
-            some = int(LIKELY_ENOUGH * wanted)
-            yield from _sure_at_first(sql, reach, (seen[0][:some], seen[1][:some]), least)
-        few = len(seen[0]) if is_all else int(LIKELY_ENOUGH * wanted)
-        passing = _matching(sql, reach, (seen[0][:few], seen[1][:few]))
-        if len(passing[0]) < wanted and few < len(seen[0]):
-            rest = _matching(sql, reach, (seen[0][few:], seen[1][few:]))
-            passing = merge([passing, rest], len(seen[0]))
-        if len(passing[0]) >= wanted:
-            yield passing[0][:wanted], passing[1][:wanted]
+        steps = [len(seen[0])] if is_all else [few, likely, len(seen[0])][looked > first :]
+        for passing, asked in _matching_of(sql, reach, seen, steps):
+            if len(passing[0]) >= wanted:
+                yield _part(passing, 0, wanted)
+                break
+            if asked == few and least is not None and len(passing[0]) >= least:
+                yield _joined(passing, _part(seen, few, likely))  # few searches read the others
         if is_all:
             break
     yield passing
     return is_all
 
 
-def _sure_at_first(sql: Connection, reach: Reach, seen: Found, least: int) -> Iterator[Found]:
-    """Yield those seen, of which it is asked only for the first whether they match, if so `least`
-    of them are sure to: the others are read by few searches.
-    """
-    few = int(LIKELY_ENOUGH * least)
-    sure = _matching(sql, reach, (seen[0][:few], seen[1][:few]))
-    if len(sure[0]) >= least:
-        yield np.concatenate([sure[0], seen[0][few:]]), np.concatenate([sure[1], seen[1][few:]])
+def _matching_of(
+    sql: Connection, reach: Reach, seen: Found, steps: Sequence[int]
+) -> Iterator[tuple[Found, int]]:
+    """Yield those that match among the first of those seen, ever more of them, and how many."""
+    passing, asked = NOTHING, 0
+    for upto in dict.fromkeys(min(step, len(seen[0])) for step in steps):
+        passing = _joined(passing, _matching(sql, reach, _part(seen, asked, upto)))
+        asked = upto
+        yield passing, asked
+
+
+def _part(found: Found, start: int, stop: int) -> Found:
+    return found[0][start:stop], found[1][start:stop]
+
+
+def _joined(first: Found, rest: Found) -> Found:
+    return np.concatenate([first[0], rest[0]]), np.concatenate([first[1], rest[1]])
 
 
 def _matching(sql: Connection, reach: Reach, seen: Found) -> Found:

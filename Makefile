@@ -39,8 +39,8 @@ test: setup
 
 # A hundred writes killed at random moments: 20 to 30 minutes; the result goes into the page.
 soak: setup
-	$(BIN)/python -m tests.soak --report docs/reliability.md
-	$(BIN)/python -m tests.soak_http --report docs/reliability.md
+	$(BIN)/python -m tests.soak.kill --report docs/reliability.md
+	$(BIN)/python -m tests.soak.hostile_http --report docs/reliability.md
 
 lint: setup
 	$(BIN)/ruff check .

@@ -10,27 +10,17 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
-from api import (
-    routes,
-    routes_catalogue,
-    routes_events,
-    routes_items,
-    routes_recommend,
-    routes_service,
-)
-from api.answer_schemas import Problem
-from api.following import Following
-from api.inference import Inference
-from api.job_rows import JobRows
-from api.jobs import Jobs
-from api.keys import Keys
-from api.limits import Limits
-from api.metrics import Metrics
-from api.parameters import KnownParameters
-from api.photos import PhotoMemory
-from api.problems import add_problems
-from api.recommend_schemas import CompleteRequest, EventsIn, OutfitRequest
-from api.schemas import (
+from api.routes import catalogue as routes_catalogue
+from api.routes import events as routes_events
+from api.routes import items as routes_items
+from api.routes import recommend as routes_recommend
+from api.routes import search as routes
+from api.routes import service as routes_service
+from api.routes.auth import RateLimit
+from api.routes.parameters import KnownParameters
+from api.schemas.problems import add_problems
+from api.schemas.recommend import CompleteRequest, EventsIn, OutfitRequest
+from api.schemas.requests import (
     DetectRequest,
     ImportRequest,
     ItemChanges,
@@ -39,15 +29,23 @@ from api.schemas import (
     ItemsIn,
     SearchRequest,
 )
-from api.security import RateLimit
-from api.served import Catalogues
-from api.state import State
-from api.watching import Watching
+from api.schemas.responses import Problem
+from api.server.api_keys import Keys
+from api.server.catalogues import Catalogues
+from api.server.import_jobs import Jobs
+from api.server.inference_thread import Inference
+from api.server.job_store import JobRows
+from api.server.limits import Limits
+from api.server.metrics import Metrics
+from api.server.middleware import Watching
+from api.server.model_switch import Following
+from api.server.photo_cache import PhotoMemory
+from api.server.state import State
 from indexer.blas import products_on_one_thread
-from indexer.categories import use_words_of
-from indexer.fetching import Fetcher
-from indexer.models import Models, load_models
+from indexer.images.safe_fetch import Fetcher
+from indexer.models.loading import Models, load_models
 from indexer.settings import Settings
+from indexer.vocabulary.categories import use_words_of
 
 DESCRIPTION = """\
 Find the garments in a photo, and a catalogue's most similar items for each.

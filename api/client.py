@@ -10,7 +10,8 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel
 
-from api.answer_schemas import (
+from api.schemas.recommend import CompleteAnswer, EventsStored, OutfitAnswer
+from api.schemas.responses import (
     CatalogueList,
     DetectAnswer,
     Facet,
@@ -23,7 +24,6 @@ from api.answer_schemas import (
     SearchAnswer,
     Stats,
 )
-from api.recommend_schemas import CompleteAnswer, EventsStored, OutfitAnswer
 from indexer.errors import LapelError
 
 Answer = TypeVar("Answer", bound=BaseModel)

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.terminal import Json, emit, say
+from api.console.terminal import Json, emit, say
 
 if TYPE_CHECKING:
-    from api.keys import Keys
+    from api.server.api_keys import Keys
 
 commands = typer.Typer(rich_markup_mode=None)
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys to the HTTP server.")
@@ -56,7 +56,7 @@ def revoke(
 
 
 def _keys(context: typer.Context) -> "Keys":
-    from api.keys import Keys
-    from indexer.database import open_engine
+    from api.server.api_keys import Keys
+    from indexer.storage.database import open_engine
 
     return Keys(open_engine(context.obj.resolved_database_url, create=True))

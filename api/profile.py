@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from indexer.stopwatch import Stopwatch
+from indexer.system.stopwatch import Stopwatch
 
 ON_CALLER = ("look up", "write")  # stages that one thread does while the workers describe
 OF_MODELS = ("detect", "embed")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.terminal import MISUSE, Json, emit, say
+from api.console.terminal import MISUSE, Json, emit, say
 from indexer.errors import QueryError
 
 if TYPE_CHECKING:
-    from indexer.tuning import Measured
+    from indexer.vectors.index_benchmark import Measured
 
 commands = typer.Typer(rich_markup_mode=None)
 HEAD = f"{'kind':8}{'recall@10':>10}{'ms':>9}{'MB':>9}{'build s':>9}{'scored':>9}  how"
@@ -35,8 +35,8 @@ def tune(
     A garment asks for its ten nearest, at any weight of colour, with filters that let through all,
     a half, 5 % and 0.1 %: recall is that of the worst filter, ms the median of the slowest.
     """
-    from indexer.catalogue import Catalogue
-    from indexer.choosing import tune as choose
+    from indexer.catalogue.catalogue import Catalogue
+    from indexer.catalogue.index_tuning import tune as choose
 
     if not 0.5 <= recall <= 1:
         raise QueryError(f"recall is {recall:g}; give a share from 0.5 to 1, like 0.98")
@@ -52,7 +52,7 @@ def tune(
 
 
 def _show(as_json: bool, measured: "Measured") -> None:
-    from indexer.kinds import KINDS
+    from indexer.vectors.index_kinds import KINDS
 
     if as_json:
         emit(asdict(measured))

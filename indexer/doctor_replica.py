@@ -6,11 +6,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from indexer.catalogue import Catalogue
-from indexer.database import open_engine
+from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import LapelError
-from indexer.findings import Finding, ok, warning, wrong
-from indexer.tables import CatalogueRow
+from indexer.maintenance.check_result import Finding, ok, warning, wrong
+from indexer.storage.database import open_engine
+from indexer.storage.tables import CatalogueRow
 
 # Streaming over a local network lags by less than a second; a minute says that it stands still.
 LONG_S = 60.0

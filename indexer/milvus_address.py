@@ -9,7 +9,8 @@ PORT = 19530  # Milvus's own
 EXAMPLES = (
     "milvus+http://host:19530, milvus+https://user:password@host, milvus+file:///path/lapel.db"
 )
-# Each is compared with the exact search in tests/test_milvus_vectors.py. HNSW keeps what it finds
+# Each is compared with the exact search in tests/indexer/vectors/test_milvus_index.py. HNSW keeps
+# what it finds
 # under filters, because Milvus scans where few rows pass; IVF_SQ8 takes a quarter of its memory.
 KINDS = ("FLAT", "HNSW", "IVF_SQ8")
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from indexer.describe import DescribedGarment, Describer
+from indexer.description.describe import DescribedGarment, Describer
 from indexer.errors import LapelError
-from indexer.found_photos import (
+from indexer.images.photo import Photo
+from indexer.ingest.photo_tasks import (
     PHOTOS_A_BATCH,
     PIXELS_A_BATCH,
     Contents,
     FoundPhoto,
     decode_in_batches,
 )
-from indexer.photo import Photo
 
 
 @dataclass(frozen=True, slots=True)

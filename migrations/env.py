@@ -1,11 +1,11 @@
-"""Run by Alembic: connects migrations to the tables in indexer/tables.py."""
+"""Run by Alembic: connects migrations to the tables in indexer/storage/tables.py."""
 
 from typing import Any
 
 from alembic import context
 from sqlalchemy import create_engine
 
-from indexer.tables import Table, is_declared
+from indexer.storage.tables import Table, is_declared
 
 config = context.config
 # The words' index is the database's own and no table's: see 0010_words.py.

@@ -17,17 +17,17 @@ import pytest
 from sqlalchemy import NullPool, create_engine, select
 from sqlalchemy.orm import Session
 
-from indexer.catalogue import Catalogue
-from indexer.describe import Describer
+from indexer.catalogue.catalogue import Catalogue
+from indexer.description.describe import Describer
 from indexer.feeds import read_feed
 from indexer.garments import Garments
-from indexer.importing import Importer, ImportReport
-from indexer.models import Models, load_models
-from indexer.photo import Photo
+from indexer.images.photo import Photo
+from indexer.ingest.importer import Importer, ImportReport
+from indexer.models.loading import Models, load_models
 from indexer.sample import SampleItem, sample_items, write_shop
 from indexer.settings import Settings
-from indexer.tables import GarmentRow
-from tests.stores import PostgresStore, Store, running_postgres
+from indexer.storage.tables import GarmentRow
+from tests.support.databases import PostgresStore, Store, running_postgres
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -87,7 +87,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
     monkeypatch.setattr(Settings, "resolved_database_url", property(lambda s: chosen.url(s.home)))
     # No connection outlives its use: the server lets in a hundred, and tests close few.
     unpooled = partial(create_engine, poolclass=NullPool)
-    monkeypatch.setattr("indexer.database.create_engine", unpooled)
+    monkeypatch.setattr("indexer.storage.database.create_engine", unpooled)
     return chosen
 
 
@@ -139,7 +139,7 @@ def client(models: Models, shop: Shop) -> Iterator["TestClient"]:
     from fastapi.testclient import TestClient
 
     from api.app import create_app
-    from api.limits import Limits
+    from api.server.limits import Limits
 
     limits = Limits(rate_per_minute=0)
     app = create_app(Settings(home=shop.home), limits, load=lambda settings: models)
@@ -156,7 +156,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pictures of the small catalogue's items."""
-    from tests.small_catalogue import draw_small
+    from tests.support.small_catalogue import draw_small
 
     return draw_small(tmp_path_factory.mktemp("drawn"))
 
@@ -164,7 +164,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(drawn: Path, tmp_path: Path) -> Catalogue:
     """A small catalogue made by models without weights, to be made anew by others."""
-    from tests.small_catalogue import make_small
+    from tests.support.small_catalogue import make_small
 
     return make_small(drawn, tmp_path)
 
@@ -172,7 +172,7 @@ def small(drawn: Path, tmp_path: Path) -> Catalogue:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small real open_clip model."""
-    from tests.tiny_model import make_tiny
+    from tests.support.tiny_open_clip import make_tiny
 
     return make_tiny(tmp_path_factory.mktemp("source") / "tiny")
 
@@ -180,7 +180,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def hub(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The hub client's own copy of that model, as if it brought it before."""
-    from tests.tiny_model import make_hub
+    from tests.support.tiny_open_clip import make_hub
 
     return make_hub(tmp_path / "hub", tiny, monkeypatch)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
-from search.intervals import RESAMPLES, interval, interval_of
+from search.evaluation.bootstrap import RESAMPLES, interval, interval_of
 
 __all__ = ["RESAMPLES", "cell", "interval", "interval_of", "table", "written"]
 

@@ -6,9 +6,9 @@ after any training that writes to `indexer/weights`.
 
 import sys
 
-from indexer.checksums import write_sums
-from indexer.registry import bundled_models
+from indexer.models.registry import bundled_models
 from indexer.settings import WEIGHTS
+from indexer.system.checksums import write_sums
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     folders = {path.name for path in WEIGHTS.iterdir() if path.is_dir()}
     if described != folders:
         sys.exit(
-            f"{WEIGHTS} holds {sorted(folders)}, indexer/registry.py describes "
+            f"{WEIGHTS} holds {sorted(folders)}, indexer/models/registry.py describes "
             f"{sorted(described)}; say there what is shipped, with licence and source"
         )
     for model in bundled_models():

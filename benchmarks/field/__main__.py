@@ -18,9 +18,9 @@ from benchmarks.field import ccp, deepfashion, deepfashion2, fashionpedia, kagl,
 from benchmarks.field.described import LoadModels
 from benchmarks.field.report import Report, write_block
 from indexer.errors import LapelError
-from indexer.models import load_models
+from indexer.models.loading import load_models
 from indexer.settings import Settings
-from training.ccp import shared_folder
+from training.data.ccp import shared_folder
 
 SETS: Mapping[str, tuple[Callable[[Path, LoadModels], Report], str]] = {
     "ccp": (ccp.measure, ccp.SOURCE),

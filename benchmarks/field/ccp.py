@@ -24,13 +24,13 @@ from benchmarks.field.metrics import (
     pooled,
 )
 from benchmarks.field.report import Measure, Report, Row, Table
-from indexer.describe import DescribedGarment, Describer
+from indexer.description.describe import DescribedGarment, Describer
 from indexer.errors import FeedError
 from indexer.garments import WORN_SLOTS, Slot, place_mask
-from indexer.models import Models
-from indexer.photo import read_photo
-from search.intervals import interval
-from training.ccp import SLOT_OF_LABEL, Ccp, CcpPhoto, read_ccp, read_validation_ids
+from indexer.images.photo import read_photo
+from indexer.models.loading import Models
+from search.evaluation.bootstrap import interval
+from training.data.ccp import SLOT_OF_LABEL, Ccp, CcpPhoto, read_ccp, read_validation_ids
 
 SOURCE = "https://github.com/bearpaw/clothing-co-parsing"
 CLASSES = ("background", *WORN_SLOTS)
@@ -217,7 +217,7 @@ def _notes(
         f"The published result is of another split (its authors' own), of a method that labels "
         f"all pixels of all 59 labels and is told each photo's tags; here "
         f"nothing but the photo is known. The {n} photos are those of "
-        "training/splits/ccp_validation.txt, on which no model was trained.",
+        "training/data/splits/ccp_validation.txt, on which no model was trained.",
         "Label recall is the mean, over a photo's labels, of the share of their pixels that is "
         "right, then over photos (Yamaguchi et al., CVPR 2012); the published number is called "
         "recognition rate, and is taken to be that.",

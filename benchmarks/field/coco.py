@@ -1,7 +1,7 @@
 """Found and true masks of many photos in, COCO's average precision with intervals out.
 
 Masks are matched by pycocotools itself; the curve over photos is read as COCO reads it
-(`training/segmenter_matching.py`), so that photos can be drawn again without matching anew.
+(`training/segmenter/mask_matching.py`), so that photos can be drawn again without matching anew.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
 from benchmarks.field.report import Measure
-from indexer.batches import batches
 from indexer.garments import WORN_SLOTS, Slot
-from indexer.models import Detector
-from indexer.photo import Photo, read_photo
-from indexer.segmenter import Segmenter
-from search.intervals import interval_of
-from training.segmenter_eval import AP_FAINT, AP_MOST
-from training.segmenter_matching import Match, average_precision
+from indexer.images.photo import Photo, read_photo
+from indexer.models.loading import Detector
+from indexer.models.segmenter import Segmenter
+from indexer.system.batching import batches
+from search.evaluation.bootstrap import interval_of
+from training.segmenter.evaluate import AP_FAINT, AP_MOST
+from training.segmenter.mask_matching import Match, average_precision
 
 IOUS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())  # COCO's
 RESAMPLES = 200  # each reads ten curves a class

@@ -2,7 +2,8 @@
 
 Liu et al., DeepFashion, CVPR 2016: Category and Attribute Prediction (`deepfashion_labels.py`),
 In-shop Clothes Retrieval, Consumer-to-shop Clothes Retrieval. The folder is one benchmark's (Anno,
-Eval, Img), or holds several. Retrieval is read by the feed reader (`indexer/feeds/deepfashion.py`).
+Eval, Img), or holds several. Retrieval is read by the feed reader
+(`indexer/feeds/formats/deepfashion.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,11 +12,11 @@ from pathlib import Path
 from benchmarks.field import deepfashion_labels
 from benchmarks.field.described import LoadModels, describe_records, models_line, retrieval_rows
 from benchmarks.field.report import Report, Row, Table, published
-from indexer.describe import Describer
+from indexer.description.describe import Describer
 from indexer.errors import FeedError
-from indexer.feeds import deepfashion
-from indexer.feeds.record import ItemRecord
-from indexer.models import Models
+from indexer.feeds.formats import deepfashion
+from indexer.feeds.reading.record import ItemRecord
+from indexer.models.loading import Models
 
 SOURCE = "https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html (Google Drive, by agreement)"
 IN_SHOP_KS = (1, 10, 20, 30, 50)

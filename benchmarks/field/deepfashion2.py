@@ -1,7 +1,8 @@
 """A DeepFashion2 folder in: mask AP by occlusion and zoom-in, and street to shop retrieval, out.
 
 Ge et al., DeepFashion2, CVPR 2019. The set names 13 categories, Lapel four slots: both its masks
-and Lapel's are compared as slots. Read by the feed reader (`indexer/feeds/deepfashion2.py`).
+and Lapel's are compared as slots. Read by the feed reader
+(`indexer/feeds/formats/deepfashion2.py`).
 """
 
 from collections import defaultdict
@@ -25,11 +26,11 @@ from benchmarks.field.described import (
     retrieval_rows,
 )
 from benchmarks.field.report import Report, Row, Table, published
-from indexer.describe import Describer
+from indexer.description.describe import Describer
 from indexer.errors import FeedError
-from indexer.feeds import deepfashion2
-from indexer.feeds.record import ItemRecord
-from indexer.models import Models
+from indexer.feeds.formats import deepfashion2
+from indexer.feeds.reading.record import ItemRecord
+from indexer.models.loading import Models
 
 SOURCE = "https://github.com/switchablenorms/DeepFashion2 (a form gives the password)"
 TOP_KS = (1, 5, 10, 15, 20)

@@ -17,12 +17,12 @@ from benchmarks.field.described import describe_records
 from benchmarks.field.files import find_file, find_folder
 from benchmarks.field.metrics import class_ranks, label_hits, pooled, share_at
 from benchmarks.field.report import Row, Table, published
-from indexer.categories import find_category
-from indexer.describe import Describer
+from indexer.description.describe import Describer
 from indexer.errors import FeedError
-from indexer.feeds.opening import read_lines
-from indexer.feeds.record import ItemRecord
-from indexer.models import Models
+from indexer.feeds.reading.record import ItemRecord
+from indexer.feeds.reading.text_files import read_lines
+from indexer.models.loading import Models
+from indexer.vocabulary.categories import find_category
 
 SOURCE = "https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion/AttributePrediction.html"
 PLACES = ("Anno", "Anno_coarse", "Eval")

@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 from benchmarks.field.metrics import first_right_ranks, share_at
 from benchmarks.field.report import Row
-from indexer.batches import batches
-from indexer.describe import Describer
-from indexer.features import DEFAULT_WEIGHTS, Layout
-from indexer.feeds.record import ItemRecord
-from indexer.models import Models
-from indexer.photo import read_photo
-from indexer.places import place_of
+from indexer.description.describe import Describer
+from indexer.description.garment_target import place_of
+from indexer.feeds.reading.record import ItemRecord
+from indexer.fused_vector import DEFAULT_WEIGHTS, Layout
+from indexer.images.photo import read_photo
+from indexer.models.loading import Models
+from indexer.system.batching import batches
 
 BATCH = 32  # photos held in memory at once
 VISUAL = {"visual": 1.0, "colour": 0.0, "attributes": 0.0}

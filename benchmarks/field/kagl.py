@@ -1,7 +1,8 @@
 """A shop's titles and photos in, text to product as the Marqo leaderboard measures it, out.
 
 The set is Kaggle's "fashion product images" (P. Aggarwal, 2019), as it is had there: `styles.csv`
-and `images/ID.jpg`. A part of it is read as `benchmarks/kagl.py` does: `products.csv` (id, title,
+and `images/ID.jpg`. A part of it is read as `benchmarks/quality/kagl.py` does: `products.csv`
+(id, title,
 sub_category, article_type, colour, usage, image) beside the images.
 """
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.field.described import LoadModels, models_line
 from benchmarks.field.metrics import first_right_ranks
 from benchmarks.field.report import Measure, Report, Row, Table, published
-from benchmarks.kagl import (
+from benchmarks.quality.kagl import (
     RANKS,
     SLOTS,
     Product,
@@ -25,10 +26,10 @@ from benchmarks.kagl import (
     stored_vectors,
     text_to_product,
 )
-from indexer.categories import find_category, slot_of
 from indexer.errors import FeedError
-from indexer.models import Models
-from search.intervals import interval
+from indexer.models.loading import Models
+from indexer.vocabulary.categories import find_category, slot_of
+from search.evaluation.bootstrap import interval
 
 SOURCE = "https://www.kaggle.com/datasets/paramaggarwal/fashion-product-images-dataset"
 STYLES = "styles.csv"

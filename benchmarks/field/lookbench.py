@@ -21,13 +21,13 @@ from tqdm import tqdm
 from benchmarks.field.described import VISUAL, LoadModels, Vectors, models_line, weighed
 from benchmarks.field.metrics import ndcg_at
 from benchmarks.field.report import Measure, Report, Row, Table, published
-from indexer.batches import batches
-from indexer.describe import Describer
+from indexer.description.describe import Describer
 from indexer.errors import FeedError
-from indexer.features import DEFAULT_WEIGHTS
-from indexer.models import Models
-from indexer.photo import read_photo
-from search.intervals import interval
+from indexer.fused_vector import DEFAULT_WEIGHTS
+from indexer.images.photo import read_photo
+from indexer.models.loading import Models
+from indexer.system.batching import batches
+from search.evaluation.bootstrap import interval
 
 SOURCE = "https://huggingface.co/datasets/srpone/look-bench"
 SUBSETS = ("real_studio_flat", "aigen_studio", "real_streetlook", "aigen_streetlook")

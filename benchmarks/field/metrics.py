@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.field.report import Measure
-from search.intervals import BLOCK, RESAMPLES, interval, interval_of
+from search.evaluation.bootstrap import BLOCK, RESAMPLES, interval, interval_of
 
 BLOCK_BYTES = 256_000_000  # of scores held at a time
 Labels = NDArray[np.str_] | NDArray[np.int64]

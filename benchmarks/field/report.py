@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from indexer.files import write_whole
+from indexer.system.atomic_files import write_whole
 from training.intervals import table, written
 
 

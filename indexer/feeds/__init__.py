@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from indexer.errors import FeedError, SettingsError
-from indexer.feeds import (
+from indexer.feeds.formats import (
     deepfashion,
     deepfashion2,
     folder,
@@ -17,9 +17,9 @@ from indexer.feeds import (
     shopify,
     woocommerce,
 )
-from indexer.feeds.columns import ColumnMap
-from indexer.feeds.opening import look_at
-from indexer.feeds.record import FeedReader, ItemRecord, MappedReader, RowError
+from indexer.feeds.reading.column_map import ColumnMap
+from indexer.feeds.reading.record import FeedReader, ItemRecord, MappedReader, RowError
+from indexer.feeds.reading.text_files import look_at
 
 # In the order of sniffing: the formats with the most telling beginnings first.
 _OWN_COLUMNS: tuple[FeedReader, ...] = (

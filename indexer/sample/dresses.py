@@ -5,10 +5,10 @@ import random
 import numpy as np
 
 from indexer.sample.bottoms import skirt_piece
+from indexer.sample.curves import points, smooth, symmetric
 from indexer.sample.figure import Body
-from indexer.sample.outline import points, smooth, symmetric
+from indexer.sample.garment_parts import Cut, bodice, legs_shape, placket, shirt_collar
 from indexer.sample.paint import BODY, Line, Piece
-from indexer.sample.pieces import Cut, bodice, legs_shape, placket, shirt_collar
 from indexer.sample.sleeve import sleeves
 
 

@@ -4,10 +4,9 @@ import random
 
 import numpy as np
 
+from indexer.sample.curves import Points, mirror, offset, points, runs, smooth, symmetric
 from indexer.sample.figure import Body
-from indexer.sample.outline import Points, mirror, offset, points, runs, smooth, symmetric
-from indexer.sample.paint import BODY, Line, Piece
-from indexer.sample.pieces import (
+from indexer.sample.garment_parts import (
     Cut,
     bodice,
     buttons,
@@ -17,6 +16,7 @@ from indexer.sample.pieces import (
     shirt_collar,
     width_at,
 )
+from indexer.sample.paint import BODY, Line, Piece
 from indexer.sample.sleeve import quilted, sleeves
 
 

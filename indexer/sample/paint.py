@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.sample.outline import Points, offset
+from indexer.sample.curves import Points, offset
 from indexer.sample.palette import luma
 from indexer.sample.patterns import PX_PER_UNIT, Cloth
 

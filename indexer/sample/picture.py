@@ -25,10 +25,10 @@ from indexer.sample.figure import (
     shoes,
     trunk,
 )
+from indexer.sample.garment_parts import tuck
 from indexer.sample.paint import BACK, BODY, SLEEVE, Canvas, Piece, Placement
 from indexer.sample.palette import HAIRS, QUIET, SHOES, SKINS, STUDIOS
 from indexer.sample.patterns import Cloth, plain_cloth, weave
-from indexer.sample.pieces import tuck
 
 View = Literal["worn", "flat"]
 VIEWS: tuple[View, ...] = ("worn", "flat")

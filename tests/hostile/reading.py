@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.errors import PhotoError
-from indexer.photo import read_photo
+from indexer.images.photo import read_photo
 from tests.hostile.corpus import hostile_files
 from tests.hostile.file import HostileFile
 from tests.hostile.mutations import mutated_files

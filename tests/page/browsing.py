@@ -13,8 +13,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.limits import Limits
-from indexer.models import Models
+from api.server.limits import Limits
+from indexer.models.loading import Models
 from indexer.settings import Settings
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

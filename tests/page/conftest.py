@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from indexer.models import Models
+from indexer.models.loading import Models
 from tests.conftest import Shop
 from tests.page.browsing import CARD, Page, Served, serve, visit
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from indexer.catalogue import Catalogue
-from indexer.describe import Describer
+from indexer.catalogue.catalogue import Catalogue
+from indexer.description.describe import Describer
 from indexer.feeds import read_feed
-from indexer.importing import Importer
-from indexer.models import Models
+from indexer.ingest.importer import Importer
+from indexer.models.loading import Models
 from indexer.settings import Settings
 from tests.conftest import Shop
 from tests.page.browsing import CARD, Page, Served, items, searching, serve, visit

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from indexer.features import DEFAULT_WEIGHTS
+from indexer.fused_vector import DEFAULT_WEIGHTS
 from tests.page.browsing import CARD, Page, items, searching
 
 

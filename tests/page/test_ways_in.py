@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from api.photos import PhotoMemory
-from indexer.models import Models
+from api.server.photo_cache import PhotoMemory
+from indexer.models.loading import Models
 from tests.page.browsing import (
     CARD,
     PHONE,

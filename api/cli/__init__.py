@@ -1,0 +1,1 @@
+"""Define the commands of `lapel`, one module a group."""

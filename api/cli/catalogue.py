@@ -1,0 +1,120 @@
+"""The commands that fill and look after a catalogue."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from api.cli.engine_option import Engine, check_engine, describing
+from api.cli.feed_options import ColumnNames, FeedSource, Format, Images, Source
+from api.console.terminal import FAILED, Json, Profile, emit, say, show_profile
+from indexer.errors import FeedError
+
+if TYPE_CHECKING:
+    from indexer.ingest.importer import ImportReport
+
+commands = typer.Typer(rich_markup_mode=None)
+db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The database's tables.")
+commands.add_typer(db, name="db")
+
+
+@commands.command()
+def index(
+    context: typer.Context,
+    source: Source,
+    format_name: Format = "auto",
+    images: Images = None,
+    mapping: ColumnNames = None,
+    profile: Profile = False,
+    engine: Engine = "local",
+) -> None:
+    """Index a catalogue; run again, it embeds only what changed."""
+    from indexer.catalogue.catalogue import Catalogue
+    from indexer.ingest.importer import Importer
+    from indexer.vocabulary.categories import use_words_of
+
+    check_engine(engine)
+    use_words_of(context.obj.home)
+    feed = FeedSource(source, images, format_name, mapping or ())
+    records = feed.read()
+    folder, under = feed.folders()
+    total = sum(1 for _ in feed.read())
+    if not total:
+        raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
+    catalogue = Catalogue.open(context.obj, create=True)
+    with describing(context.obj, engine) as (describer, stages):
+        importer = Importer(catalogue, describer, folder, under, say, stages=stages)
+        rows = tqdm(records, total=total, desc="index", unit="item", file=sys.stderr)
+        report = importer.run(rows)
+    _say_outcome(report, describer.seconds)
+    if profile:
+        show_profile(importer)
+    if report.errors:
+        say(f"{report.errors} errors are listed in {catalogue.settings.home / 'errors.csv'}")
+        raise typer.Exit(FAILED)
+
+
+def _say_outcome(report: "ImportReport", seconds: Mapping[str, float]) -> None:
+    stages = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
+    say(
+        f"{report.added} items added, {report.changed} changed, {report.unchanged} unchanged, "
+        f"{report.failed} failed; {report.embedded_photos} photos described ({stages or 'none'})"
+    )
+
+
+@commands.command()
+def delete(
+    context: typer.Context,
+    item_ids: Annotated[list[str], typer.Argument(help="Item ids, as in the feed.")],
+) -> None:
+    """Delete items; searches stop finding them at once."""
+    from indexer.catalogue.catalogue import Catalogue
+
+    deleted = Catalogue.open(context.obj).delete(item_ids)
+    say(f"{deleted} items deleted")
+    if deleted < len(set(item_ids)):
+        say(f"{len(set(item_ids)) - deleted} of the ids are not in the catalogue")
+        raise typer.Exit(FAILED)
+
+
+@commands.command()
+def rebuild(context: typer.Context) -> None:
+    """Build the vector index anew from the database; no model runs."""
+    from indexer.catalogue.catalogue import Catalogue
+
+    say(f"{Catalogue.open(context.obj).rebuild()} vectors rebuilt")
+
+
+@commands.command()
+def stats(context: typer.Context, as_json: Json = False) -> None:
+    """Count what is stored."""
+    from indexer.catalogue.catalogue import Catalogue
+
+    counted = Catalogue.open(context.obj).stats()
+    if as_json:
+        emit(counted)
+    else:
+        for name, value in counted.items():
+            typer.echo(f"{name:12} {value}")
+
+
+@commands.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the shop to.")],
+) -> None:
+    """Draw the sample shop: pictures and a Google Merchant feed."""
+    from indexer.sample import write_shop
+
+    say(f"wrote {write_shop(folder)}")
+
+
+@db.command("upgrade")
+def db_upgrade(context: typer.Context) -> None:
+    """Bring the database's tables to this version."""
+    from indexer.storage.database import upgrade_url
+
+    before, after = upgrade_url(context.obj.resolved_database_url)
+    say(f"tables at {after}, as before" if before == after else f"tables from {before} to {after}")

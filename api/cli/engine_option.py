@@ -1,0 +1,52 @@
+"""Where a command describes photos: in this process, or by workers on a Ray cluster."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.console.terminal import load_describer, say
+from indexer.errors import SettingsError
+
+if TYPE_CHECKING:
+    from indexer.description.describe import Describer
+    from indexer.ingest.importer import MakeStages
+    from indexer.settings import Settings
+
+Engine = Annotated[
+    str, typer.Option(help="Where photos are described: local, or ray for a cluster (docs/ray.md).")
+]
+ENGINES = ("local", "ray")
+
+
+def check_engine(name: str) -> None:
+    """Raise SettingsError for an engine that is not known, or not installed."""
+    if name not in ENGINES:
+        raise SettingsError(f"unknown engine {name!r}; one of {', '.join(ENGINES)}")
+    if name == "ray":
+        from indexer.distributed.cluster import check_installed
+
+        check_installed()
+
+
+@contextmanager
+def describing(settings: "Settings", engine: str) -> "Iterator[tuple[Describer, MakeStages]]":
+    """Give the models that are wanted, and who works with them. Raises ClusterError."""
+    if engine == "local":
+        from indexer.ingest.describe_workers import Stages
+
+        yield load_describer(settings, is_for_many=True), Stages
+        return
+    from indexer.distributed.ray_workers import RayStages
+    from indexer.distributed.worker_pool import Crew
+
+    # Of the models here only their names are needed, and the words of items without a slot.
+    describer = load_describer(settings, lazy=True)
+    with Crew(settings, describer.models.fingerprint) as crew:
+        cpus, gpus = settings.ray_cpus, settings.ray_gpus
+        say(f"{crew.workers} workers, each of {cpus} CPUs and {gpus:g} GPUs")
+        yield describer, partial(RayStages, crew)
+    if crew.lost:
+        say(f"{crew.lost} portions of photos were lost with their workers, and described again")

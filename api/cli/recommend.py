@@ -1,0 +1,254 @@
+"""The commands that recommend: similar, alternatives, complete, outfit; and `looks`, to learn."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.cli.sync import counting
+from api.console.terminal import FAILED, Json, emit, load_describer, say
+from indexer.errors import QueryError
+
+if TYPE_CHECKING:
+    from search.recommend.recommender import Completion, Recommender, Taste
+    from search.searcher import Options, Searcher
+
+commands = typer.Typer(rich_markup_mode=None)
+
+ItemId = Annotated[str, typer.Argument(help="An item's id, as in the feed.")]
+Count = Annotated[int, typer.Option(help="How many items.")]
+FilterTexts = Annotated[
+    list[str] | None,
+    typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
+]
+Diversity = Annotated[float, typer.Option(help="0: by score; 1: as unlike each other as can be.")]
+Popularity = Annotated[float, typer.Option(help="How much events count, 0 to 1.")]
+Likes = Annotated[list[str] | None, typer.Option("--like", help="An item liked; repeat it.")]
+Dislikes = Annotated[list[str] | None, typer.Option("--dislike", help="An item disliked.")]
+Stocked = Annotated[bool, typer.Option(help="Only what can be bought now.")]
+Slots = Annotated[list[str] | None, typer.Option("--slot", help="By default all others.")]
+
+
+@commands.command()
+def similar(
+    context: typer.Context,
+    item_id: ItemId,
+    k: Count = 10,
+    filters: FilterTexts = None,
+    diversity: Diversity = 0.0,
+    popularity: Popularity = 0.0,
+    likes: Likes = None,
+    dislikes: Dislikes = None,
+    in_stock_only: Stocked = False,
+    as_json: Json = False,
+) -> None:
+    """More like this: items of the same slot, the item's own variants left out."""
+    options = _options(k, filters, diversity, popularity, in_stock_only)
+    recommender, _ = _open(context)
+    hits = recommender.similar(item_id, options, _taste(likes, dislikes))
+    _show_hits(item_id, f"similar to {item_id}", hits, as_json)
+
+
+@commands.command()
+def alternatives(
+    context: typer.Context,
+    item_id: ItemId,
+    k: Count = 10,
+    band: Annotated[float, typer.Option(help="Share of the price, up and down.")] = 0.25,
+    filters: FilterTexts = None,
+    diversity: Diversity = 0.0,
+    popularity: Popularity = 0.0,
+    likes: Likes = None,
+    dislikes: Dislikes = None,
+    as_json: Json = False,
+) -> None:
+    """Similar items of other groups that can be bought now for about the same price."""
+    options = _options(k, filters, diversity, popularity, in_stock_only=False)
+    recommender, _ = _open(context)
+    hits = recommender.alternatives(item_id, options, band, _taste(likes, dislikes))
+    _show_hits(item_id, f"instead of {item_id}", hits, as_json)
+
+
+@commands.command()
+def complete(
+    context: typer.Context,
+    item_id: ItemId,
+    slots: Slots = None,
+    k: Count = 5,
+    filters: FilterTexts = None,
+    diversity: Diversity = 0.0,
+    popularity: Popularity = 0.0,
+    likes: Likes = None,
+    dislikes: Dislikes = None,
+    in_stock_only: Stocked = True,
+    as_json: Json = False,
+) -> None:
+    """What goes with an item, of the other slots."""
+    options = _options(k, filters, diversity, popularity, in_stock_only)
+    recommender, _ = _open(context)
+    asked = [_slot(name) for name in slots or []]
+    found = recommender.complete(item_id, options, asked, _taste(likes, dislikes))
+    if as_json:
+        emit({"item_id": item_id, "garments": [_completion_json(each) for each in found]})
+    else:
+        _print_completions(found, f"with {item_id}")
+
+
+@commands.command()
+def outfit(
+    context: typer.Context,
+    photo: Annotated[Path, typer.Argument(help="A photo of a person.", metavar="PHOTO")],
+    k: Annotated[int, typer.Option(help="Of each slot that completes.")] = 3,
+    completes: Annotated[
+        bool, typer.Option("--complete/--no-complete", help="Also for slots that are not worn.")
+    ] = True,
+    filters: FilterTexts = None,
+    diversity: Diversity = 0.0,
+    popularity: Popularity = 0.0,
+    in_stock_only: Stocked = True,
+    as_json: Json = False,
+) -> None:
+    """A whole outfit for a photo: an item for each garment worn, what could be added, the price."""
+    from indexer.images.photo import read_photo
+    from search.recommend.outfit import find_outfit
+    from search.searcher import detect_photo
+
+    options = _options(k, filters, diversity, popularity, in_stock_only)
+    searcher = _searcher(context, lazy=False)
+    answer = detect_photo(searcher.describer, read_photo(photo))
+    for warning in answer.warnings:
+        say(f"{photo}: {warning}")
+    found = find_outfit(searcher, searcher.catalogue, answer.described, options, completes)
+    if as_json:
+        emit({"photo": str(photo), **_outfit_json(found)})
+    else:
+        _print_outfit(found)
+
+
+@commands.command()
+def looks(context: typer.Context, as_json: Json = False) -> None:
+    """Learn what is worn together: look for the other garments in the items' own photos.
+
+    Run it after `index`: `complete` then says what the shop's own looks say. Stopped, it goes on.
+    """
+    from dataclasses import asdict
+
+    from indexer.catalogue.catalogue import Catalogue
+    from indexer.ingest.companions import find_companions
+
+    catalogue = Catalogue.open(context.obj)
+    describer = load_describer(context.obj)
+    with counting("looks", "photo") as tick:
+        report = find_companions(catalogue, describer, tick)
+    for reason in report.unread:
+        say(reason)
+    if as_json:
+        emit(asdict(report))
+    else:
+        say(
+            f"{report.photos} photos looked at: {report.with_companions} show {report.companions} "
+            f"garments beside the items' own; {len(report.unread)} could not be read"
+        )
+    if report.unread:
+        raise typer.Exit(FAILED)
+
+
+def _searcher(context: typer.Context, lazy: bool = True) -> "Searcher":
+    from indexer.catalogue.catalogue import Catalogue
+    from search.searcher import Searcher
+
+    catalogue = Catalogue.open(context.obj.for_reading)
+    return Searcher(catalogue, load_describer(context.obj, lazy=lazy))
+
+
+def _open(context: typer.Context) -> "tuple[Recommender, Searcher]":
+    from search.recommend.recommender import Recommender
+
+    searcher = _searcher(context)  # no model works for what is stored
+    return Recommender(searcher, searcher.catalogue), searcher
+
+
+def _options(
+    k: int,
+    filters: list[str] | None,
+    diversity: float,
+    popularity: float,
+    in_stock_only: bool,
+) -> "Options":
+    from search.filters.conditions import Filters
+    from search.filters.json_filters import AVAILABLE
+    from search.searcher import Options
+
+    said = Filters.parse(filters or [])
+    if in_stock_only:
+        said = Filters((*said.conditions, AVAILABLE))
+    options = Options(k=k, filters=said, diversity=diversity, popularity=popularity)
+    options.check()
+    return options
+
+
+def _taste(likes: list[str] | None, dislikes: list[str] | None) -> "Taste":
+    from search.recommend.recommender import Taste
+
+    return Taste(likes or [], dislikes or [])
+
+
+def _slot(name: str) -> Any:
+    from indexer.garments import WORN_SLOTS
+
+    if name not in WORN_SLOTS:
+        raise QueryError(f"slot {name!r}; one of {', '.join(WORN_SLOTS)}")
+    return name
+
+
+def _show_hits(item_id: str, title: str, hits: Any, as_json: bool) -> None:
+    from api.console.hit_tables import hit_table, plain_console
+    from api.schemas.serialise import hit_json
+
+    if as_json:
+        emit({"item_id": item_id, "results": [hit_json(hit) for hit in hits]})
+    else:
+        plain_console().print(hit_table(title, hits))
+
+
+def _completion_json(found: "Completion") -> dict[str, Any]:
+    from api.schemas.serialise import hit_json
+
+    results = [hit_json(hit) for hit in found.hits]
+    return {"slot": found.slot, "trust": found.trust, "looks": found.looks, "results": results}
+
+
+def _print_completions(found: Any, with_what: str) -> None:
+    from api.console.hit_tables import hit_table, plain_console
+
+    for each in found:
+        said = f", {each.looks} of the shop's looks alike" if each.looks else ""
+        plain_console().print(hit_table(f"{each.slot} {with_what}{said}", each.hits))
+
+
+def _outfit_json(found: Any) -> dict[str, Any]:
+    from api.schemas.serialise import garment_json, hit_json
+
+    return {
+        "garments": [
+            garment_json(piece.id, piece.garment)
+            | {"results": [hit_json(piece.hit)] if piece.hit else []}
+            for piece in found.pieces
+        ],
+        "completing": [_completion_json(each) for each in found.completing],
+        "total": dict(found.total),
+        "unpriced": found.unpriced,
+    }
+
+
+def _print_outfit(found: Any) -> None:
+    from api.console.hit_tables import hit_table, plain_console
+    from api.reports.overlay import label_of
+
+    for piece in found.pieces:
+        hits = [piece.hit] if piece.hit else []
+        plain_console().print(hit_table(f"worn: {label_of(piece.garment)}", hits))
+    price = ", ".join(f"{sum_:.2f} {currency}".strip() for currency, sum_ in found.total.items())
+    rest = f", {found.unpriced} without a price" if found.unpriced else ""
+    typer.echo(f"together {price or 'no price'}{rest}")
+    _print_completions(found.completing, "to add")

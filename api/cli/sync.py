@@ -1,0 +1,158 @@
+"""The command that brings a catalogue to what a feed says, its plan shown first."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from api.cli.engine_option import Engine, check_engine, describing
+from api.cli.feed_options import ColumnNames, FeedSource, Format, Images, Source
+from api.console.terminal import FAILED, Json, Profile, emit, say, show_profile
+from indexer.errors import SettingsError
+
+if TYPE_CHECKING:
+    from indexer.ingest.sync import Plan, Synced
+    from indexer.settings import Settings
+
+commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def sync(
+    context: typer.Context,
+    source: Source,
+    mode: Annotated[
+        str, typer.Option(help="upsert: add and change; mirror: also remove what is not there.")
+    ] = "upsert",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
+    as_json: Json = False,
+    max_removed: Annotated[
+        str, typer.Option(help="Refuse to remove a larger share of the stored items.")
+    ] = "20%",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is done.")] = False,
+    format_name: Format = "auto",
+    images: Images = None,
+    mapping: ColumnNames = None,
+    profile: Profile = False,
+    engine: Engine = "local",
+) -> None:
+    """Bring the catalogue to what a feed says; interrupted, run it again: it goes on."""
+    asked = _Asked(mode, parse_share(max_removed), dry_run, yes, as_json, profile, engine)
+    feed = FeedSource(source, images, format_name, mapping or ())
+    _sync(context.obj, feed, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How to go about it."""
+
+    mode: str
+    max_removed: float
+    is_dry: bool
+    yes: bool
+    as_json: bool
+    is_profiled: bool
+    engine: str
+
+
+def _sync(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
+    from indexer.catalogue.catalogue import Catalogue
+    from indexer.images.image_sources import Pictures
+    from indexer.ingest.importer import Importer
+    from indexer.ingest.sync import Sync
+    from indexer.vocabulary.categories import use_words_of
+
+    if asked.mode not in ("upsert", "mirror"):
+        raise SettingsError(f"unknown mode {asked.mode!r}; one of upsert, mirror")
+    check_engine(asked.engine)
+    use_words_of(settings.home)
+    feed.read()  # says at once what is no feed
+    folder, under = feed.folders()
+    catalogue = Catalogue.open(settings, create=not asked.is_dry)
+    with (
+        Pictures(settings, folder, under) as pictures,
+        Sync(catalogue, pictures, feed.read, asked.mode) as work,  # type: ignore[arg-type]
+    ):
+        with counting("compare", "row") as tick:
+            plan = work.plan(tick)
+        _show_plan(plan, asked.as_json)
+        if asked.is_dry:
+            return
+        plan.check(asked.max_removed)
+        if plan.is_empty and not plan.row_errors:
+            return
+        if not asked.yes and sys.stdin.isatty():
+            typer.confirm("do this?", abort=True, err=True)
+        with (
+            describing(settings, asked.engine) as (describer, stages),
+            counting("sync", "row", plan.rows) as tick,
+        ):
+            importer = Importer(catalogue, describer, folder, under, say, pictures, stages)
+            done = work.apply(plan, importer, asked.max_removed, tick)
+    if asked.is_profiled:
+        show_profile(importer)
+    _show_done(done, settings.home, asked.as_json)
+
+
+def parse_share(text: str) -> float:
+    """Read `20%` or `0.2`. Raises SettingsError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(%?)\s*", text)
+    share = float(found.group(1)) / (100 if found.group(2) else 1) if found else -1.0
+    if not 0 <= share <= 1:
+        raise SettingsError(f"--max-removed {text!r} is no share; give one like 20% or 0.2")
+    return share
+
+
+def _show_plan(plan: "Plan", as_json: bool) -> None:
+    if as_json:
+        emit({"plan": plan.shown()})
+        return
+    typer.echo(f"plan ({plan.mode}): {plan.rows} rows, {plan.stored} items stored")
+    of = f"{plan.changed_fields} in words or numbers only, {plan.changed_pictures} in pictures"
+    lines = [
+        ("added", plan.added, ""),
+        ("changed", plan.changed, of if plan.changed else ""),
+        ("unchanged", plan.unchanged, ""),
+        ("removed", plan.removed, ""),
+        ("unreadable", plan.unreadable, "no picture can be read; they stay as they are"),
+        ("bad rows", plan.row_errors, ""),
+        ("pictures", plan.pictures, "to be looked at, at most"),
+    ]
+    for name, count, note in lines:
+        if count or name in ("added", "changed", "unchanged", "removed"):
+            ids = [
+                i for kind, named in plan.examples.items() if kind.startswith(name) for i in named
+            ]
+            more = ", ..." if len(ids) < count else ""
+            said = "; ".join(filter(None, [note, ", ".join(ids) + more if ids else ""]))
+            typer.echo(f"  {name:11}{count:>8}  {said}".rstrip())
+
+
+def _show_done(done: "Synced", home: Path, as_json: bool) -> None:
+    report = done.imported
+    if as_json:
+        emit({"done": {**asdict(report), "removed": done.removed}})
+    say(
+        f"{report.added} items added, {report.changed} changed, {done.removed} removed, "
+        f"{report.failed} failed; {report.embedded_photos} photos described"
+    )
+    if report.errors:
+        say(f"{report.errors} errors are listed in {home / 'errors.csv'}")
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def counting(name: str, unit: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr; give what is called with how many more are done."""
+    with tqdm(total=total, desc=name, unit=unit, file=sys.stderr, leave=False) as bar:
+
+        def tick(count: int) -> None:
+            bar.update(count)
+
+        yield tick

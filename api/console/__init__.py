@@ -1,0 +1,1 @@
+"""Write messages, tables and progress to the terminal."""

@@ -1,0 +1,1 @@
+"""Answer one request, without knowing its route."""

@@ -1,0 +1,104 @@
+"""Findings of an audit in, a CSV and one self-contained HTML page with thumbnails out."""
+
+import base64
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from indexer.audit.rules import Finding
+from indexer.storage.thumbnails import thumbnail_path
+from indexer.system.atomic_files import write_whole
+from indexer.system.csv_safety import safe_cell
+
+COLUMNS = ("severity", "kind", "item_ids", "title", "said", "seen", "action", "address")
+SHOWN_OF_A_KIND = 100  # on the page; all are in the CSV. A thumbnail is 4 kB
+SIDE_PX = 160
+TITLES: Mapping[str, str] = {
+    "picture_of_two_colours": "One picture for two colours",
+    "duplicate_picture": "One picture for several products",
+    "repeated_picture": "A picture shown twice",
+    "colour_differs": "Another colour than the feed says",
+    "category_differs": "Another garment than the feed says",
+    "no_garment": "No garment in the picture",
+    "fallback_only": "The garment was not found in the picture",
+    "missing_picture": "Pictures that are missing",
+    "broken_picture": "Pictures that are broken",
+    "picture_gone": "Pictures that are gone since",
+    "tiny_picture": "Pictures that are too small",
+    "bad_row": "Rows that cannot be read",
+    "no_title": "No title",
+    "no_price": "No price",
+}
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write a table whose cells a spreadsheet takes as text, never as a formula."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows({name: _cell(row[name]) for name in columns} for row in rows)
+    write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON."""
+    return asdict(finding) | {"item_ids": list(finding.item_ids)}
+
+
+def write_page(path: Path, home: Path, catalogue: str, findings: Sequence[Finding]) -> None:
+    """Write the page; thumbnails are in it, so the file can be sent to anyone."""
+    environment = Environment(
+        loader=PackageLoader("api.reports"), autoescape=True, undefined=StrictUndefined
+    )
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    page = environment.get_template("audit.html.j2").render(
+        catalogue=catalogue,
+        count=len(findings),
+        severities=[
+            (each, sum(f.severity == each for f in findings)) for each in ("high", "medium", "low")
+        ],
+        kinds=[_kind_view(kind, found, home) for kind, found in kinds.items()],
+    )
+    write_whole(path, page.encode("utf-8", "backslashreplace"))
+
+
+def _kind_view(kind: str, found: Sequence[Finding], home: Path) -> dict[str, Any]:
+    shown = [
+        finding_row(each) | {"picture": thumbnail_uri(home, each.sha256)}
+        for each in found[:SHOWN_OF_A_KIND]
+    ]
+    return {
+        "kind": kind,
+        "title": TITLES.get(kind, kind),
+        "severity": found[0].severity,
+        "count": len(found),
+        "shown": shown,
+    }
+
+
+def thumbnail_uri(home: Path, sha256: str) -> str:
+    """Return a photo's thumbnail smaller still, as a data address; empty where there is none."""
+    if not sha256:
+        return ""
+    try:
+        with Image.open(thumbnail_path(home, sha256)) as image:
+            small = image.convert("RGB")
+    except OSError:
+        return ""
+    small.thumbnail((SIDE_PX, SIDE_PX))
+    encoded = io.BytesIO()
+    small.save(encoded, "JPEG", quality=75)
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode('ascii')}"
+
+
+def _cell(value: Any) -> str:
+    text = " ".join(value) if isinstance(value, list | tuple) else str(value)
+    return safe_cell(text)

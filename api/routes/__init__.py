@@ -1,0 +1,1 @@
+"""Declare the paths, parameters and keys of the HTTP API."""

@@ -1,0 +1,57 @@
+"""Events over HTTP: what shoppers did with items, sent by pages and apps with a publishable key."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from api.handlers.request_body import body_schema, read_query
+from api.routes.auth import CanSearch
+from api.routes.search import CatalogueName
+from api.schemas.recommend import STORED, EventsIn
+from api.schemas.responses import problems
+from api.server.state import Served, State
+from indexer.catalogue.events import Event, add_events
+
+routes = APIRouter(prefix="/v1", dependencies=[CanSearch], tags=["events"])
+WHOLE_BYTES = 1_000_000  # a thousand events with the longest ids are half of it
+
+
+@routes.post(
+    "/catalogues/{catalogue}/events",
+    summary="Say what shoppers did: view, click, cart, buy",
+    responses=STORED | problems(404, 413, 415, 422, 503),
+    openapi_extra=body_schema(EventsIn, None),
+)
+async def post_events(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+    """Store events of a catalogue's items; unknown items are named, and theirs not stored."""
+    return await _store(request, state, catalogue)
+
+
+@routes.post(
+    "/events",
+    summary="Say what shoppers did with items of the default catalogue",
+    responses=STORED | problems(404, 413, 415, 422, 503),
+    openapi_extra=body_schema(EventsIn, None),
+)
+async def post_default_events(request: Request, state: Served) -> JSONResponse:
+    """Store events of the items of the catalogue that the server was started with."""
+    return await _store(request, state, state.settings.catalogue)
+
+
+async def _store(request: Request, state: State, name: str) -> JSONResponse:
+    body, _ = await read_query(request, EventsIn, WHOLE_BYTES, file_field=None)
+    return JSONResponse(await run_in_threadpool(_add, state, name, body))
+
+
+def _add(state: State, name: str, body: EventsIn) -> dict[str, object]:
+    catalogue = state.catalogues.for_writing.get(name)
+    now = datetime.now(UTC)
+    events = [
+        Event(each.kind, each.item_id, each.at or now, each.query_id, each.session)
+        for each in body.events
+    ]
+    unknown = add_events(catalogue, events)
+    stored = sum(1 for event in events if event.item_id not in set(unknown))
+    return {"stored": stored, "unknown_items": unknown}

@@ -1,0 +1,128 @@
+"""Recommendations over HTTP: alternatives, what completes an item or a garment, whole outfits."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from api.handlers.photo_intake import Upload
+from api.handlers.recommend import complete_item, complete_photo, photo_outfit
+from api.handlers.request_body import body_schema, read_query
+from api.routes.auth import CanSearch
+from api.routes.catalogue import find_item
+from api.routes.search import CatalogueName, ItemPath, TurnedKnobs, answer_search, query_bytes
+from api.schemas.recommend import (
+    COMPLETED,
+    OUTFIT,
+    CompleteRequest,
+    OutfitRequest,
+    Recommending,
+    SlotName,
+)
+from api.schemas.requests import SearchRequest
+from api.schemas.responses import SEARCHED, problems
+from api.server.catalogues import ServedCatalogue
+from api.server.state import Served, State
+from search.recommend.recommender import BAND, price_band
+from search.searcher import MAX_K
+
+routes = APIRouter(
+    prefix="/v1/catalogues/{catalogue}", dependencies=[CanSearch], tags=["recommend"]
+)
+Asked = TypeVar("Asked", bound=Recommending)
+ITEM = "/items/{item_id:path}"
+
+
+@routes.get(
+    f"{ITEM}/alternatives",
+    summary="Similar items that can be bought now for about the same price",
+    responses=SEARCHED | problems(404, 409, 422, 503),
+)
+def alternatives(
+    state: Served,
+    catalogue: CatalogueName,
+    item_id: ItemPath,
+    knobs: TurnedKnobs,
+    k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
+    band: Annotated[float, Query(gt=0, le=1, description="Of the price, up and down.")] = BAND,
+) -> JSONResponse:
+    """Find items of the same slot and another group, in stock, in the price band."""
+    served = state.catalogues.get(catalogue)
+    with Session(served.engine) as session:
+        near = price_band(find_item(session, served, item_id), band)
+    query = SearchRequest(
+        item_id=item_id, k=k, filter={"and": near}, in_stock_only=True, **asdict(knobs)
+    )
+    return JSONResponse(answer_search(state, catalogue, query, None))
+
+
+@routes.get(
+    f"{ITEM}/complete",
+    summary="What goes with an item: other slots",
+    responses=COMPLETED | problems(404, 409, 422, 503),
+)
+def complete(
+    state: Served,
+    catalogue: CatalogueName,
+    item_id: ItemPath,
+    knobs: TurnedKnobs,
+    k: Annotated[int, Query(ge=1, le=200)] = 5,
+    slot: Annotated[list[SlotName], Query(max_length=4, description="By default all.")] = [],  # noqa: B006
+    in_stock_only: bool = True,
+) -> JSONResponse:
+    """Find items of the other slots that are worn with one of the catalogue's."""
+    query = CompleteRequest(k=k, slots=slot, in_stock_only=in_stock_only, **asdict(knobs))
+    return JSONResponse(
+        _answered(state, catalogue, lambda served: complete_item(state, served, item_id, query))
+    )
+
+
+@routes.post(
+    "/complete",
+    summary="What goes with a garment of a photo: other slots",
+    responses=COMPLETED | problems(404, 409, 413, 415, 422, 503),
+    openapi_extra=body_schema(CompleteRequest),
+)
+async def complete_garment(
+    request: Request, state: Served, catalogue: CatalogueName
+) -> JSONResponse:
+    """Find items of the other slots that are worn with a photo's garment, or with all it shows."""
+    return await _of_photo(request, state, catalogue, CompleteRequest, complete_photo)
+
+
+@routes.post(
+    "/outfit",
+    summary="A whole outfit for a photo: an item for each garment, and what it costs",
+    responses=OUTFIT | problems(404, 409, 413, 415, 422, 503),
+    openapi_extra=body_schema(OutfitRequest),
+)
+async def outfit(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+    """Find an item for each garment of the photo's main person, and what could be added."""
+    return await _of_photo(request, state, catalogue, OutfitRequest, photo_outfit)
+
+
+async def _of_photo(
+    request: Request,
+    state: State,
+    catalogue: str,
+    model: type[Asked],
+    answer: Callable[[State, ServedCatalogue, Asked, Upload | None], dict[str, Any]],
+) -> JSONResponse:
+    with state.let_in():
+        query, upload = await read_query(request, model, query_bytes(state))
+        return JSONResponse(
+            await run_in_threadpool(
+                _answered, state, catalogue, lambda served: answer(state, served, query, upload)
+            )
+        )
+
+
+def _answered(
+    state: State, catalogue: str, ask: Callable[[ServedCatalogue], dict[str, Any]]
+) -> dict[str, Any]:
+    served = state.catalogues.get(catalogue)
+    return state.following.answered(served, lambda: ask(served))

@@ -1,0 +1,103 @@
+"""The server itself over HTTP: is it alive, is it ready, its metrics, and the page."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy import text
+
+from api.routes.auth import CanWrite
+from api.schemas.problems import NotThere, ServerStopping
+from api.schemas.responses import problems
+from api.server.state import Served
+from indexer.errors import VectorsUnreachable
+
+WEB = (Path(__file__).parents[1] / "web").resolve()
+# Only what the page needs: its own files, pictures it draws, its own server.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; form-action 'none'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+PAGE_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cache-Control": "no-cache",  # asked for anew after an upgrade; unchanged, 304 is sent
+}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".ico": "image/x-icon",
+    ".webmanifest": "application/manifest+json",
+}
+
+routes = APIRouter()
+
+
+@routes.head("/healthz", include_in_schema=False)  # what some load balancers send
+@routes.get("/healthz", tags=["service"])
+def healthz() -> JSONResponse:
+    """Say that the server is alive."""
+    return JSONResponse({"status": "ok"})
+
+
+@routes.get("/readyz", responses=problems(503), tags=["service"])
+def readyz(state: Served) -> JSONResponse:
+    """Say whether queries are answered: models loaded, their thread alive, the database there."""
+    if not state.inference.is_alive:
+        raise ServerStopping("the models' thread has ended; start the server again")
+    with state.catalogues.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    return JSONResponse({"status": "ready"})
+
+
+@routes.get(
+    "/metrics",
+    dependencies=[CanWrite],
+    responses={200: {"content": {"text/plain": {}}}, **problems()},
+    response_class=Response,
+    tags=["service"],
+)
+def metrics(state: Served) -> Response:
+    """Show Prometheus metrics; where keys were made, an admin key is needed."""
+    state.metrics.queue.set(state.inference.waiting)
+    state.metrics.photos.set(len(state.photos))
+    for name, catalogue in state.catalogues.opened().items():
+        with suppress(VectorsUnreachable):  # the other numbers are wanted all the more
+            if catalogue.row().layout is not None:
+                state.metrics.vectors(name, len(catalogue.vectors))
+    return Response(state.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@routes.get("/", include_in_schema=False)
+def page(request: Request) -> Response:
+    """Show the page."""
+    return _file(request, "index.html")
+
+
+@routes.get("/web/{name:path}", include_in_schema=False)
+def page_file(request: Request, name: str) -> Response:
+    """Give one of the page's files."""
+    return _file(request, name)
+
+
+def _file(request: Request, name: str) -> Response:
+    try:
+        path = (WEB / name).resolve()
+        is_there = WEB in path.parents and path.is_file() and path.suffix in TYPES
+    except (OSError, ValueError):  # too long for a file's name, or with a zero in it
+        is_there = False
+    if not is_there:
+        raise NotThere(f"the page has no file {name[:80]!r}")
+    file = FileResponse(
+        path, media_type=TYPES[path.suffix], headers=PAGE_HEADERS, stat_result=path.stat()
+    )
+    if request.headers.get("if-none-match") == file.headers["etag"]:
+        return Response(status_code=304, headers=PAGE_HEADERS | {"ETag": file.headers["etag"]})
+    return file

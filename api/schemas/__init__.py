@@ -1,0 +1,1 @@
+"""Describe what goes over the wire: requests, answers, problems, and their serialisation."""

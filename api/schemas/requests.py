@@ -1,0 +1,283 @@
+"""What programs may send: the fields of each request, their limits, examples for OpenAPI."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
+
+from search.query.text_query import MAX_CHARACTERS
+from search.retrieval.keyword_boost import WORDS_WEIGHT
+from search.searcher import MAX_K
+
+MAX_BASE64 = 34_000_000  # characters: 25 MB as base64
+MAX_LIKES = 50  # items liked, or disliked, in one query
+MAX_ITEMS = 100  # in one request; more is an import
+MAX_PHOTOS = 10  # of one item
+MAX_FIELDS = 50
+
+ItemId = Annotated[str, Field(min_length=1, max_length=200)]
+Word = Annotated[str, Field(min_length=1, max_length=200)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
+
+def _one_line(text: str) -> str:
+    if any(character in text for character in "\x00\r\n"):
+        raise ValueError("must be one line, without control characters")
+    return text
+
+
+class Strict(BaseModel):
+    """A request: a field that is not known is a mistake, and said so."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class PhotoSource(Strict):
+    """Where the photo is, when it is not sent as a file; at most one of them."""
+
+    photo_base64: str | None = Field(None, max_length=MAX_BASE64, description="A picture file.")
+    photo_url: str | None = Field(
+        None,
+        max_length=2_000,
+        description="http or https; fetched only from public addresses.",
+        examples=["https://example.com/street.jpg"],
+    )
+    photo_id: str | None = Field(
+        None, max_length=100, description="Of an earlier answer: no upload is needed for minutes."
+    )
+
+    def sources(self) -> list[str]:
+        """Return which fields name a photo or another thing to start from."""
+        names = ("photo_base64", "photo_url", "photo_id", "item_id", "embedding")
+        return [name for name in names if getattr(self, name, None) is not None]
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "PhotoSource":
+        if len(given := self.sources()) > 1:
+            raise ValueError(f"give one of {' and '.join(given)}, not several")
+        return self
+
+
+class DetectRequest(PhotoSource):
+    """What to say of the photo's garments."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"masks": False}]})
+
+    masks: bool = Field(True, description="COCO run-length masks of each garment.")
+    embeddings: bool = Field(False, description="The fused vector of each garment.")
+
+
+class Weights(Strict):
+    """How much each part of the score counts; what is left out keeps its default."""
+
+    visual: Weight | None = None
+    colour: Weight | None = Field(None, validation_alias=AliasChoices("colour", "color"))
+    attributes: Weight | None = None
+
+    def given(self) -> dict[str, float]:
+        """Return the weights that were sent for the parts of the score."""
+        return {name: value for name, value in self if value is not None and name != "words"}
+
+
+class SearchWeights(Weights):
+    """The same, and how much it counts that an item's feed says the text's words."""
+
+    words: Weight = Field(
+        WORDS_WEIGHT, description="How far items rise whose feed says the text's words; 0: not."
+    )
+
+
+class Mix(Strict):
+    """How much the words, likes and dislikes count beside the photo's or item's 1."""
+
+    text: Weight | None = None
+    like: Weight | None = None
+    dislike: Weight | None = None
+
+    def given(self) -> dict[str, float]:
+        """Return the weights that were sent."""
+        return {name: value for name, value in self if value is not None}
+
+
+class SearchRequest(PhotoSource):
+    """What to look for, and how."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"text": "navy striped shirt", "k": 5},
+                {
+                    "item_id": "sku-1",
+                    "text": "but in red",
+                    "filter": {"field": "price", "lte": 80},
+                    "weights": {"visual": 1.0, "colour": 0.5},
+                    "in_stock_only": True,
+                },
+            ]
+        }
+    )
+
+    item_id: ItemId | None = Field(None, description="An item of the catalogue.")
+    embedding: list[float] | None = Field(
+        None, max_length=20_000, description="A fused vector, as `detect` gives it."
+    )
+    text: str | None = Field(None, min_length=1, max_length=MAX_CHARACTERS)
+    like: list[ItemId] = Field([], max_length=MAX_LIKES)
+    dislike: list[ItemId] = Field([], max_length=MAX_LIKES)
+    mix: Mix = Field(default_factory=Mix)
+    garment: (
+        Annotated[int, Field(ge=0, le=1_000, strict=True)]
+        | Literal["all", "top", "bottom", "dress", "outer"]
+    ) = Field("all", description="All of the photo's garments, those of a slot, or one by its id.")
+    box: tuple[Share, Share, Share, Share] | None = Field(
+        None, description="x1, y1, x2, y2 in 0..1, drawn on the photo around one garment."
+    )
+    k: int = Field(10, ge=1, le=MAX_K, strict=True)
+    offset: int = Field(0, ge=0, lt=MAX_K, strict=True)
+    filter: dict[str, Any] | list[Any] | None = Field(
+        None,
+        description="`{field, eq|ne|in|gte|lte|exists}`, `{and: []}`, `{or: []}`, `{not: {}}`.",
+        examples=[{"and": [{"field": "colour", "in": ["navy"]}, {"field": "price", "lte": 80}]}],
+    )
+    weights: SearchWeights = Field(default_factory=SearchWeights)
+    colour: Word | list[Word] = Field(
+        [],
+        max_length=200,
+        validation_alias=AliasChoices("colour", "color"),
+        description="Names or hex values that replace the colours of the photo.",
+    )
+    min_score: Share = 0.0
+    diversity: Share = Field(0.0, description="0: by score; 1: as unlike each other as can be.")
+    popularity: Share = Field(0.0, description="How much events sent here count, within a slot.")
+    strict_slot: bool = True
+    group_by: Literal["group_id", "item_id"] = "group_id"
+    in_stock_only: bool = False
+    fields: list[Word] | None = Field(
+        None, max_length=MAX_FIELDS, description="Of the items, the shop's own columns too."
+    )
+    explain: bool = False
+
+    @property
+    def colours(self) -> list[str]:
+        """The colours as a list."""
+        return [self.colour] if isinstance(self.colour, str) else self.colour
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "SearchRequest":
+        if self.k + self.offset > MAX_K:
+            raise ValueError(f"k + offset is {self.k + self.offset}; at most {MAX_K} are ranked")
+        if self.box and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
+            raise ValueError("box must be x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+        return self
+
+
+class ItemFields(Strict):
+    """What a shop says of an item; in a change, what is left out stays as it is."""
+
+    group_id: Annotated[ItemId, AfterValidator(_one_line)] | None = None
+    title: str | None = Field(None, max_length=1_000)
+    description: str | None = Field(None, max_length=20_000)
+    category: str | None = Field(
+        None, max_length=300, description="In the shop's own words; it picks the garment."
+    )
+    colour: str | None = Field(
+        None, max_length=200, validation_alias=AliasChoices("colour", "color")
+    )
+    brand: str | None = Field(None, max_length=200)
+    price: float | None = Field(None, ge=0, le=1e12, allow_inf_nan=False)
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$", examples=["EUR"])
+    availability: Literal["in_stock", "out_of_stock", "preorder", "backorder"] | None = None
+    link: str | None = Field(None, max_length=2_000)
+    fields: dict[Word, Annotated[str, Field(max_length=5_000)]] | None = Field(
+        None, max_length=MAX_FIELDS, description="The shop's own columns."
+    )
+
+
+class ItemIn(ItemFields):
+    """One item to store, with its pictures as files or addresses, the main one first."""
+
+    item_id: Annotated[ItemId, AfterValidator(_one_line)]
+    photos_base64: list[Annotated[str, Field(max_length=MAX_BASE64)]] = Field(
+        [], max_length=MAX_PHOTOS
+    )
+    photo_urls: list[Annotated[str, Field(max_length=2_000)]] = Field([], max_length=MAX_PHOTOS)
+
+
+class ItemsIn(Strict):
+    """Items to store."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "item_id": "sku-1",
+                            "title": "Linen shirt",
+                            "category": "Clothing > Tops > Shirts",
+                            "price": 39.0,
+                            "currency": "EUR",
+                            "availability": "in_stock",
+                            "fields": {"material": "linen"},
+                            "photo_urls": ["https://example.com/sku-1.jpg"],
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: list[ItemIn] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class ItemChange(ItemFields):
+    """One item's changes."""
+
+    item_id: ItemId
+
+
+class ItemChanges(Strict):
+    """Changes of several items."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"items": [{"item_id": "sku-1", "price": 29.0, "availability": "out_of_stock"}]}
+            ]
+        }
+    )
+
+    items: list[ItemChange] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class ItemIds(Strict):
+    """Items to delete."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"item_ids": ["sku-1", "sku-2"]}]})
+
+    item_ids: list[ItemId] = Field(min_length=1, max_length=1_000)
+
+
+class ImportRequest(Strict):
+    """A feed in the server's import folder, if none is sent with the request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"source": "feed.tsv", "images": "pictures"}]}
+    )
+
+    source: str | None = Field(
+        None,
+        min_length=1,
+        max_length=500,
+        description="A feed file or a folder of photos, within that folder.",
+    )
+    images: str | None = Field(
+        None, max_length=500, description="Folder of its pictures, too; not for a folder of photos."
+    )
+    format: str = Field("auto", max_length=50)
+    mapping: list[Annotated[str, Field(max_length=500)]] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Columns of a CSV, JSON or Parquet feed, our word first.",
+        examples=[["id=ref", "photos=front,back"]],
+    )

@@ -1,0 +1,194 @@
+"""Catalogues by name in, catalogues that many threads may use at once out.
+
+Searches run beside each other; the vectors are changed by one thread alone, and are caught up when
+another process has written to the same catalogue.
+"""
+
+import threading
+from collections.abc import Collection, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from sqlalchemy import Engine, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from api.schemas.problems import CatalogueUnknown
+from indexer.catalogue.catalogue import Catalogue
+from indexer.catalogue.read_replica import open_replica
+from indexer.settings import Settings
+from indexer.storage.database import open_engine
+from indexer.storage.item_rows import add_catalogue
+from indexer.storage.tables import CatalogueRow, ItemRow
+from indexer.system.rw_lock import SharedLock
+from indexer.vectors.id_set import Allowed
+from indexer.vectors.index import Ids, Stamp, VectorIndex
+from indexer.vectors.milvus.milvus_index import MilvusIndex
+from search.filters.facets import find_facets
+
+MOST_FACETS = 16  # answers kept; a page asks one, and counting a million items takes seconds
+_NAMED = select(CatalogueRow.id).where(CatalogueRow.name == bindparam("name"))
+
+
+class LockedIndex:
+    """A VectorIndex that threads may share."""
+
+    def __init__(self, index: VectorIndex, lock: SharedLock) -> None:
+        self._index = index
+        self._lock = lock
+
+    @property
+    def stamp(self) -> Stamp:
+        """Up to where the index follows SQL."""
+        return self._index.stamp
+
+    @stamp.setter
+    def stamp(self, stamp: Stamp) -> None:
+        self._index.stamp = stamp
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._index.dim
+
+    def __len__(self) -> int:
+        with self._lock.shared():
+            return len(self._index)
+
+    def ids(self) -> Ids:
+        """Return all ids, in no order."""
+        with self._lock.shared():
+            return self._index.ids()
+
+    def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
+        """Store vectors (n, d) under new ids (n,)."""
+        with self._lock:
+            self._index.add(ids, vectors)
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Forget these ids; those not stored are passed over."""
+        with self._lock:
+            self._index.remove(ids)
+
+    def get(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of stored ids (n,)."""
+        with self._lock.shared():
+            return self._index.get(ids)
+
+    def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
+        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+        with self._lock.shared():
+            return self._index.differing(ids, vectors)
+
+    def search(
+        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
+    ) -> tuple[Ids, NDArray[np.float32]]:
+        """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
+        with self._lock.shared():
+            return self._index.search(query, k, allowed)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much has changed since the last save that another is worth its time."""
+        with self._lock.shared():
+            return self._index.is_due
+
+    def save(self) -> None:
+        """Make the present state survive the process."""
+        with self._lock:
+            self._index.save()
+
+
+class ServedCatalogue(Catalogue):
+    """A catalogue of a server: used by many threads, and written to by other processes too."""
+
+    def __init__(self, engine: Engine, settings: Settings, catalogue_id: int) -> None:
+        super().__init__(engine, settings, catalogue_id)
+        self._facets: dict[tuple[Hashable, Hashable], list[dict[str, Any]]] = {}
+
+    def facets(self, names: Sequence[str] | None) -> list[dict[str, Any]]:
+        """Return what its items can be filtered by, counted once a revision. Raises QueryError."""
+        row = self.row()
+        revision = row.uid, row.revision
+        asked = revision, None if names is None else tuple(names)
+        found = self._facets.get(asked)
+        if found is None:
+            with Session(self.engine) as session:
+                found = find_facets(session, self.id, names)
+            kept = {key: each for key, each in self._facets.items() if key[0] == revision}
+            self._facets = dict([*kept.items(), (asked, found)][-MOST_FACETS:])
+        return found
+
+    def vectors_for(self, row: CatalogueRow) -> VectorIndex:
+        """The vector index, caught up with SQL, which threads may share."""
+        vectors = super().vectors_for(row)
+        # Milvus answers many at once by itself.
+        return vectors if isinstance(vectors, MilvusIndex) else LockedIndex(vectors, self._lock)
+
+
+class Catalogues:
+    """The home's catalogues, each opened once.
+
+    Where the settings name a read replica these are the replica's, and those `for_writing` others.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.for_writing = self
+        self.settings = settings.for_reading
+        self._opened: dict[str, ServedCatalogue] = {}
+        self._lock = threading.Lock()
+        if settings.read_database_url:
+            plain = settings.model_copy(update={"read_database_url": ""})
+            self.for_writing = Catalogues(plain)  # first: the replica brings its tables
+            self.engine = open_replica(self.settings.resolved_database_url)
+        else:
+            self.engine = open_engine(settings.resolved_database_url, create=True)
+            self.get(settings.catalogue, create=True)
+
+    def get(self, name: str, create: bool = False) -> ServedCatalogue:
+        """Return a catalogue; `create` makes it where there is none. Raises CatalogueUnknown."""
+        with self._lock:
+            with self.engine.connect() as sql:
+                found = sql.scalar(_NAMED, {"name": name})
+            if found is None and not (create and self._may_be_made(name)):
+                raise CatalogueUnknown(f"there is no catalogue {name!r}")
+            if found is None:
+                with Session(self.engine) as session:
+                    found = add_catalogue(session, name).id
+            if name.startswith("~"):
+                raise CatalogueUnknown(f"there is no catalogue {name!r}")
+            opened = self._opened.get(name)
+            if opened is None or opened.id != found:
+                settings = self.settings.model_copy(update={"catalogue": name})
+                opened = self._opened[name] = ServedCatalogue(self.engine, settings, found)
+            return opened
+
+    def counts(self) -> dict[str, int]:
+        """Return how many items each catalogue has, by name; not those half made by `reembed`."""
+        query = (
+            select(CatalogueRow.name, func.count(ItemRow.id))
+            .outerjoin(ItemRow, ItemRow.catalogue_id == CatalogueRow.id)
+            .where(~CatalogueRow.name.startswith("~"))
+            .group_by(CatalogueRow.name)
+            .order_by(CatalogueRow.name)
+        )
+        with Session(self.engine) as session:
+            return dict(session.execute(query).all())
+
+    def opened(self) -> dict[str, ServedCatalogue]:
+        """Return the catalogues used so far, by name."""
+        return dict(self._opened)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.engine.dispose()
+        if self.for_writing is not self:
+            self.for_writing.close()
+
+    def _may_be_made(self, name: str) -> bool:
+        try:
+            Settings(catalogue=name)
+        except ValidationError:
+            return False
+        return True

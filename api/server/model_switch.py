@@ -1,0 +1,148 @@
+"""A catalogue being made anew by other models in, a server that goes over to these models out.
+
+`lapel reembed` describes a catalogue's photos anew beside the old ones and switches in one
+transaction. A server sees that it has begun, loads the same models beside its own, and takes them
+with the switch: no request fails. It is its default catalogue that a server follows.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from api.server.catalogues import Catalogues, ServedCatalogue
+from api.server.inference_thread import Inference
+from indexer.errors import LapelError, QueryError
+from indexer.models.loading import Models
+from indexer.settings import Settings
+from indexer.storage.reembed_staging import find_staged
+from indexer.storage.tables import CatalogueRow
+
+log = logging.getLogger("lapel")
+
+LOOK_S = 2.0  # between two looks: two short queries, and far less than a re-embedding takes
+TRIES = 3  # one switch may fall into a request, and another server's older row into the second try
+
+Answered = dict[str, Any]
+
+
+class Following:
+    """Takes a server from models to models. `load` is what loads them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        inference: Inference,
+        catalogues: Catalogues,
+        load: Callable[[Settings], Models],
+    ) -> None:
+        self._settings = settings
+        self._inference = inference
+        self._catalogues = catalogues
+        self._load = load
+        self._lock = threading.Lock()
+        self._next: Models | None = None  # of the catalogue that is being made
+        self._useless: set[str] = set()  # fingerprints whose names here name other models
+        self._is_stopping = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="following", daemon=True)
+
+    def start(self) -> None:
+        """Start to look whether the catalogue is being made anew."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; a model that is being loaded is waited for."""
+        self._is_stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def answered(self, catalogue: ServedCatalogue, ask: Callable[[], Answered]) -> Answered:
+        """Return the answer of a search, asked again if the models were switched meanwhile."""
+        for left in reversed(range(TRIES)):
+            used = self._inference.models.fingerprint
+            try:
+                answer = ask()
+            except QueryError:
+                raise
+            except Exception:  # half of it was of the old rows: whatever comes of that
+                if not left or not self.follow(catalogue, used):
+                    raise
+                continue
+            is_empty = not all(each["results"] for each in answer["garments"])
+            is_doubtful = is_empty or self._inference.models.fingerprint != used
+            if not left or not is_doubtful or not self.follow(catalogue, used):
+                break
+        return answer
+
+    def follow(self, catalogue: ServedCatalogue, used: str | None = None) -> bool:
+        """Take the catalogue's models if it was switched; tells whether they are not `used`.
+
+        Takes seconds if they are not loaded yet; who asks meanwhile waits.
+        """
+        used = used or self._inference.models.fingerprint
+        row = catalogue.row()
+        is_ours = row.name == self._settings.catalogue
+        if is_ours and row.fingerprint not in (None, self._inference.models.fingerprint):
+            with self._lock:  # perhaps they are just being loaded, or were taken meanwhile
+                self._take(catalogue.row())
+        return self._inference.models.fingerprint != used
+
+    def follow_for(self, name: str) -> None:
+        """Take a catalogue's models if it was switched, before it is written to.
+
+        A read replica decides: while it lags, searches need the models of before.
+        """
+        if name == self._settings.catalogue:
+            self.follow(self._catalogues.get(name))
+
+    def _take(self, row: CatalogueRow) -> None:
+        if row.fingerprint in (None, self._inference.models.fingerprint):
+            return
+        found = self._loaded(row)
+        if found is not None:
+            self._inference.models = found
+            self._next = None
+            log.info("catalogue %s was made anew; its models are served now", row.name)
+
+    def _loaded(self, row: CatalogueRow) -> Models | None:
+        """Return the models that made a row's garments, None where they cannot be had."""
+        wanted = row.fingerprint
+        if self._next is not None and self._next.fingerprint == wanted:
+            return self._next
+        if wanted is None or wanted in self._useless or row.models is None:
+            return None
+        try:
+            found = self._load(self._settings.model_copy(update=row.models))
+        except LapelError as error:
+            log.warning("the models %s are set to, %s, cannot be loaded: %s",
+                        row.name, row.models, error)  # fmt: skip
+            self._useless.add(wanted)
+            return None
+        if found.fingerprint != wanted:
+            log.warning("%s names models %s here, not %s, which made the catalogue",
+                        row.models, found.fingerprint, wanted)  # fmt: skip
+            self._useless.add(wanted)
+            return None
+        return found
+
+    def _look(self) -> None:
+        while not self._is_stopping.wait(LOOK_S):
+            try:
+                self._look_once()
+            except (SQLAlchemyError, LapelError) as error:  # the next look may find it mended
+                log.warning("cannot see whether the catalogue is made anew: %s", error)
+
+    def _look_once(self) -> None:
+        catalogue = self._catalogues.get(self._settings.catalogue)
+        with Session(catalogue.engine) as session:
+            hidden = find_staged(session, catalogue.id)
+            session.expunge_all()
+        with self._lock:
+            if hidden is not None and hidden.fingerprint != self._inference.models.fingerprint:
+                self._next = self._loaded(hidden)
+            self._take(catalogue.row())
+            if hidden is None:
+                self._next = None  # it was given up

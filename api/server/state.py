@@ -1,0 +1,63 @@
+"""What all requests of one server share: settings, models' thread, catalogues, photos, jobs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.schemas.problems import QueueFull
+from api.server.api_keys import Keys
+from api.server.catalogues import Catalogues
+from api.server.import_jobs import Jobs
+from api.server.inference_thread import Inference, SharedDescriber
+from api.server.limits import Limits
+from api.server.metrics import Metrics
+from api.server.model_switch import Following
+from api.server.photo_cache import PhotoMemory
+from indexer.images.safe_fetch import Fetcher
+from indexer.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """One running server's parts."""
+
+    settings: Settings
+    limits: Limits
+    inference: Inference
+    catalogues: Catalogues
+    photos: PhotoMemory
+    fetcher: Fetcher
+    keys: Keys
+    jobs: Jobs
+    metrics: Metrics
+    in_work: BoundedSemaphore
+    following: Following
+
+    @property
+    def describer(self) -> SharedDescriber:
+        """A describer with the models as they are now: they may be others later."""
+        return SharedDescriber(self.inference)
+
+    @contextmanager
+    def let_in(self) -> Iterator[None]:
+        """Hold one of the places for requests in work. Raises QueueFull."""
+        if not self.in_work.acquire(blocking=False):
+            raise QueueFull(
+                f"{self.limits.photos_in_work} requests are in work already; try again soon"
+            )
+        try:
+            yield
+        finally:
+            self.in_work.release()
+
+
+async def _state_of(request: Request) -> State:  # not async, it were called on another thread
+    state: State = request.app.state.lapel
+    return state
+
+
+Served = Annotated[State, Depends(_state_of)]

@@ -1,0 +1,1 @@
+"""Make the pictures and tables of the pages that teach."""

@@ -1,0 +1,78 @@
+"""Street photos, a drawn one and words in, pictures of what is found in the sample shop out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.reports.overlay import draw_overlay, label_of
+from benchmarks.lessons.drawing import below, beside, street_photo, titled, to_height
+from indexer.images.photo import Photo, read_photo
+from indexer.models.encoder import cut_out, fit_into_square
+from indexer.sample import Look, draw_look
+from search.ranking.hits import Hit
+from search.searcher import Options, Searcher
+from training.intervals import table
+from training.segmenter.drawn import VALIDATION_SEED
+
+if TYPE_CHECKING:
+    from benchmarks.lessons.__main__ import Lesson
+
+K = 5
+HIT_PX, PHOTO_PX = 150, 420
+WHITE = (255, 255, 255)
+TEXTS = ("blue jeans", "striped t-shirt", "red dress", "green puffer jacket")
+# A garment and a seed that the shop does not have.
+LOOK = Look("shirt", "light blue", "check", 4242, feminine=False)
+
+
+def show(lesson: "Lesson") -> dict[str, str]:
+    """Draw the gallery, and say whose hits are of the garment's category."""
+    _, searcher = lesson.shop.indexed
+    images = lesson.shop.folder
+    photos = {
+        "bus": read_photo(street_photo("bus.jpg")),
+        "zidane": read_photo(street_photo("zidane.jpg")),
+        "drawn": Photo(draw_look(LOOK, "worn", VALIDATION_SEED).pixels, ""),
+    }
+    rows: list[list[str]] = []
+    for name, photo in photos.items():
+        lesson.save(f"gallery-{name}", _photo(searcher, photo, images, name, rows))
+    lesson.save("gallery-words", below([_text(searcher, text, images) for text in TEXTS], 12))
+    return {"gallery": table(["picture", "garment", "first hit", "score"], rows)}
+
+
+def _photo(
+    searcher: Searcher, photo: Photo, images: Path, name: str, rows: list[list[str]]
+) -> NDArray[np.uint8]:
+    """Show a photo, its masks, and a row of hits for each of its garments."""
+    answer = searcher.search_photo(photo, Options(k=K))
+    overlay = draw_overlay(photo.pixels, answer.described)
+    top = beside([to_height(photo.pixels, PHOTO_PX), to_height(overlay, PHOTO_PX)])
+    strips = []
+    for each in answer.garments:
+        crop = cut_out(photo.pixels, each.garment.xyxy, each.garment.mask, WHITE)
+        square = titled(fit_into_square(crop, HIT_PX, WHITE), "query", 13)
+        words = f"{each.id}  {label_of(each.garment)}"
+        strips.append(titled(beside([square, *_hits(each.hits, images)]), words, 15))
+        if each.hits:
+            first = each.hits[0]
+            rows.append([name, label_of(each.garment), first.item.title, f"{first.score:.2f}"])
+    return below([top, *strips], 10)
+
+
+def _text(searcher: Searcher, text: str, images: Path) -> NDArray[np.uint8]:
+    found = searcher.search_text(text, Options(k=K + 1))
+    return titled(beside(_hits(found.hits, images)), f"“{text}”", 16)
+
+
+def _hits(hits: Sequence[Hit], images: Path) -> list[NDArray[np.uint8]]:
+    """Return the hits' pictures with their scores, all of one size."""
+    cards = []
+    for hit in hits:
+        picture = fit_into_square(read_photo(images / hit.matched_photo).pixels, HIT_PX, WHITE)
+        cards.append(titled(picture, f"{hit.score:.2f}", 13))
+    blank = np.full((HIT_PX + 21, HIT_PX, 3), 255, np.uint8)
+    return cards or [blank]

@@ -1,0 +1,1 @@
+"""Measure search and growth at up to a million garments."""

@@ -1,0 +1,1 @@
+"""Measure the quality of the bundled models on public sets."""

@@ -1,0 +1,25 @@
+"""How early is the partner that a person really wears found, by what Lapel has learned?
+
+Run: `python -m benchmarks.quality.outfits [--kept FILE]`, on held-out photos of CCP: five minutes
+on one
+core, seconds where `--kept` names what was described before.
+"""
+
+import argparse
+from pathlib import Path
+
+from search.recommend.compatibility import Matching
+from training.heads.outfit_evaluation import evaluate_outfits, outfit_table
+from training.heads.outfit_photos import read_wardrobe
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kept", type=Path, help="Where described photos are kept, or lie.")
+    wardrobe, layout = read_wardrobe(parser.parse_args().kept)
+    print(outfit_table(evaluate_outfits(wardrobe, layout, Matching.bundled())))
+
+
+if __name__ == "__main__":
+    main()

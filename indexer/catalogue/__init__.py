@@ -1,0 +1,1 @@
+"""Write SQL and vectors together, and bring the vectors in line with SQL."""

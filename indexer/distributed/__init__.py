@@ -1,0 +1,1 @@
+"""Describe photos on the workers of a Ray cluster."""

@@ -1,0 +1,1 @@
+"""Read one shop export format per module into item records."""

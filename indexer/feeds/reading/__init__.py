@@ -1,0 +1,2 @@
+"""Read what all feed formats share: text encodings, delimited rows, JSON, values and the item
+record."""

@@ -1,0 +1,106 @@
+"""What a row of any format says, in one vocabulary, in; an item record out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from indexer.feeds.reading.record import ItemRecord, RowError
+from indexer.feeds.reading.values import (
+    parse_availability,
+    parse_price,
+    plain_text,
+    storable,
+    unique,
+)
+from indexer.garments import WORN_SLOTS
+from indexer.vocabulary.categories import find_kind, find_kind_in_path, most_telling, slot_of
+
+MAX_PATHS = 50  # categories of an item that are looked at
+# Words with a place of their own in a record; what else a row says is kept in `fields`.
+PLACED = frozenset(
+    [
+        "id", "group_id", "photos", "title", "description", "colour", "brand", "price", "currency",
+        "availability", "link",
+    ]
+)  # fmt: skip
+
+
+def assemble(
+    row: int, said: Mapping[str, str], photos: Iterable[str], kinds: Sequence[str | None] = ()
+) -> ItemRecord:
+    """Return the record of a row.
+
+    `said` has the words of `PLACED`, and any others, which become fields; where a `sale_price`
+    holds, it is the price. `kinds` are what the row's words name (`find_kind`), the most trusted
+    first; without any, its category, product type and title are asked. Raises ValueError, with
+    what is wrong, for a row that gives no item.
+    """
+    cleaned = ((storable(word), storable(cell).strip()) for word, cell in said.items() if cell)
+    said = {word: cell for word, cell in cleaned if cell}
+    found = unique(storable(photo) for photo in photos)
+    lacking = [
+        word for word, is_there in (("id", "id" in said), ("picture", found)) if not is_there
+    ]
+    if lacking:
+        raise ValueError(f"no {' and no '.join(lacking)}")
+    price, currency, more = _price(said)
+    category = most_telling(kinds or kinds_of(said))
+    slot = slot_of(category) if category else None
+    given_slot = said.get("slot", "").lower()
+    return ItemRecord(
+        item_id=said["id"],
+        group_id=said.get("group_id") or said["id"],
+        photos=tuple(found),
+        title=plain_text(said.get("title", "")),
+        description=plain_text(said.get("description", "")),
+        category=category,
+        slot=slot or next((name for name in WORN_SLOTS if name == given_slot), None),
+        colour=said.get("colour"),
+        brand=said.get("brand"),
+        price=price,
+        currency=currency or said.get("currency"),
+        availability=parse_availability(said.get("availability", "")),
+        link=said.get("link"),
+        fields={word: cell for word, cell in said.items() if word not in PLACED} | more,
+        row=row,
+    )
+
+
+def kinds_of(said: Mapping[str, str]) -> list[str | None]:
+    """Return what the words of a row name, the most trusted first."""
+    return [
+        find_kind_in_path(said.get("category", "")),
+        find_kind_in_path(said.get("product_type", "")),
+        find_kind(plain_text(said.get("title", ""))),
+        find_kind_in_path(said.get("google_product_category", "")),
+        find_kind(said.get("tags", "")),
+    ]
+
+
+def attempt(row: int, item_id: str, build: Callable[[], ItemRecord]) -> ItemRecord | RowError:
+    """Return what `build` gives, or the error of its row."""
+    try:
+        return build()
+    except ValueError as error:
+        return RowError(row, storable(item_id), str(error))
+
+
+def _price(said: Mapping[str, str]) -> tuple[float | None, str | None, dict[str, str]]:
+    """Return what is paid, its currency, and the regular price as a field where it is reduced."""
+    regular, sale = said.get("price", ""), said.get("sale_price", "")
+    if not sale or not _is_on(said.get("sale_price_effective_date", "")):
+        return *parse_price(regular), {}
+    return *parse_price(sale), {"regular_price": regular} if regular else {}
+
+
+def _is_on(dates: str) -> bool:
+    """Tell whether a sale from `2026-02-24T11:07+0100/2026-02-29T23:07+0100` is on."""
+    try:
+        begin, end = (_moment(text) for text in dates.split("/"))
+    except ValueError:  # none, or none that can be read: the feed gave a sale price, so it is on
+        return True
+    return begin <= datetime.now(UTC) <= end
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text.strip())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Train attribute heads and adapt the encoder to a shop's own labels and photos."""

@@ -1,0 +1,2 @@
+"""Turn a picture's address into an upright RGB photo: safe fetching, caching and decoding within
+limits."""

@@ -1,0 +1,172 @@
+"""A catalogue's photos in, the garments worn beside the items' own out, kept in SQL.
+
+An import describes only the garment that an item is: what else its photo shows is looked for here,
+when a shop wants to know what it wears together. A photo is looked at once by the same models.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from indexer.catalogue.catalogue import Catalogue
+from indexer.errors import PhotoError
+from indexer.images.image_sources import Pictures
+from indexer.images.photo import Photo, read_photo
+from indexer.storage.tables import CompanionRow, GarmentRow, ItemPhotoRow, PhotoRow
+from indexer.vectors.index import to_bytes
+
+if TYPE_CHECKING:
+    from indexer.description.describe import DescribedGarment, Describer
+
+PHOTOS_A_BATCH = 16  # as an import decodes at once
+# Boxes that share more are the same garment, whatever its slot is called.
+SAME_OVERLAP = 0.5
+NOTHING = "unknown"
+
+Box = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class CompanionReport:
+    """How many photos were looked at, those with companions, and why others could not be read."""
+
+    photos: int
+    with_companions: int
+    companions: int
+    unread: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ToSee:
+    photo_id: int
+    sha256: str
+    address: str
+
+
+def find_companions(
+    catalogue: Catalogue, describer: "Describer", tick: Callable[[int], None] = lambda count: None
+) -> CompanionReport:
+    """Look into every photo not looked at by these models yet; stopped, it goes on the next time.
+
+    `tick` is told how many more are done. Raises FingerprintMismatch, CatalogueLocked.
+    """
+    fingerprint = describer.models.fingerprint
+    catalogue.check_models(fingerprint)
+    with catalogue.writing(), Pictures(catalogue.settings, catalogue.settings.home) as pictures:
+        todo = _not_seen(catalogue, fingerprint)
+        unread: list[str] = []
+        seen = found = shown = 0
+        for start in range(0, len(todo), PHOTOS_A_BATCH):
+            some = todo[start : start + PHOTOS_A_BATCH]
+            photos = list(_read(pictures, some, unread))
+            described = describer.describe([photo for _, photo in photos])
+            pairs = [
+                (each, garments) for (each, _), garments in zip(photos, described, strict=True)
+            ]
+            counts = _store(catalogue, pairs, fingerprint)
+            seen, found = seen + len(photos), found + sum(counts)
+            shown += sum(1 for count in counts if count)
+            tick(len(some))
+    return CompanionReport(seen, shown, found, tuple(unread))
+
+
+def _not_seen(catalogue: Catalogue, fingerprint: str) -> list[_ToSee]:
+    """Return the photos without companions of these models; what others found is forgotten."""
+    with Session(catalogue.engine) as session:
+        own = CompanionRow.catalogue_id == catalogue.id
+        session.execute(delete(CompanionRow).where(own, CompanionRow.fingerprint != fingerprint))
+        session.commit()
+        looked_at = select(CompanionRow.photo_id).where(own)
+        rows = session.execute(
+            select(PhotoRow.id, PhotoRow.sha256, ItemPhotoRow.address)
+            .join(ItemPhotoRow, ItemPhotoRow.photo_id == PhotoRow.id)
+            .where(PhotoRow.catalogue_id == catalogue.id, PhotoRow.id.not_in(looked_at))
+            .order_by(PhotoRow.id, ItemPhotoRow.item_id)
+        )
+        first: dict[int, _ToSee] = {}
+        for photo_id, sha256, address in rows:
+            first.setdefault(photo_id, _ToSee(photo_id, sha256, address))
+    return list(first.values())
+
+
+def _read(
+    pictures: Pictures, some: Sequence[_ToSee], unread: list[str]
+) -> Iterator[tuple[_ToSee, Photo]]:
+    for each in some:
+        try:
+            yield each, read_photo(pictures.read(each.address, each.sha256), each.address)
+        except PhotoError as error:
+            unread.append(str(error))
+
+
+def _store(
+    catalogue: Catalogue,
+    pairs: Sequence[tuple[_ToSee, "list[DescribedGarment]"]],
+    fingerprint: str,
+) -> list[int]:
+    """Store what photos show besides their items; returns how many garments each."""
+    counts = []
+    with Session(catalogue.engine) as session:
+        for photo, garments in pairs:
+            own = session.execute(
+                select(GarmentRow.slot, GarmentRow.box, GarmentRow.is_fallback).where(
+                    GarmentRow.photo_id == photo.photo_id
+                )
+            ).all()
+            # Of a photo that is all one garment, nothing else is known.
+            is_whole = any(row.is_fallback for row in own)
+            boxes = [row.box for row in own]
+            others = [] if is_whole else _others(garments, {row.slot for row in own}, boxes)
+            for garment in others:
+                session.add(_row(catalogue, photo, garment, fingerprint))
+            if not others:
+                session.add(_nothing(catalogue, photo, fingerprint))
+            counts.append(len(others))
+        session.commit()
+    return counts
+
+
+def _others(
+    garments: "Sequence[DescribedGarment]", slots: Collection[str], boxes: Sequence[Box]
+) -> "list[DescribedGarment]":
+    """Return of each further slot the surest large garment that is none of the photo's items."""
+    best: dict[str, DescribedGarment] = {}
+    for each in sorted(garments, key=lambda g: g.confidence * float(g.mask.sum()) ** 0.5):
+        is_other = each.slot not in slots and not each.is_fallback
+        if is_other and not any(overlap(_box(each), box) > SAME_OVERLAP for box in boxes):
+            best[each.slot] = each
+    return list(best.values())
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Return the share of two boxes (x1, y1, x2, y2) together that both cover."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    both = max(0.0, width) * max(0.0, height)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return both / (areas - both) if areas > both else 0.0
+
+
+def _box(garment: "DescribedGarment") -> Box:
+    height, width = garment.image_hw
+    x1, y1, x2, y2 = garment.xyxy
+    return x1 / width, y1 / height, x2 / width, y2 / height
+
+
+def _row(
+    catalogue: Catalogue, photo: _ToSee, garment: "DescribedGarment", fingerprint: str
+) -> CompanionRow:
+    return CompanionRow(
+        catalogue_id=catalogue.id, photo_id=photo.photo_id, slot=garment.slot,
+        category=garment.category, fingerprint=fingerprint, vector=to_bytes(garment.vector),
+    )  # fmt: skip
+
+
+def _nothing(catalogue: Catalogue, photo: _ToSee, fingerprint: str) -> CompanionRow:
+    return CompanionRow(
+        catalogue_id=catalogue.id, photo_id=photo.photo_id, slot=NOTHING, category="",
+        fingerprint=fingerprint, vector=b"",
+    )  # fmt: skip

@@ -1,0 +1,250 @@
+"""A feed's records in, a filled catalogue out: look up -> describe what is new -> write.
+
+Streams: a few batches of items are in memory, their photos described (stages.py) while those before
+are written. A bad row or picture is counted and named, and the run goes on.
+"""
+
+import csv
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from indexer.catalogue.catalogue import Catalogue
+from indexer.description.describe import Describer
+from indexer.feeds.reading.record import ItemRecord, RowError
+from indexer.images.image_sources import Pictures
+from indexer.ingest.describe_workers import Stages
+from indexer.ingest.import_batch import Batch, FeedBroke, addresses, with_next
+from indexer.ingest.photo_tasks import FoundPhoto, as_if_of, as_stored, find_photos
+from indexer.ingest.slot_guess import SlotGuess
+from indexer.storage.import_faults import replace_faults
+from indexer.storage.item_rows import ItemWrite, stored_items, stored_photos
+from indexer.system.batching import batches
+from indexer.system.csv_safety import safe_cell
+from indexer.system.spilled_set import IdRoll
+
+ITEMS_A_BATCH = 32  # one SQL transaction
+Outcome = Literal["added", "changed", "unchanged", "failed"]
+MakeStages = Callable[[Describer, Pictures, Path], Stages]
+ERROR_COLUMNS = ("row", "item_id", "photo", "type", "detail")
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did: items by outcome, photos embedded, rows and pictures in error."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    embedded_photos: int = 0
+    errors: int = 0
+
+
+class Importer:
+    """Fills a catalogue from records; `errors.csv` in the home names what could not be used.
+
+    `images` is the folder under which the feed's picture paths lie; `feed_folder` the one they
+    are relative to when `images` is None; or `pictures` says where they are. `say` is given one
+    line for each error; `stages` makes the workers, those of this process unless others are given.
+    """
+
+    items_a_batch = ITEMS_A_BATCH
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        describer: Describer,
+        feed_folder: Path,
+        images: Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
+        pictures: Pictures | None = None,
+        stages: MakeStages = Stages,
+    ) -> None:
+        self._catalogue = catalogue
+        self._describer = describer
+        self._feed_folder = feed_folder
+        self._images = images
+        self._errors = ErrorFile(catalogue.settings.home / "errors.csv", say)
+        self._given = pictures
+        self._make_stages = stages
+        self._guess = SlotGuess(describer.embed_text)
+        self._under_way: set[tuple[str, str]] = set()  # photos that batches not written describe
+        self.report = ImportReport()
+        self.took_s = 0.0
+
+    def run(self, records: Iterable[ItemRecord | RowError]) -> ImportReport:
+        """Import all records; what is stored and unchanged costs no model call."""
+        start = time.perf_counter()
+        if self._given is not None:
+            self._run(records, self._given)
+        else:
+            with Pictures(self._catalogue.settings, self._feed_folder, self._images) as pictures:
+                self._run(records, pictures)
+        self.report.errors = self._errors.count
+        self.took_s = time.perf_counter() - start
+        return self.report
+
+    def _run(self, records: Iterable[ItemRecord | RowError], pictures: Pictures) -> None:
+        self._pictures = pictures
+        models = self._describer.models
+        with self._catalogue.writing(), self._errors, IdRoll() as self._seen:
+            # Not before the lock is held: a re-embedding may just have switched the models.
+            self._catalogue.bind(models.fingerprint, models.layout)
+            home = self._catalogue.settings.home
+            try:
+                with self._make_stages(self._describer, pictures, home) as self.stages:
+                    self._import(records)
+            finally:  # interrupted, the vectors of what was committed are kept too
+                self._catalogue.save_vectors()
+
+    def _import(self, records: Iterable[ItemRecord | RowError]) -> None:
+        """Look into the next items while the photos of those before are described."""
+        ahead: deque[Batch] = deque()
+        try:
+            for rows, after in with_next(batches(records, self.items_a_batch)):
+                # Pictures come over the network while the models are busy.
+                self._pictures.fetch_ahead(addresses([*rows, *after]))
+                ahead.append(self._plan(rows))
+                if len(ahead) > self.stages.batches_ahead:
+                    self._store(ahead.popleft())
+        except FeedBroke as broke:
+            while ahead:
+                self._store(ahead.popleft())
+            raise broke.reason from None
+        while ahead:
+            self._store(ahead.popleft())
+
+    def _plan(self, rows: Sequence[ItemRecord | RowError]) -> Batch:
+        """Find out what is to be done for some rows, and have their new photos described."""
+        with self._describer.watch.timed("look up"):
+            batch = Batch()
+            records = batch.records = self._first_of_each(rows, batch)
+            found = {item_id: self._find(record, batch) for item_id, record in records.items()}
+            hashes = {photo.sha256 for photos in found.values() for photo in photos}
+            with Session(self._catalogue.engine) as session:
+                stored = stored_items(session, self._catalogue.id, list(records))
+                sizes = stored_photos(session, self._catalogue.id, hashes)
+            batch.known = set(stored)
+            todo = [i for i in records if stored.get(i) != as_stored(records[i], found[i])]
+            guessed = self._guess.slots_of(records[i] for i in todo)
+            batch.todo = {
+                i: as_if_of(guessed[i], found[i]) if i in guessed else found[i] for i in todo
+            }
+            new = {
+                photo.key: photo
+                for photo in batch.photos()
+                if photo.key not in sizes and photo.key not in self._under_way
+            }
+            batch.new = set(new)
+            self._under_way |= batch.new
+            batch.work = self.stages.begin(new.values())
+        return batch
+
+    def _store(self, batch: Batch) -> None:
+        """Wait for a batch's photos, and write its items."""
+        for portion in batch.work:
+            batch.take(portion.result())
+        self._under_way -= batch.new
+        with self._describer.watch.timed("write"):
+            sizes = self._sizes(batch)
+            writes = []
+            for item_id, record in batch.records.items():
+                if item_id not in batch.todo:
+                    self._count(item_id, "unchanged")
+                    continue
+                photos = batch.writes(item_id, sizes)
+                if photos:
+                    writes.append(ItemWrite(record, photos))
+                outcome: Outcome = "changed" if item_id in batch.known else "added"
+                self._count(item_id, outcome if photos else "failed")
+            for error in batch.errors:
+                self._errors.write(*error)
+            if writes:
+                self._catalogue.write(writes)
+            with Session(self._catalogue.engine) as session:
+                replace_faults(session, self._catalogue.id, batch.faults)
+            self.report.embedded_photos += len({sha256 for sha256, _ in batch.described})
+            self._pictures.trim()
+
+    def _sizes(self, batch: Batch) -> Mapping[tuple[str, str], tuple[int, int]]:
+        """Return the sizes of a batch's photos that are stored already.
+
+        What a batch before was to store may have failed, and what was stored may be gone with an
+        item that it changed: such photos are described now.
+        """
+        others = [photo for photo in batch.photos() if not batch.is_settled(photo)]
+        with Session(self._catalogue.engine) as session:
+            hashes = {photo.sha256 for photo in others}
+            sizes = stored_photos(session, self._catalogue.id, hashes)
+        missing: dict[tuple[str, str], FoundPhoto] = {}
+        for photo in others:
+            if photo.key in sizes:
+                continue
+            if broken := self._pictures.known.broken(photo.sha256):
+                batch.cannot(photo.row, photo.item_id, photo.address, *broken)
+            else:
+                missing[photo.key] = photo
+        if missing:
+            batch.take(self.stages.describe(missing.values()))
+        return sizes
+
+    def _first_of_each(
+        self, rows: Sequence[ItemRecord | RowError], batch: Batch
+    ) -> dict[str, ItemRecord]:
+        """Return the rows' records by id; rows in error, or with an id there was, are named."""
+        known = self._seen.known([each.item_id for each in rows])
+        records: dict[str, ItemRecord] = {}
+        for each in rows:
+            if isinstance(each, RowError):
+                self.report.failed += 1
+                batch.cannot(each.row, each.item_id, "", "row_error", each.detail)
+            elif each.item_id in known or each.item_id in records:
+                self.report.failed += 1
+                detail = "a row above has the same id; the first one counts"
+                batch.errors.append((each.row, each.item_id, "", "row_error", detail))
+            else:
+                records[each.item_id] = each
+                batch.faults.setdefault(each.item_id, [])
+        self._seen.add(records)
+        return records
+
+    def _count(self, item_id: str, outcome: Outcome) -> None:
+        """Count what became of an item."""
+        setattr(self.report, outcome, getattr(self.report, outcome) + 1)
+
+    def _find(self, record: ItemRecord, batch: Batch) -> list[FoundPhoto]:
+        def cannot(address: str, kind: str, detail: str) -> None:
+            batch.cannot(record.row, record.item_id, address, kind, detail)
+
+        return find_photos(self._pictures, record, cannot)
+
+
+class ErrorFile:
+    """Writes `errors.csv` anew, a line an error, and says each aloud."""
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self._path = path
+        self._say = say
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(ERROR_COLUMNS)
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, row: int, item_id: str, photo: str, kind: str, detail: str) -> None:
+        """Add a line; `row` is 0 where no row of a feed is to blame."""
+        self.count += 1
+        self._writer.writerow([row or "", *map(safe_cell, (item_id, photo, kind, detail))])
+        self._file.flush()
+        place = ", ".join(part for part in (f"row {row}" if row else "", item_id, photo) if part)
+        self._say(f"{place}: {detail}")

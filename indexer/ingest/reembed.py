@@ -1,0 +1,202 @@
+"""A filled catalogue and other models in, the same catalogue made by these models out.
+
+Blue/green: photos are read again from where they were found and described beside the old garments,
+which searches go on using; one transaction switches. Stopped at any point, the catalogue is the old
+one or the new one, whole, and a second run goes on where the first stopped.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy.orm import Session
+
+from indexer.catalogue.catalogue import Catalogue
+from indexer.description.describe import Describer
+from indexer.description.garment_target import placed
+from indexer.errors import CatalogueError, LapelError
+from indexer.garments import Slot
+from indexer.images.image_sources import PhotoChanged, Pictures
+from indexer.ingest.describe_workers import Stages
+from indexer.ingest.importer import ErrorFile
+from indexer.ingest.photo_tasks import FoundPhoto
+from indexer.portions import Portion
+from indexer.storage.item_rows import add_garments, find_or_add_photo
+from indexer.storage.reembed_staging import (
+    PhotoToDescribe,
+    Switched,
+    count_missing,
+    count_needed,
+    find_staged,
+    missing_photos,
+)
+from indexer.storage.thumbnails import remove_unstored
+
+# A few pictures of a large shop are always gone; more, and a disk is not mounted.
+MISSING_SHARE = 0.01
+
+
+CHANGED = "the file holds another picture than when it was indexed; index the feed afterwards"
+_Lost = tuple[str, str, str, str]  # item id, address, type and detail: a line of errors.csv
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedPlan:
+    """What is to be done: `photos` in all (once for each slot wanted in them), `done` of them."""
+
+    made_by: str | None
+    wanted: str
+    photos: int
+    done: int
+
+    @property
+    def is_needed(self) -> bool:
+        """Tell whether the catalogue was made by other models."""
+        return self.made_by != self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedReport:
+    """What was done: photos described in this run, those that cannot be read, and the switch."""
+
+    described: int
+    missing: int
+    switched: Switched | None
+
+
+class Reembedder:
+    """Describes a catalogue's photos anew, with one set of models.
+
+    `say` is given one line for each photo that cannot be read; `progress` how many were done.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        describer: Describer,
+        say: Callable[[str], None] = lambda line: None,
+        progress: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._describer = describer
+        self._say = say
+        self._progress = progress
+        self._described = 0
+        self._lost: dict[tuple[str, str], list[_Lost]] = {}
+
+    def plan(self) -> ReembedPlan:
+        """Count what there is to do; writes nothing."""
+        wanted = self._describer.models.fingerprint
+        catalogue_id = self._catalogue.id
+        with Session(self._catalogue.engine) as session:
+            staged = find_staged(session, catalogue_id)
+            photos = missing = count_needed(session, catalogue_id)
+            if staged is not None and staged.fingerprint == wanted:
+                missing = count_missing(session, catalogue_id, staged.id)
+        return ReembedPlan(self._catalogue.row().fingerprint, wanted, photos, photos - missing)
+
+    def run(self, allow_missing: bool = False) -> ReembedReport:
+        """Describe what is not described yet, then switch.
+
+        Photos that cannot be read are listed in `errors.csv`; the switch drops them, with items
+        that have no other, if they are few or `allow_missing`. Raises CatalogueError if they are
+        many, CatalogueLocked.
+        """
+        models = self._describer.models
+        settings = self._catalogue.settings
+        # What is stored is resolved: no feed's folder matters any more.
+        with self._alone(), Pictures(settings, settings.home) as self._pictures:
+            if not self.plan().is_needed:
+                self._catalogue.drop_staged()
+                return ReembedReport(0, 0, None)
+            staged = self._catalogue.staged(models.fingerprint, models.layout)
+            while self._describe_missing(staged):  # imports go on meanwhile, and may bring more
+                pass
+            staged.vectors.save()
+            with self._catalogue.writing():
+                self._describe_missing(staged)
+                return self._switch(staged, allow_missing)
+
+    def _switch(self, staged: Catalogue, allow_missing: bool) -> ReembedReport:
+        with Session(self._catalogue.engine) as session:
+            photos = count_needed(session, self._catalogue.id)
+            missing = count_missing(session, self._catalogue.id, staged.id)
+        errors = self._catalogue.settings.home / "errors.csv"
+        self._list_lost(errors)
+        if missing > MISSING_SHARE * photos and not allow_missing:
+            raise CatalogueError(
+                f"{missing} of {photos} photos cannot be read any more, so nothing was switched; "
+                f"they are listed in {errors}. Put them back and run `lapel reembed` again (what "
+                "is described is kept), or drop them with --allow-missing"
+            )
+        switched = self._catalogue.take_over(staged)
+        with Session(self._catalogue.engine) as session:
+            home = self._catalogue.settings.home
+            remove_unstored(session, home, {sha256 for sha256, _ in self._lost})
+        return ReembedReport(self._described, missing, switched)
+
+    def _describe_missing(self, staged: Catalogue) -> int:
+        """Describe and stage what is missing, but for what was found lost; returns how many."""
+        before = self._described
+        with (
+            Session(self._catalogue.engine) as session,
+            Stages(self._describer, self._pictures) as stages,
+        ):
+            for page in missing_photos(session, self._catalogue.id, staged.id):
+                todo = {photo.key: photo for photo in page if photo.key not in self._lost}
+                found = filter(None, [self._find(photo) for photo in todo.values()])
+                for portion in stages.in_order(found):
+                    for photo, error in portion.failed:
+                        self._lose(todo[photo.key], error.type, str(error))
+                    self._stage(staged, portion)
+        return self._described - before
+
+    def _stage(self, staged: Catalogue, portion: Portion) -> None:
+        fingerprint = self._describer.models.fingerprint
+        with Session(staged.engine) as session:
+            for (sha256, wanted), photo in portion.described.items():
+                row = find_or_add_photo(session, staged.id, sha256, photo.photo_hw)
+                add_garments(session, row, wanted, photo.garments, fingerprint)
+            session.commit()
+        self._described += len(portion.described)
+        self._progress(len(portion.described))
+
+    def _find(self, photo: PhotoToDescribe) -> FoundPhoto | None:
+        """Return the first of the photo's addresses where its very content still is."""
+        slot = cast(Slot | None, photo.wanted or None)
+        wanted = placed(photo.place) if photo.place else slot
+        errors: dict[str, tuple[str, str]] = {}
+        for item_id, address in photo.shown:
+            if address in errors:
+                continue
+            try:
+                self._pictures.read(address, photo.sha256)
+            except PhotoChanged:
+                errors[address] = "photo_changed", CHANGED
+            except LapelError as error:
+                errors[address] = error.type, str(error)
+            else:
+                return FoundPhoto(address, address, photo.sha256, wanted, 0, item_id)
+        self._lost[photo.key] = [
+            (item_id, address, *errors[address]) for item_id, address in photo.shown
+        ]
+        return None
+
+    def _lose(self, photo: PhotoToDescribe, kind: str, detail: str) -> None:
+        self._lost[photo.key] = [
+            (item_id, address, kind, detail) for item_id, address in photo.shown
+        ]
+
+    def _list_lost(self, path: Path) -> None:
+        with (errors := ErrorFile(path, self._say)):
+            for each in chain.from_iterable(self._lost.values()):
+                errors.write(0, *each)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no second re-embedding of this catalogue run beside."""
+        with replace(self._catalogue.lock, purpose="reembed").held(0):
+            yield

@@ -1,0 +1,105 @@
+"""A record that no word of the table explains in, the slot its text tower hears out, or None.
+
+Only the photo's garment is chosen by it: what is stored of the item stays what its feed says. An
+encoder that knows many words, such as FashionSigLIP, hears more than the table; the bundled one
+knows the table's English words only, and guesses next to nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.errors import TextTowerUntrained
+from indexer.feeds.reading.record import ItemRecord
+from indexer.feeds.reading.row_assembly import kinds_of
+from indexer.fused_vector import unit_rows
+from indexer.garments import Slot
+from indexer.vocabulary.categories import CATEGORIES, is_general
+
+# What a shop sells beside garments, and what it says of any: nearer to one of these, a text names
+# none.
+_OTHERS = (
+    "shoes", "handbag", "belt", "hat", "scarf", "jewellery", "socks", "sunglasses", "perfume",
+    "home decoration", "phone case", "toy",
+)  # fmt: skip
+_NEUTRAL = (
+    "", "new", "classic casual style", "black", "blue white", "for women", "for men", "sport",
+    "size", "summer", "winter", "cotton", "fit", "print",
+)  # fmt: skip
+# Cosines about the mean of all names, chosen on Luma's validation skus (docs/feeds.md): lower ones
+# find as little more and some of it wrong. A wrong slot costs more than none, with which every
+# garment of the photo is the item's.
+MIN_SCORE, MIN_LEAD = 0.5, 0.25
+_KEPT = 10_000  # answers; variants repeat their product's title, mostly one after the other
+_MAX_CHARACTERS = 200  # a tower reads some seventy words
+
+_NAMES = [category for category in CATEGORIES if not is_general(category)]
+_SLOTS: list[Slot] = [CATEGORIES[name][0] for name in _NAMES]
+_SLOTS += ["unknown"] * (len(_OTHERS) + len(_NEUTRAL))
+# Only letters: to a small tower a lone "-" or "(" is of a "t-shirt".
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+class SlotGuess:
+    """Hears texts with `embed_text`, and only if there is one that no word explains."""
+
+    def __init__(self, embed_text: Callable[[Sequence[str]], NDArray[np.float32]]) -> None:
+        self._embed_text = embed_text
+        self._heard: dict[str, Slot | None] = {}
+        self._mean: NDArray[np.float32] | None = None
+
+    def slots_of(self, records: Iterable[ItemRecord]) -> dict[str, Slot]:
+        """Return the slots of those that can be guessed, by item id.
+
+        None is, where a word names a garment or what is none, such as a belt, or where the encoder
+        knows no text.
+        """
+        asked = {r.item_id: texts for r in records if (texts := _unexplained(r))}
+        try:
+            self._hear({text for texts in asked.values() for text in texts})
+        except TextTowerUntrained:
+            return {}
+        slots: dict[str, Slot] = {}
+        for item_id, texts in asked.items():
+            heard = (self._heard[text] for text in texts)
+            first = next((slot for slot in heard if slot is not None), None)
+            if first is not None:
+                slots[item_id] = first
+        return slots
+
+    def _hear(self, texts: set[str]) -> None:
+        new = sorted(texts - self._heard.keys())
+        if not new:
+            return
+        if self._mean is None:
+            anchors = self._embed_text([*_NAMES, *_OTHERS, *_NEUTRAL])
+            # Many towers put all texts near to one another; about the names' mean they part.
+            self._mean = anchors[: len(_NAMES) + len(_OTHERS)].mean(axis=0)
+            self._around = unit_rows(anchors - self._mean)  # (names + others + neutral, d)
+        if len(self._heard) > _KEPT:
+            self._heard = {text: self._heard[text] for text in texts - set(new)}
+        rows = unit_rows(self._embed_text(new) - self._mean)
+        for text, scores in zip(new, rows @ self._around.T, strict=True):
+            self._heard[text] = _clearest(scores)
+
+
+def _clearest(scores: NDArray[np.float32]) -> Slot | None:
+    """Return the slot that leads all others, and all that is no garment, by far."""
+    best = int(scores.argmax())
+    slot = _SLOTS[best]
+    rest = max(score for score, other in zip(scores, _SLOTS, strict=True) if other != slot)
+    if slot == "unknown" or scores[best] < MIN_SCORE or scores[best] - rest < MIN_LEAD:
+        return None
+    return slot
+
+
+def _unexplained(record: ItemRecord) -> list[str]:
+    """Return the texts that may tell, the most trusted first; none, where a word told already."""
+    said = {**record.fields, "title": record.title}
+    if record.slot is not None or any(kinds_of(said)):
+        return []
+    texts = (said.get(word, "")[:_MAX_CHARACTERS] for word in ("category", "product_type", "title"))
+    bare = (" ".join(_LETTERS.findall(text.lower())) for text in texts)
+    return [text for text in bare if text]

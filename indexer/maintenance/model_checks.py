@@ -1,0 +1,68 @@
+"""Settings in, whether their models are those of the catalogue, and where they really run, out."""
+
+import platform
+import sqlite3
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any
+
+from indexer.catalogue.catalogue import Catalogue
+from indexer.errors import LapelError
+from indexer.maintenance.check_result import Finding, ok, wrong
+from indexer.settings import Settings
+
+PACKAGES = ("lapel", "torch", "open_clip_torch", "ultralytics", "faiss-cpu", "sqlalchemy")
+
+
+def examine_models(settings: Settings) -> Iterator[Finding]:
+    """Load the models and look at them. Takes seconds."""
+    from indexer.models.loading import load_models
+
+    yield ok("versions", ", ".join(versions()))
+    try:
+        models = load_models(settings)
+    except LapelError as error:
+        yield wrong("models", str(error), "mend that first, or unset the setting it names")
+        return
+    detector, encoder = _runs_on(models.detector), _runs_on(models.encoder)
+    yield ok("device", f"detector on {detector}; encoder on {encoder}")
+    try:
+        made_by = Catalogue.open(settings).row().fingerprint
+    except LapelError:
+        return  # said already
+    loaded = models.fingerprint
+    if made_by is None or made_by == loaded:
+        yield ok("fingerprint", f"the models loaded now are {loaded}, which made this catalogue")
+    else:
+        yield wrong(
+            "fingerprint",
+            f"the catalogue was made by models {made_by}, those loaded now are {loaded}",
+            "run `lapel reembed`, or set LAPEL_DETECTOR, LAPEL_ENCODER and LAPEL_ATTRIBUTES as "
+            "they were",
+        )
+
+
+def versions() -> Iterator[str]:
+    """Yield what runs here, each with its version."""
+    yield f"Python {platform.python_version()}"
+    yield f"SQLite {sqlite3.sqlite_version}"
+    for package in PACKAGES:
+        try:
+            yield f"{package} {metadata.version(package)}"
+        except metadata.PackageNotFoundError:
+            yield f"{package} (version unknown)"
+
+
+def _runs_on(model: Any) -> str:
+    """Return device and precision of a model's own networks: what is so, not what was asked for."""
+    parts = list(vars(model).values())
+    places = (getattr(part, "place", None) for part in parts)
+    if said := sorted({str(place) for place in places if place and not callable(place)}):
+        return " and ".join(said)
+    import torch
+
+    modules = (each for each in parts if isinstance(each, torch.nn.Module))
+    first = next((weight for module in modules for weight in module.parameters()), None)
+    if first is None:
+        return "unknown"
+    return f"{first.device}, torch, {first.dtype}".replace("torch.", "")

@@ -1,0 +1,1 @@
+"""Load, describe, download and export the models: detector, encoder and attribute heads."""

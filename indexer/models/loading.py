@@ -1,0 +1,121 @@
+"""Settings in, loaded models out; the protocols that any detector and encoder must meet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.colour.histogram import HISTOGRAM_VERSION, histogram_dim
+from indexer.errors import SettingsError
+from indexer.fused_vector import Layout
+from indexer.garments import Garments
+from indexer.images.downscaling import SCALING_VERSION
+from indexer.images.photo import Photo
+from indexer.inference.fingerprint import combine
+from indexer.models.attribute_heads import AttributeHeads
+from indexer.models.encoder import CUT_VERSION
+from indexer.models.registry import (
+    BUNDLED,
+    ModelDescription,
+    attributes_source,
+    detector_source,
+    encoder_source,
+)
+from indexer.settings import Settings
+
+__all__ = ["BUNDLED", "Detector", "Encoder", "ModelDescription", "Models", "load_models"]
+
+
+class Detector(Protocol):
+    """Finds garments. At `confidence` and above they are to be believed without other evidence."""
+
+    confidence: float
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever its answers may."""
+
+    def detect(self, photos: Sequence[Photo]) -> list[Garments]:
+        """Return the garments of each photo, most confident first."""
+
+
+class Encoder(Protocol):
+    """Turns crops into unit vectors."""
+
+    dim: int
+    speaks_text: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever its answers may."""
+
+    @property
+    def fill(self) -> tuple[int, int, int]:
+        """The RGB colour to put where there is no garment."""
+
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return unit rows (n, d) for RGB crops."""
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit rows (n, d) for texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models that describe photos, loaded."""
+
+    detector: Detector
+    encoder: Encoder
+    heads: AttributeHeads
+
+    @property
+    def fingerprint(self) -> str:
+        """Names everything that a stored vector depends on."""
+        return combine(
+            self.detector.fingerprint,
+            self.encoder.fingerprint,
+            self.heads.fingerprint,
+            HISTOGRAM_VERSION,
+            CUT_VERSION,
+            SCALING_VERSION,
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """How long each part of a fused vector is."""
+        return Layout(self.encoder.dim, histogram_dim(), self.heads.dim)
+
+
+def load_models(
+    settings: Settings, at_once: int = 1, lazy: bool = False, brief: bool = False
+) -> Models:
+    """Load what the settings name, by default the bundled models. Takes seconds.
+
+    `at_once` is how many threads will ask them at the same time: they share the cores then. Alone,
+    each answer has all of them. `lazy` leaves to its first use what may not be asked at all;
+    `brief` makes nothing that pays after many photos only.
+    """
+    from indexer.inference.runtime import Runtime
+    from indexer.models.encoder import ClipEncoder
+    from indexer.models.segmenter import Segmenter
+
+    runtime = replace(Runtime.of(settings, at_once), lazy=lazy, brief=brief)
+    encoder = ClipEncoder.load(encoder_source(settings), runtime)
+    heads = _heads_for(settings, encoder.dim)
+    return Models(Segmenter.load(detector_source(settings), runtime), encoder, heads)
+
+
+def _heads_for(settings: Settings, dim: int) -> AttributeHeads:
+    folder = attributes_source(settings)
+    if folder is None:
+        return AttributeHeads([])
+    heads = AttributeHeads.load(folder)
+    wrong = [head.name for head in heads.heads if head.weight.shape[1] != dim]
+    if wrong:
+        raise SettingsError(
+            f"the attribute heads {', '.join(wrong)} were trained on another encoder than the one "
+            f"set, whose embeddings have {dim} dimensions; unset LAPEL_ATTRIBUTES or train new ones"
+        )
+    return heads

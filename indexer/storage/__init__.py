@@ -1,0 +1,1 @@
+"""Keep items, photos, garments and their vectors in SQL."""

@@ -1,0 +1,99 @@
+"""A file's content and facts in, a file that tells whether it is whole out.
+
+The seal stands behind the content, where readers of the content's own format do not look: the facts
+as JSON, the length of the JSON, eight letters, and the CRC-32 of all before it: damage is to be
+noticed, not forgery, and a million vectors (0.8 GB) are checked in 0.6 s, by SHA-256 in 2.2 s.
+"""
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from indexer.system.disk_errors import sync_folder
+
+MAGIC = b"LAPSEAL2"  # 1 was a SHA-256
+_TAIL = struct.Struct(f">I{len(MAGIC)}s")  # length of the facts, magic
+_SUM = struct.Struct(">I")
+_END_BYTES = _TAIL.size + _SUM.size
+PIECE_BYTES = 1 << 20
+MAX_FACTS_BYTES = 1 << 16
+
+
+class SealBroken(Exception):
+    """Not the file that was written: cut, changed, or another program's. Says which."""
+
+
+def write_sealed(
+    path: Path, facts: Mapping[str, Any], write: Callable[[Callable[[bytes], object]], object]
+) -> int:
+    """Let `write` send the content to the function it is given, then seal it.
+
+    Written beside, made to survive a power cut, then put in place. Returns how many bytes the
+    content has. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.new")
+    checksum = 0
+    try:
+        with beside.open("wb") as file:
+
+            def send(piece: bytes) -> None:
+                nonlocal checksum
+                checksum = zlib.crc32(piece, checksum)
+                file.write(piece)
+
+            write(send)
+            content_bytes = file.tell()
+            told = json.dumps(facts).encode()
+            send(told)
+            send(_TAIL.pack(len(told), MAGIC))
+            file.write(_SUM.pack(checksum))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+    return content_bytes
+
+
+def check_seal(path: Path) -> dict[str, Any]:
+    """Read a sealed file once and return its facts. Raises SealBroken, OSError."""
+    return read_seal(path)[0]
+
+
+def read_seal(path: Path) -> tuple[dict[str, Any], int]:
+    """Read a sealed file once; returns its facts and how many bytes its content has.
+
+    Raises SealBroken, OSError.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size < _END_BYTES:
+            raise SealBroken(f"it has {size} bytes, fewer than a seal")
+        file.seek(size - _END_BYTES)
+        length, magic = _TAIL.unpack(file.read(_TAIL.size))
+        (expected,) = _SUM.unpack(file.read())
+        if magic != MAGIC:
+            raise SealBroken("it bears no seal: cut off, or written by an older version")
+        content_bytes = size - _END_BYTES - length
+        if length > MAX_FACTS_BYTES or content_bytes < 0:
+            raise SealBroken("its seal is damaged")
+        file.seek(0)
+        checksum, left = 0, size - _SUM.size
+        while left and (piece := file.read(min(left, PIECE_BYTES))):
+            checksum = zlib.crc32(piece, checksum)
+            left -= len(piece)
+        file.seek(content_bytes)
+        told = file.read(length)
+    if checksum != expected:
+        raise SealBroken("its checksum is wrong: damaged on disk")
+    facts: dict[str, Any] = json.loads(told)
+    return facts, content_bytes

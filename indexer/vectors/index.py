@@ -1,0 +1,242 @@
+"""Fused vectors in, the nearest ids out: the vector index behind one small protocol.
+
+Ids are garment ids. The index is derived from SQL: lost or damaged, it is built again.
+"""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.errors import CatalogueError
+from indexer.system.sealed_files import SealBroken, write_sealed
+from indexer.vectors.id_set import Allowed
+from indexer.vectors.id_set import Ids as Ids  # part of this protocol, too
+
+log = logging.getLogger("lapel")
+
+Found = tuple[Ids, NDArray[np.float32]]
+"""Ids (n,) and scores (n,), best first where a search gives them."""
+# Of the stored vectors: when so many came or went, the file is written again. Who opens it before
+# reads at most these from SQL: 5,000 of a million, in about 0.1 s.
+SAVED_SHARE = 0.005
+# SQL keeps float16 and the exact index what was read of it: any difference is damage.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Up to where an index follows its catalogue: its revision, and the newest garment seen.
+
+    A revision of -1 says that nothing is known: all ids must be compared.
+    """
+
+    revision: int = -1
+    last_id: int = 0
+
+
+class VectorIndex(Protocol):
+    """Stores vectors under ids and finds those with the largest inner product."""
+
+    stamp: Stamp
+    """Set by who changes the index; saved and opened with it."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+
+    def __len__(self) -> int:
+        """How many vectors are stored."""
+
+    def ids(self) -> Ids:
+        """Return all ids, in no order."""
+
+    def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
+        """Store vectors (n, d) under new ids (n,)."""
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Forget these ids; those not stored are passed over."""
+
+    def get(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of stored ids (n,)."""
+
+    def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
+        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+
+    def search(
+        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
+    ) -> Found:
+        """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much has changed since the last save that another is worth its time."""
+
+    def save(self) -> None:
+        """Make the present state survive the process, whether or not that is due. OSError."""
+
+
+class FaissIndex:
+    """An exact VectorIndex in memory (faiss IndexFlatIP), saved to one sealed file."""
+
+    kind = "flat"
+
+    def __init__(self, dim: int, path: Path | None = None) -> None:
+        """Make an empty index that is saved at `path`, if given; what is there is not read."""
+        self._path = path
+        self.stamp = Stamp()
+        self._index: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+        self._changes = 1  # even empty: of its catalogue no file is there, or none to be used
+        self._written = written_ns(path)
+
+    @classmethod
+    def read(cls, path: Path, facts: Mapping[str, Any]) -> "FaissIndex":
+        """Read what `save` wrote, with the facts of its seal. Raises SealBroken, OSError."""
+        made = cls(int(facts["dim"]), path)
+        try:
+            made._index = faiss.read_index(str(path))
+        except RuntimeError as error:
+            raise SealBroken(f"this version of FAISS cannot read it: {error}") from error
+        made.stamp = Stamp(int(facts["revision"]), int(facts["last_id"]))
+        made._changes = 0
+        return made
+
+    @classmethod
+    def half(cls, dim: int) -> "FaissIndex":
+        """Return an empty index that keeps float16, as SQL does, and is in no file."""
+        made = cls(dim)
+        made._index = faiss.IndexIDMap2(
+            faiss.IndexScalarQuantizer(
+                dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+            )
+        )
+        return made
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._index.d)
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def ids(self) -> Ids:
+        """Return all ids, in no order."""
+        if not len(self):
+            return np.zeros(0, np.int64)
+        return np.asarray(faiss.vector_to_array(self._index.id_map), np.int64)
+
+    def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
+        """Store vectors (n, d) under new ids (n,)."""
+        if len(ids):
+            self._index.add_with_ids(np.ascontiguousarray(vectors, np.float32), ids)
+            self._changes += len(ids)
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Forget these ids; those not stored are passed over."""
+        if ids and len(self):
+            self._changes += self._index.remove_ids(np.fromiter(ids, np.int64, len(ids)))
+
+    def get(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of stored ids (n,)."""
+        if not len(ids):
+            return np.zeros((0, self.dim), np.float32)
+        return np.asarray(self._index.reconstruct_batch(ids), np.float32).reshape(-1, self.dim)
+
+    def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
+        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+        return int((np.abs(self.get(ids) - vectors).max(axis=1, initial=0) > TOLERANCE).sum())
+
+    def search(
+        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
+    ) -> Found:
+        """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
+        k = min(k, len(self) if allowed is None else len(allowed))
+        if k <= 0 or not len(self):
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        parameters = None
+        if allowed is not None:
+            # Per call: a shared index is never changed to serve one request.
+            selector = faiss.IDSelectorBitmap(Allowed.of(allowed).bitmap)
+            parameters = faiss.SearchParameters(sel=selector)
+        row = np.ascontiguousarray(query[None], np.float32)
+        scores, ids = self._index.search(row, k, params=parameters)
+        found = ids[0] >= 0  # -1 where fewer than k were allowed
+        return ids[0][found], scores[0][found]
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another process has saved the file since it was read or written here."""
+        return is_replaced(self._path, self._written)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much has changed since the last save that another is worth its time."""
+        return is_save_due(self._changes, len(self))
+
+    def save(self) -> None:
+        """Write the file beside and then in place: a crash leaves the old or the new. OSError."""
+        if self._path is None:
+            return
+        facts = {"kind": self.kind, "dim": self.dim, "count": len(self), **asdict(self.stamp)}
+        write_sealed(
+            self._path,
+            facts,
+            lambda send: faiss.write_index(self._index, faiss.PyCallbackIOWriter(send)),
+        )
+        self._changes, self._written = 0, written_ns(self._path)
+
+
+def written_ns(path: Path | None) -> int:
+    """Return when a file was written, in ns; 0 where none is."""
+    try:
+        return 0 if path is None else path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def is_replaced(path: Path | None, written: int) -> bool:
+    """Tell whether another process has saved a file since it was `written` as known here."""
+    return written_ns(path) not in (0, written)
+
+
+def is_save_due(changes: int, count: int) -> bool:
+    """Tell whether so many changes among `count` vectors are worth writing them all."""
+    return changes >= max(1, SAVED_SHARE * count)
+
+
+def merge(found: Sequence[Found], k: int) -> Found:
+    """Return the k best of several findings, best first."""
+    ids = np.concatenate([each[0] for each in found])
+    scores = np.concatenate([each[1] for each in found])
+    best = np.argsort(-scores, kind="stable")[:k]
+    return ids[best], scores[best]
+
+
+def say_unused(path: Path, error: Exception) -> None:
+    """Say in the log that a vector file cannot be used, and what follows."""
+    log.warning(
+        "the vector file %s is not used: %s; its vectors are read from the database, and "
+        "saved by the next change or `lapel rebuild`", path, error
+    )  # fmt: skip
+
+
+def to_bytes(vector: NDArray[np.float32]) -> bytes:
+    """Pack a fused vector as little-endian float16 for its SQL row."""
+    return vector.astype("<f2").tobytes()
+
+
+def from_bytes(rows: Collection[bytes], dim: int) -> NDArray[np.float32]:
+    """Unpack SQL rows into vectors (n, dim)."""
+    wrong = next((len(row) for row in rows if len(row) != 2 * dim), None)
+    if wrong is not None:
+        raise CatalogueError(
+            f"a stored vector has {wrong / 2:g} dimensions, not {dim}; index the catalogue again"
+        )
+    vectors = np.frombuffer(b"".join(rows), "<f2").astype(np.float32)
+    return vectors.reshape(len(rows), dim)

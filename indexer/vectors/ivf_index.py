@@ -1,0 +1,265 @@
+"""A catalogue's vectors as inverted lists of short codes: queries in, the nearest ids out.
+
+Vectors are sorted into lists by their nearest centroid (Jegou, Douze, Schmid, Product quantization
+for nearest neighbor search, 2011) and kept as 8- or 16-bit numbers, in a file that is only mapped
+into memory and never changes: what came since lies beside it exactly, what went is passed over,
+and a save packs both into a new file. A search scores about as many vectors as `effort` says; under
+a filter that lets few through fewer, but those of more lists.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.vectors.id_set import Allowed, Ids, marked
+from indexer.vectors.index import (
+    FaissIndex,
+    Found,
+    Stamp,
+    is_replaced,
+    is_save_due,
+    merge,
+    written_ns,
+)
+from indexer.vectors.ivf_file import (
+    Codes,
+    Lists,
+    Placed,
+    nearest_lists,
+    padded,
+    read_lists,
+    scale_of,
+    write_lists,
+)
+from indexer.vectors.ivf_search import Scan, rows_of
+
+# Nanoseconds, on a million vectors of 784 x 8 bits: an allowed vector looked up by its id and
+# scored; one in a list that is passed over; one in a list that is scored. The cheaper way is taken.
+LOOKED_UP, PASSED_OVER, SCORED = 650, 3, 200
+# The less of what lies near may be found, the more lists are looked into for the same effort, and
+# the surer the best are among them: at 5 % a fifth of the effort finds more than all of it finds of
+# everything. But not where what may be found is far from the query: where less of it lies near than
+# this share of what chance would bring. It is spread over more lists than what is near.
+LENIENCY, FAR, FAR_EFFORT = 0.5, 0.15, 2
+# Vectors scored by a search until `tuning.tune_effort` has measured how many this catalogue needs.
+# On a million of `benchmarks/million/vectors.py` two thirds of it have a recall@10 of 0.997 at
+# colour's
+# weight 0, 0.986 at 0.7, but 0.970 at 1: docs/vectors.md.
+EFFORT = 15_000
+# At least so many times the k asked for: who asks for 1,000 has the effort of 50 not in mind.
+SCORED_A_HIT = 20
+
+
+@dataclass(slots=True, eq=False)
+class _State:
+    """What a search reads: replaced as a whole by a save, so that searches may go on meanwhile."""
+
+    lists: Lists
+    scan: Scan
+    scale: NDArray[np.float32]
+    alive: NDArray[np.uint8]  # bitmap of the ids in the file that were not removed since
+    gone: int
+    fresh: FaissIndex
+
+
+class IvfIndex:
+    """A VectorIndex of many vectors: approximate, its file memory-mapped."""
+
+    def __init__(self, path: Path, facts: dict[str, Any], content_bytes: int) -> None:
+        """Open what `packing.pack` wrote. Raises SealBroken, OSError."""
+        self._path = path
+        self._facts = facts
+        self.stamp = Stamp(int(facts["revision"]), int(facts["last_id"]))
+        self.effort = EFFORT
+        self._written = written_ns(path)
+        self._state = _opened(path, content_bytes, facts.get("runs", ()))
+        self._changes = 0
+
+    @property
+    def kind(self) -> str:
+        """Which of `indexer.vectors.index_kinds.KINDS` this is."""
+        return str(self._facts["kind"])
+
+    @property
+    def trained_on(self) -> int:
+        """How many vectors there were when the lists were made."""
+        return int(self._facts["trained_on"])
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._facts["dim"])
+
+    def __len__(self) -> int:
+        state = self._state
+        return len(state.lists.ids) - state.gone + len(state.fresh)
+
+    def ids(self) -> Ids:
+        """Return all ids, in no order."""
+        state = self._state
+        held = state.lists.ids
+        return np.concatenate([held[marked(state.alive, held)], state.fresh.ids()])
+
+    def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
+        """Store vectors (n, d) under new ids (n,)."""
+        self._state.fresh.add(ids, padded(vectors))
+        self._changes += len(ids)
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Forget these ids; those not stored are passed over."""
+        if not ids:
+            return
+        state, before = self._state, len(self)
+        wanted = np.unique(np.fromiter(ids, np.int64, len(ids)))
+        wanted = wanted[np.isin(wanted, state.lists.ids, assume_unique=True)]
+        wanted = wanted[marked(state.alive, wanted)]
+        taken = np.left_shift(1, wanted & 7).astype(np.uint8)
+        np.bitwise_and.at(state.alive, wanted >> 3, ~taken)
+        state.gone += len(wanted)
+        state.fresh.remove(ids)
+        self._changes += before - len(self)
+
+    def get(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of stored ids (n,), as exact as they are kept."""
+        state = self._state
+        rows, held = _rows(state, ids)
+        vectors = np.empty((len(ids), state.fresh.dim), np.float32)
+        vectors[held] = state.lists.index.sq.decode(state.lists.codes(rows))
+        vectors[~held] = state.fresh.get(ids[~held])
+        return vectors[:, : self.dim]
+
+    def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
+        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+        state = self._state
+        rows, held = _rows(state, ids)
+        given = padded(vectors)
+        expected = state.lists.index.sq.compute_codes(given[held])
+        different = int((state.lists.codes(rows) != expected).any(axis=1).sum())
+        return different + state.fresh.differing(ids[~held], given[~held])
+
+    def search(
+        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
+    ) -> Found:
+        """Return the k best ids and scores for a query (d,), only from `allowed` when given.
+
+        If k are stored and allowed, k come back.
+        """
+        state = self._state
+        chosen = None if allowed is None else Allowed.of(allowed)
+        k = min(k, len(self) if chosen is None else chosen.count)
+        if k <= 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        row = padded(query)
+        if chosen is None:
+            effort = max(self.effort, SCORED_A_HIT * k)
+            bitmap = _passing(state, None)
+            found = state.scan.nearest(row, k, effort, state.scan.ordered(row), None, bitmap)
+        else:
+            found = _among(state, row, k, self.effort, chosen)
+        return merge([found, state.fresh.search(row, k, chosen)], k)
+
+    @property
+    def beside(self) -> int:
+        """How many vectors lie beside the file, or went from it."""
+        return len(self._state.fresh) + self._state.gone
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another process has saved the file since it was read or written here."""
+        return is_replaced(self._path, self._written)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much has changed since the last save that another is worth its time."""
+        return is_save_due(self._changes, len(self))
+
+    def save(self) -> None:
+        """Pack what is stored into a new file, put in place of the old. OSError."""
+        state, stamp = self._state, self.stamp
+        kept = np.flatnonzero(marked(state.alive, state.lists.ids))
+        fresh = state.fresh.ids()
+        added = state.fresh.get(fresh)
+        index = state.lists.index
+        placed = Placed(
+            np.concatenate([state.lists.ids[kept], fresh]),
+            np.concatenate([state.lists.lists[kept], nearest_lists(index, added, state.scale)]),
+            _Gathered(state.lists, kept, index.sq.compute_codes(added)),
+        )
+        self._facts = {**self._facts, **asdict(stamp)}
+        size = write_lists(self._path, self._facts, index, placed)
+        self._written = written_ns(self._path)
+        self._state = _opened(self._path, size, self._facts.get("runs", ()))
+        self._changes = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """Codes by row: first those kept of a file, then those added."""
+
+    lists: Lists
+    kept: NDArray[np.int64]
+    added: Codes
+
+    def __call__(self, rows: NDArray[np.int64]) -> Codes:
+        is_kept = rows < len(self.kept)
+        codes = np.empty((len(rows), self.lists.index.code_size), np.uint8)
+        codes[is_kept] = self.lists.codes(self.kept[rows[is_kept]])
+        codes[~is_kept] = self.added[rows[~is_kept] - len(self.kept)]
+        return codes
+
+
+def _opened(path: Path, content_bytes: int, runs: Sequence[Sequence[float]]) -> _State:
+    lists = read_lists(path, content_bytes)
+    marks = np.zeros(int(lists.ids.max(initial=0)) // 8 * 8 + 8, np.bool_)
+    marks[lists.ids] = True
+    scale = scale_of(runs, lists.index.d)
+    fresh = FaissIndex.half(lists.index.d)
+    alive = np.packbits(marks, bitorder="little")
+    return _State(lists, Scan(lists, scale), scale, alive, 0, fresh)
+
+
+def _among(
+    state: _State, row: NDArray[np.float32], k: int, effort: float, chosen: Allowed
+) -> Found:
+    """Return the k nearest of those allowed that the file has."""
+    least, held = SCORED_A_HIT * k, len(state.lists.ids)
+    share = min(1.0, chosen.count / max(held, 1))
+    if not _is_looked_up(chosen.count, held, max(effort * share**LENIENCY, least)):
+        order = state.scan.ordered(row)
+        near, share = state.scan.shares(order, effort, chosen)
+        is_far = near < FAR * share
+        wanted = effort * (FAR_EFFORT if is_far else max(near, share) ** LENIENCY)
+        wanted = max(wanted, least)
+        if not _is_looked_up(chosen.count, held, wanted):
+            bitmap = _passing(state, chosen)
+            return state.scan.nearest(row, k, wanted, order, chosen, bitmap)
+    rows, is_held = _rows(state, chosen.ids)
+    return chosen.ids[is_held], state.scan.score(row, rows)
+
+
+def _is_looked_up(count: int, held: int, wanted: float) -> bool:
+    """Tell whether to score each of so many allowed takes less than lists with so many wanted."""
+    looked_into = min(held, wanted * held / max(count, 1))
+    return count * LOOKED_UP <= looked_into * PASSED_OVER + min(wanted, count) * SCORED
+
+
+def _rows(state: _State, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the rows in the file of those ids (n,) that are there, and which these are (n,)."""
+    rows, held = rows_of(state.lists.ids, ids)
+    stays = marked(state.alive, ids[held])
+    held[held] = stays
+    return rows[stays], held
+
+
+def _passing(state: _State, chosen: Allowed | None) -> NDArray[np.uint8] | None:
+    """Return the bitmap of what may be found in the file; None when all may."""
+    if chosen is None:
+        return state.alive if state.gone else None
+    if not state.gone:
+        return chosen.bitmap
+    size = min(len(chosen.bitmap), len(state.alive))
+    return np.bitwise_and(chosen.bitmap[:size], state.alive[:size])

@@ -1,0 +1,1 @@
+"""Keep the same vectors in Milvus, in step with SQL."""

@@ -1,0 +1,1 @@
+"""Turn filter conditions into SQL, sets of ids and Milvus expressions, and count facets."""

@@ -1,0 +1,1 @@
+"""Tune an encoder on a shop's photos, judge it on products it never saw, and install it."""

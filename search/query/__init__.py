@@ -1,0 +1,1 @@
+"""Read what a query asks for: options, text, keywords, and several sources combined."""

@@ -1,0 +1,162 @@
+"""A shopper's words in, a query for the fused vectors out.
+
+Each part of the fused vector is asked with what the words say of it: the text tower for the looks,
+a colour's prototype for "navy", an attribute's label for "striped". A part of which the words say
+nothing stays zero and counts for nothing. Words that name neither a kind of garment nor a colour
+nor a label (brands, names, cloths) are left to be looked up in what the feed says (`words.py`).
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.colour.prototypes import mean_prototype
+from indexer.errors import QueryError, TextTowerUntrained
+from indexer.fused_vector import Layout, unit_rows
+from indexer.garments import Slot
+from indexer.models.attribute_heads import AttributeHeads, Head
+from indexer.models.loading import Models
+from indexer.vocabulary.categories import find_category, naming_parts, slot_of, telling
+from indexer.vocabulary.category_table import parts_of
+from indexer.vocabulary.colour_terms import basic_name, colour_words, find_colours
+from search.query.keyword_index import NOTHING_KNOWN, KnownWord, KnownWords, codes_of, words_of
+
+# The text tower's cosines spread less than a histogram's or a label's. Chosen on the drawn sample
+# shop, where more colour finds no more right colours, but fewer right categories.
+TEXT_WEIGHTS: Mapping[str, float] = {"visual": 1.0, "colour": 0.3, "attributes": 0.3}
+MAX_CHARACTERS = 500  # what a shopper types; more is a pasted page
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextQuery:
+    """What a text says: `vector` (dim,) of unit or zero parts, a slot when it names a garment.
+
+    `words` are those that the models do not understand, `codes` what may be an item's id. `known`
+    is what the feed says of them, once it was looked up.
+    """
+
+    text: str
+    vector: NDArray[np.float32]
+    slot: Slot
+    category: str | None
+    colours: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    known: KnownWords = NOTHING_KNOWN
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a garment or a colour was understood; else the text tower alone is asked."""
+        return bool(self.colours) or self.slot != "unknown"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it says nothing, neither to the models nor in the feed's own words."""
+        return not self.known.words and not self.vector.any()
+
+    def weights(self, given: Mapping[str, float]) -> dict[str, float]:
+        """Return the weights of a text search, those given first."""
+        return {**TEXT_WEIGHTS, **given}
+
+    def with_known(self, words: tuple[KnownWord, ...], layout: Layout) -> "TextQuery":
+        """Return the query with what the feed knows of its words."""
+        is_labelled = bool(self.vector[layout.slices()["attributes"]].any())
+        is_all = not (self.is_heard or is_labelled)
+        return replace(self, known=KnownWords(words, telling(self.category), is_all))
+
+
+def read_text(text: str, models: Models) -> TextQuery:
+    """Read a text.
+
+    Raises QueryError when it is empty or too long, TextTowerUntrained when the encoder knows no
+    text and the words name no garment, colour or attribute.
+    """
+    query = hear_text(text, models)
+    if query.is_silent:
+        refuse_silent(query.text, models)
+    return query
+
+
+def refuse_silent(text: str, models: Models) -> None:
+    """Raise what is wrong with a text that says nothing to the models."""
+    models.encoder.embed_text([text])  # says that this encoder knows no text
+    raise QueryError(f"the text {text!r} says nothing to look for; name a garment or a colour")
+
+
+def hear_text(text: str, models: Models) -> TextQuery:
+    """Read a text of which the models may understand nothing: then its vector is zero.
+
+    Raises QueryError when it is empty or too long.
+    """
+    words = " ".join(text.split())
+    if not words:
+        raise QueryError("the text is empty; say what to look for, such as 'blue jeans'")
+    if len(words) > MAX_CHARACTERS:
+        raise QueryError(
+            f"the text has {len(words)} characters, more than {MAX_CHARACTERS}; "
+            "describe one garment in a few words"
+        )
+    colours, category = find_colours(words), find_category(words)
+    vector = models.layout.fuse(
+        {
+            "visual": _visual(words, models),
+            "colour": mean_prototype(colours)[None],
+            "attributes": _attributes(words, category, colours, models.heads),
+        }
+    )[0]
+    slot: Slot = slot_of(category) if category else "unknown"
+    left = _left_over(words, models.heads)
+    return TextQuery(words, vector, slot, category, colours, left, tuple(codes_of(words)))
+
+
+def _left_over(text: str, heads: AttributeHeads) -> tuple[str, ...]:
+    """Return the words of a text that name no kind of garment, no colour and no label."""
+    said = {part for word in colour_words(text) for part in parts_of(word)}
+    said |= naming_parts(text) | ({"gray"} if "grey" in said else set())
+    for head in heads.heads:
+        for label in head.labels:
+            if _is_said(label, text):
+                # "long sleeve": what is long is said, too.
+                said |= {*parts_of(label), head.name, head.name.removesuffix("s")}
+    return tuple(
+        word
+        for word in words_of(text)
+        if not {part.removesuffix("'s") for part in parts_of(word)} <= said
+    )
+
+
+def _visual(text: str, models: Models) -> NDArray[np.float32]:
+    try:
+        return models.encoder.embed_text([text])
+    except TextTowerUntrained:
+        return np.zeros((1, models.encoder.dim), np.float32)
+
+
+def _attributes(
+    text: str, category: str | None, colours: Sequence[str], heads: AttributeHeads
+) -> NDArray[np.float32]:
+    """Return a unit row (1, d) with one in each label that the text names; zero without any."""
+    known = {*colours, *(basic_name(colour) for colour in colours)}
+    if category is not None:
+        known |= {category, slot_of(category)}
+    named = [_named(text, known, head) for head in heads.heads]
+    if not named:
+        return np.zeros((1, 0), np.float32)
+    return unit_rows(np.concatenate(named).astype(np.float32)[None])
+
+
+def _named(text: str, known: Collection[str | None], head: Head) -> NDArray[np.float32]:
+    """Return which of a head's labels (labels,) the text names; `known` are those read in it."""
+    found = np.zeros(len(head.labels), np.float32)
+    for i, label in enumerate(head.labels):
+        found[i] = label in known or _is_said(label, text)
+    return found
+
+
+def _is_said(label: str, text: str) -> bool:
+    """Return whether a text has a label in its words; kinds of garments are read by their table."""
+    pattern = rf"(?<![\w-]){re.escape(label.lower())}(?![\w-])"
+    return re.search(pattern, text.lower()) is not None and find_category(label) is None

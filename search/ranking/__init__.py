@@ -1,0 +1,1 @@
+"""Order hits: reranking, popularity, and the confidence of a score."""

@@ -1,0 +1,139 @@
+"""Hits by their scores in, hits in the order in which they are shown out: popular, or diverse.
+
+Diversity is maximal marginal relevance (Carbonell and Goldstein, The use of MMR, diversity-based
+reranking, 1998): each next hit is the one whose score, less its likeness to those shown before, is
+largest. `diversity` 0 is the order of scores, 1 looks at nothing but likeness after the first.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from indexer.catalogue.catalogue import Catalogue
+from indexer.errors import QueryError
+from indexer.fused_vector import Layout, normalise_weights
+from indexer.storage.tables import GarmentRow
+from indexer.system.batching import SQL_VALUES, batches
+from indexer.vectors.index import from_bytes
+from search.ranking.hits import Hit
+from search.ranking.popularity import AVERAGE, KeptPopularity, Popularity
+
+if TYPE_CHECKING:
+    from search.searcher import Options
+
+# Hits that are put into another order: always as many, so that a second page follows the first.
+POOL = 200
+# By how much of a score the most popular item may rise above one of average popularity: it can pass
+# what looks about as near, never what is clearly nearer.
+REACH = 0.1
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise QueryError for a knob that is not in 0..1."""
+    if not 0.0 <= value <= 1.0:  # NaN is not, either
+        raise QueryError(f"{name} is {value:g}; give a number from 0 (off) to 1")
+
+
+def pool_for(k: int, diversity: float, popularity: float) -> int:
+    """Return how many hits must be there to choose k from."""
+    return max(k, POOL) if diversity or popularity else k
+
+
+def by_popularity(hits: Sequence[Hit], known: Popularity, weight: float) -> list[Hit]:
+    """Return the hits with their popularity, the popular ones risen among those of their own slot.
+
+    No hit changes places with one of another slot. A hit's score stays what it was.
+    """
+    told = [replace(hit, popularity=round(known.of(hit.item.group_id), 4)) for hit in hits]
+    places: dict[str | None, list[int]] = defaultdict(list)
+    for place, hit in enumerate(told):
+        places[hit.item.slot].append(place)
+    order = list(told)
+    for taken in places.values():
+        ranked = sorted(taken, key=lambda place: (-risen(told[place], weight), place))
+        for place, source in zip(taken, ranked, strict=True):
+            order[place] = told[source]
+    return order
+
+
+def risen(hit: Hit, weight: float) -> float:
+    """Return what a hit is ranked by: score and lift, moved by at most `REACH` for popularity."""
+    known = AVERAGE if hit.popularity is None else hit.popularity
+    return hit.score + hit.lift + REACH * weight * (known - AVERAGE) / AVERAGE
+
+
+def diverse_order(
+    relevance: NDArray[np.float32], likeness: NDArray[np.float32], diversity: float, k: int
+) -> list[int]:
+    """Return the places of the k that are shown, by MMR, of things ordered best first.
+
+    `relevance` (n,), `likeness` (n, n). The first is always shown first.
+    """
+    n = len(relevance)
+    if not n:
+        return []
+    chosen = [0]
+    nearest = likeness[0].copy()
+    left = np.ones(n, np.bool_)
+    left[0] = False
+    while len(chosen) < min(k, n):
+        gain = (1 - diversity) * relevance - diversity * nearest
+        best = int(np.argmax(np.where(left, gain, -np.inf)))
+        chosen.append(best)
+        left[best] = False
+        nearest = np.maximum(nearest, likeness[best])
+    return chosen
+
+
+def rearranged(
+    sql: Connection | Session,
+    catalogue: Catalogue,
+    layout: Layout,
+    hits: Sequence[Hit],
+    options: "Options",
+) -> list[Hit]:
+    """Return the k hits to show of a pool, best first, in the order that the options wish for."""
+    if options.popularity:
+        known = KeptPopularity.of(catalogue).read(catalogue)
+        hits = by_popularity(hits, known, options.popularity)
+    if options.diversity:
+        rows = stored_rows(sql, layout, [hit.garment_id for hit in hits])
+        there = [hit for hit in hits if hit.garment_id in rows]  # one may be removed meanwhile
+        relevance = np.array([risen(hit, options.popularity) for hit in there], np.float32)
+        vectors = [rows[hit.garment_id][0] for hit in there]
+        likeness = _likeness(layout, vectors, options.weights)
+        order = diverse_order(relevance, likeness, options.diversity, options.k)
+        hits = [there[place] for place in order]
+    return list(hits[: options.k])
+
+
+def _likeness(
+    layout: Layout, vectors: Sequence[NDArray[np.float32]], weights: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """Return the scores (n, n) that vectors (dim,) have for each other."""
+    if not vectors:
+        return np.zeros((0, 0), np.float32)
+    rows = np.stack(vectors)
+    for part, share in normalise_weights(weights).items():
+        rows[:, layout.slices()[part]] *= share**0.5
+    return np.asarray(rows @ rows.T, np.float32)
+
+
+def stored_rows(
+    sql: Connection | Session, layout: Layout, garment_ids: Sequence[int]
+) -> dict[int, tuple[NDArray[np.float32], str]]:
+    """Return the vectors (dim,) and categories of stored garments, by id."""
+    query = select(GarmentRow.id, GarmentRow.vector, GarmentRow.category)
+    rows = [
+        (row.id, row.vector, row.category)
+        for some in batches(garment_ids, SQL_VALUES)
+        for row in sql.execute(query.where(GarmentRow.id.in_(some)))
+    ]
+    vectors = from_bytes([vector for _, vector, _ in rows], layout.dim)
+    return {id_: (vectors[i], category) for i, (id_, _, category) in enumerate(rows)}

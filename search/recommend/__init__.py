@@ -1,0 +1,1 @@
+"""Recommend what goes with an item or a photo, and what to offer instead."""

@@ -1,0 +1,287 @@
+"""An item or a worn garment in, what a shop may offer beside it out.
+
+similar: the same slot. alternatives: the same slot, in stock, in the price band. complete: other
+slots, what goes with it. What goes together is read from the catalogue's own looks
+(`worn_together.py`) and, where those say little, from street photos (`matching.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from indexer.catalogue.catalogue import Catalogue
+from indexer.errors import QueryError
+from indexer.fused_vector import Layout
+from indexer.garments import WORN_SLOTS, Slot
+from indexer.storage.tables import ItemRow
+from search.filters.conditions import Filters
+from search.filters.json_filters import not_these, read_filter
+from search.query.mixing import SHARES
+from search.ranking.hits import Hit, score_parts
+from search.ranking.rerank import POOL, rearranged, stored_rows
+from search.recommend.co_worn import Partner, WornTogether
+from search.recommend.compatibility import Matching
+from search.retrieval.stored_items import StoredGarment, find_stored
+from search.searcher import Options, Searcher
+
+BAND = 0.25  # of a price, up and down: what a shopper who looks at 40 also looks at is 30 to 50
+# What is worn together, and so offered beside what is worn: nobody wears a skirt under a dress.
+BESIDE: Mapping[Slot, tuple[Slot, ...]] = {
+    "top": ("bottom", "outer"),
+    "bottom": ("top", "outer"),
+    "dress": ("outer",),
+    "outer": ("top", "bottom"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """Items by id that a shopper likes and dislikes; disliked ones (their groups) are left out."""
+
+    likes: Sequence[str] = ()
+    dislikes: Sequence[str] = ()
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Worn:
+    """A garment to complete: its vector (dim,) and what it is."""
+
+    vector: NDArray[np.float32]
+    slot: Slot
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What goes with a garment, of one slot. A hit's `score` says how well.
+
+    `trust`, 0..1, is how much of that the catalogue's own looks say, of which `looks` are alike.
+    """
+
+    slot: Slot
+    hits: tuple[Hit, ...]
+    trust: float
+    looks: int
+
+
+def price_band(item: ItemRow | StoredGarment, band: float = BAND) -> list[dict[str, Any]]:
+    """Return the filter, as JSON, for prices near an item's, in its currency. Raises QueryError."""
+    if not 0 < band <= 1:
+        raise QueryError(f"band is {band:g}; give a share of the price above 0, at most 1")
+    if item.price is None:
+        raise QueryError(
+            f"item {item.item_id!r} has no price, so nothing is near it; ask for `similar`, or "
+            "give its price in the feed"
+        )
+    low, high = (round(item.price * (1 + sign * band), 2) for sign in (-1, 1))
+    near: list[dict[str, Any]] = [{"field": "price", "gte": low, "lte": high}]
+    return [*near, {"field": "currency", "eq": item.currency}] if item.currency else near
+
+
+class Recommender:
+    """Recommends from one catalogue."""
+
+    def __init__(self, searcher: Searcher, catalogue: Catalogue) -> None:
+        self._searcher = searcher
+        self._catalogue = catalogue
+        self._matching = Matching.bundled()
+
+    @property
+    def layout(self) -> Layout:
+        """How long each part of the catalogue's vectors is."""
+        return self._searcher.layout
+
+    def item(self, item_id: str) -> StoredGarment:
+        """Return an item with its garment. Raises QueryError."""
+        return self.items([item_id])[item_id]
+
+    def items(self, item_ids: Sequence[str]) -> dict[str, StoredGarment]:
+        """Return items with their garments, by id. Raises QueryError naming those there are not."""
+        with self._catalogue.engine.connect() as sql:
+            found = find_stored(sql, self._catalogue.id, self.layout, item_ids)
+        if missing := sorted(set(item_ids) - set(found)):
+            raise QueryError(
+                f"the catalogue has no item {', '.join(map(repr, missing[:5]))}; ask with the ids "
+                "of the feed"
+            )
+        return found
+
+    def similar(self, item_id: str, options: Options, taste: Taste | None = None) -> list[Hit]:
+        """Return the items most similar to one, of other groups. Raises QueryError."""
+        options.check()
+        stored, told = self.item(item_id), _Told(self, taste or Taste())
+        vector = told.moved(stored.vector)
+        left_out = told.without(options, stored)
+        return self._searcher.search_vector(vector, options.slots_for(stored.slot), left_out)
+
+    def alternatives(
+        self, item_id: str, options: Options, band: float = BAND, taste: Taste | None = None
+    ) -> list[Hit]:
+        """Return similar items that can be bought now for about the same. Raises QueryError."""
+        near = read_filter(price_band(self.item(item_id), band), in_stock_only=True)
+        filters = Filters((*options.filters.conditions, *near.conditions))
+        return self.similar(item_id, replace(options, filters=filters, strict_slot=True), taste)
+
+    def complete(
+        self,
+        item_id: str,
+        options: Options,
+        slots: Sequence[Slot] = (),
+        taste: Taste | None = None,
+    ) -> list[Completion]:
+        """Return what goes with an item, for each other slot or those asked. Raises QueryError."""
+        stored = self.item(item_id)
+        worn = Worn(stored.vector, stored.slot, stored.category)
+        return self.complete_worn([worn], options, slots, taste, stored)
+
+    def complete_worn(
+        self,
+        worn: Sequence[Worn],
+        options: Options,
+        slots: Sequence[Slot] = (),
+        taste: Taste | None = None,
+        of_item: StoredGarment | None = None,
+    ) -> list[Completion]:
+        """Return what goes with garments worn together, for each slot not worn or those asked.
+
+        Raises QueryError for garments of unknown slot only, or slots that are worn already.
+        """
+        options.check()
+        known = [each for each in worn if each.slot in BESIDE]
+        if not known:
+            raise QueryError(
+                "the garment's slot is unknown, so what is worn beside it is too; give the item a "
+                "category in the feed, or a photo in which a garment is found"
+            )
+        has = {each.slot for each in known}
+        if wrong := sorted(has & set(slots)):
+            raise QueryError(f"{', '.join(wrong)} is what is worn already; ask for another slot")
+        told = _Told(self, taste or Taste())
+        left_out = told.without(options, of_item)
+        return [
+            self._complete_slot(known, slot, left_out, told) for slot in slots or slots_beside(has)
+        ]
+
+    def _complete_slot(
+        self, worn: Sequence[Worn], slot: Slot, options: Options, told: "_Told"
+    ) -> Completion:
+        """Look for what is wished beside the garments, then judge each garment found."""
+        shown = [self._shown_with(each, slot) for each in worn]
+        wish = np.zeros(self.layout.dim, np.float32)
+        for each, own in zip(worn, shown, strict=True):
+            learned = self._matching.wish(self.layout, each.vector, each.slot, slot)
+            wish += own.trust * own.vector + (1 - own.trust) * learned
+        wish = told.moved(np.asarray(wish / len(worn), np.float32), slot)
+        pool = replace(options, k=max(POOL, options.k), diversity=0.0, popularity=0.0)
+        found = self._searcher.search_vector(wish, [slot], pool)
+        with Session(self._catalogue.engine) as session:
+            rows = stored_rows(session, self.layout, [hit.garment_id for hit in found])
+            hits = [hit for hit in found if hit.garment_id in rows]  # one may be removed meanwhile
+            others = _Others(
+                slot,
+                np.stack([rows[hit.garment_id][0] for hit in hits]) if hits else _none(self.layout),
+                [rows[hit.garment_id][1] for hit in hits],
+            )
+            scores = np.mean(
+                [self._scores(each, own, others, options)
+                 for each, own in zip(worn, shown, strict=True)], axis=0
+            )  # fmt: skip
+            scores = told.judged(scores, others, options)
+            judged = [
+                replace(hit, score=round(min(1.0, max(0.0, float(score))), 4))
+                for hit, score in zip(hits, scores, strict=True)
+            ]
+            judged.sort(key=lambda hit: -hit.score)  # stable: equal ones as they were found
+            ordered = rearranged(session, self._catalogue, self.layout, judged, options)
+        trust = float(np.mean([own.trust for own in shown]))
+        return Completion(slot, tuple(ordered), round(trust, 4), sum(own.looks for own in shown))
+
+    def _shown_with(self, worn: Worn, slot: Slot) -> Partner:
+        """Return what the catalogue's own looks show beside a garment."""
+        pairs = WornTogether.of(self._catalogue)
+        return pairs.pairs(self._catalogue, self.layout.dim, worn.slot, slot).partner(
+            self.layout, worn.vector, {}
+        )
+
+    def _scores(
+        self, worn: Worn, own: Partner, others: "_Others", options: Options
+    ) -> NDArray[np.float32]:
+        """Return how well others (n) go with a garment, 0..1: by own looks, and as learned."""
+        learned = self._matching.scores(
+            self.layout, worn.vector, worn.category, (worn.slot, others.slot), others.vectors,
+            others.categories,
+        )  # fmt: skip
+        alike, _ = score_parts(self.layout, own.vector, others.vectors, options.weights)
+        return np.asarray(own.trust * alike + (1 - own.trust) * learned, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Others:
+    """Garments that were found: vectors (n, dim), and n categories."""
+
+    slot: Slot
+    vectors: NDArray[np.float32]
+    categories: Sequence[str]
+
+
+def _none(layout: Layout) -> NDArray[np.float32]:
+    return np.zeros((0, layout.dim), np.float32)
+
+
+class _Told:
+    """What a shopper likes and dislikes, looked up."""
+
+    def __init__(self, recommender: Recommender, taste: Taste) -> None:
+        self._layout = recommender.layout
+        self._shares = {**SHARES, **taste.shares}
+        found = recommender.items([*taste.likes, *taste.dislikes])
+        self._likes = [found[item_id] for item_id in taste.likes]
+        self._dislikes = [found[item_id] for item_id in taste.dislikes]
+
+    def moved(self, vector: NDArray[np.float32], slot: Slot | None = None) -> NDArray[np.float32]:
+        """Return a vector moved by what is liked and not; in one slot, only by what is of it."""
+        moved = vector.copy()
+        for share, mean in self._means(slot):
+            moved += np.float32(share) * mean
+        return moved if slot else self._layout.unit_parts(moved)
+
+    def judged(
+        self, scores: NDArray[np.float32], others: _Others, options: Options
+    ) -> NDArray[np.float32]:
+        """Return scores (n,) of garments, with how alike they are to what is liked and not."""
+        judged, total = np.array(scores, np.float32), 1.0
+        for share, mean in self._means(others.slot):
+            alike, _ = score_parts(self._layout, mean, others.vectors, options.weights)
+            judged += np.float32(share) * alike
+            total += max(0.0, share)
+        return np.asarray(judged / total, np.float32)
+
+    def _means(self, slot: Slot | None) -> list[tuple[float, NDArray[np.float32]]]:
+        """Return the means of what is liked and disliked, with what each weighs."""
+        weighed = ((self._shares["like"], self._likes), (-self._shares["dislike"], self._dislikes))
+        means = []
+        for share, some in weighed:
+            vectors = [each.vector for each in some if slot is None or each.slot == slot]
+            if vectors:
+                means.append((share, np.mean(np.stack(vectors), axis=0)))
+        return means
+
+    def without(self, options: Options, item: StoredGarment | None) -> Options:
+        """Return options that leave out an item and what is disliked, with their variants."""
+        items = [*([item] if item is not None else []), *self._dislikes]
+        if not items:
+            return options
+        groups = not_these("group_id", [each.group_id for each in items])
+        return replace(options, filters=Filters((*options.filters.conditions, groups)))
+
+
+def slots_beside(has: set[Slot]) -> list[Slot]:
+    """Return the slots that are worn beside these, and are not among them."""
+    beside = [set(BESIDE[slot]) for slot in has if slot in BESIDE]
+    both = set.intersection(*beside) if len(beside) > 1 else set().union(*beside)
+    return [slot for slot in WORN_SLOTS if slot in both - has]

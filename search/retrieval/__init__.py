@@ -1,0 +1,1 @@
+"""Find the nearest garments, read their rows, and score them exactly."""

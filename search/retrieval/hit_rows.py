@@ -1,0 +1,101 @@
+"""Ids of the nearest garments and filters in, the rows that hits are made of out.
+
+Two short queries a search: of the candidates what their order depends on, their vectors among it;
+of the few that are shown all that a shop says of them, and their photos. Rows are read as they are,
+not as objects that watch their own changes: these took longer than the vector search.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Select, bindparam, join, select
+
+from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
+from indexer.system.batching import SQL_VALUES, batches
+from search.filters.conditions import Condition, Filters
+from search.filters.id_cache import MOST_STATEMENTS, kept_part
+from search.ranking.hits import Candidate, HitItem, Shown
+
+# Built once: building a statement takes longer than SQLite takes to answer it.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_OWNED = join(ItemRow, ItemGarmentRow, ItemGarmentRow.item_id == ItemRow.id).join(
+    GarmentRow, GarmentRow.id == ItemGarmentRow.garment_id
+)
+# Items with their garments and the photos that show them.
+SHOWN = _OWNED.join(
+    ItemPhotoRow,
+    (ItemPhotoRow.item_id == ItemRow.id) & (ItemPhotoRow.photo_id == GarmentRow.photo_id),
+)
+_CANDIDATES = (
+    select(
+        ItemRow.id,
+        ItemRow.item_id,
+        ItemRow.group_id,
+        ItemRow.duplicate_of,
+        ItemRow.availability,
+        GarmentRow.id,
+        GarmentRow.vector,
+    )
+    .select_from(_OWNED)
+    .where(GarmentRow.id.in_(_IDS))
+)
+_SHOWN = (
+    select(
+        ItemRow.id,
+        GarmentRow.id,
+        ItemPhotoRow.address,
+        PhotoRow.sha256,
+        *(getattr(ItemRow, each.name) for each in fields(HitItem)),
+    )
+    .select_from(SHOWN)
+    .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
+    .where(GarmentRow.id.in_(_IDS), ItemRow.id.in_(bindparam("rows", expanding=True)))
+)
+
+
+def find_candidates(
+    connection: Connection, garment_ids: Collection[int], filters: Filters
+) -> tuple[list[Candidate], dict[int, bytes]]:
+    """Return these garments with each of their items that matches, and their stored vectors."""
+    query, left_out = _candidates_where(filters)
+    candidates: list[Candidate] = []
+    vectors: dict[int, bytes] = {}
+    for some in batches(garment_ids, SQL_VALUES):
+        for *row, vector in connection.execute(query, {"ids": some}).all():
+            candidate = Candidate(*row)
+            if not any(_is_among(candidate, condition) for condition in left_out):
+                candidates.append(candidate)
+                vectors[candidate.garment_id] = vector
+    return candidates, vectors
+
+
+def find_shown(connection: Connection, chosen: Sequence[Candidate]) -> dict[tuple[int, int], Shown]:
+    """Return what is shown of candidates, by item's row and garment; what is gone is left out."""
+    found: dict[tuple[int, int], Shown] = {}
+    for some in batches(chosen, SQL_VALUES // 2):
+        given = {"ids": [each.garment_id for each in some], "rows": [each.row_id for each in some]}
+        for row_id, garment_id, address, sha256, *said in connection.execute(_SHOWN, given).all():
+            found[row_id, garment_id] = Shown(HitItem(*said), address, sha256)
+    return found
+
+
+@lru_cache(maxsize=MOST_STATEMENTS)
+def _candidates_where(filters: Filters) -> tuple[Select[*tuple[Any, ...]], tuple[Condition, ...]]:
+    """Return the query for candidates that match, and what of the filters is left to look at.
+
+    Each item that is asked with leaves out itself: in SQL that were a new statement each time.
+    """
+    kept = kept_part(filters)
+    named = tuple(
+        node
+        for node in filters.conditions
+        if isinstance(node, Condition) and node not in kept.conditions
+    )
+    return (_CANDIDATES.where(kept.clause()) if kept else _CANDIDATES), named
+
+
+def _is_among(candidate: Candidate, condition: Condition) -> bool:
+    said: str = getattr(candidate, condition.field)
+    return said.lower() in [value.lower() for value in condition.values]

@@ -1,0 +1,244 @@
+"""A photo in, the catalogue's most similar items for each garment out: the story of a search.
+
+describe -> choose garments -> slots to look in -> filters -> vectors -> items -> rank
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.catalogue.catalogue import Catalogue
+from indexer.description.describe import DescribedGarment, Describer
+from indexer.errors import QueryError
+from indexer.fused_vector import Layout, check_weight, normalise_weights
+from indexer.garments import WORN_SLOTS, Slot
+from indexer.images.photo import Photo
+from search.answer_facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
+from search.filters.conditions import Filters
+from search.query.keyword_index import NOTHING_KNOWN, KnownWords, find_words
+from search.query.text_query import TextQuery, hear_text, refuse_silent
+from search.ranking.confidence import no_good_match, read_calibration, search_judged
+from search.ranking.hits import Hit
+from search.ranking.rerank import check_share
+from search.retrieval.exact_scores import Sought
+from search.retrieval.keyword_boost import WORDS_WEIGHT
+from search.retrieval.retrieve import find_hits
+
+MAX_K = 1_000
+# Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
+SURE_OF_SLOT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to search. `garment` is `all` or a slot; weights not named keep their defaults.
+
+    `diversity` and `popularity`, 0..1, change the order of hits (`search/ranking/rerank.py`); so
+    does
+    `words`, how much it counts that the feed says a text's words
+    (`search/retrieval/keyword_boost.py`).
+    """
+
+    k: int = 10
+    garment: str = "all"
+    filters: Filters = field(default_factory=Filters)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    strict_slot: bool = True
+    group: bool = True
+    diversity: float = 0.0
+    popularity: float = 0.0
+    words: float = WORDS_WEIGHT
+    known: KnownWords = NOTHING_KNOWN
+
+    def check(self) -> None:
+        """Raise QueryError for a value that cannot be meant."""
+        if not 1 <= self.k <= MAX_K:
+            raise QueryError(f"k is {self.k}; ask for 1 to {MAX_K} items")
+        if self.garment not in ("all", *WORN_SLOTS):
+            raise QueryError(f"garment {self.garment!r}; one of all, {', '.join(WORN_SLOTS)}")
+        normalise_weights(self.weights)
+        check_share("diversity", self.diversity)
+        check_share("popularity", self.popularity)
+        check_weight("words", self.words)
+
+    def with_words_apart(self) -> "Options":
+        """Return them with `words` taken out of the weights, where it stands with the parts'."""
+        of_parts = {part: weight for part, weight in self.weights.items() if part != "words"}
+        return replace(self, weights=of_parts, words=self.weights.get("words", self.words))
+
+    def slots_for(self, meant: Slot) -> list[Slot] | None:
+        """Return the slots to look in for a garment of slot `meant`; None for all of them."""
+        asked = meant if self.garment == "all" else self.garment
+        return [slot for slot in WORN_SLOTS if self.strict_slot and slot == asked] or None
+
+
+@dataclass(frozen=True, slots=True)
+class GarmentAnswer:
+    """One garment of the photo and its hits. `id` is its place in the photo."""
+
+    id: int
+    garment: DescribedGarment
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All garments of one photo with their hits."""
+
+    query_id: str
+    fingerprint: str
+    garments: tuple[GarmentAnswer, ...]
+    warnings: tuple[str, ...]
+    took_ms: Mapping[str, float]
+
+    @property
+    def described(self) -> tuple[DescribedGarment, ...]:
+        """The garments without their hits."""
+        return tuple(each.garment for each in self.garments)
+
+
+@dataclass(frozen=True, slots=True)
+class TextAnswer:
+    """What a text was read as, and its hits."""
+
+    query_id: str
+    fingerprint: str
+    query: TextQuery
+    hits: tuple[Hit, ...]
+    warnings: tuple[str, ...]
+    took_ms: Mapping[str, float]
+
+
+class Searcher:
+    """Answers queries on one catalogue."""
+
+    layout: Layout
+    """How long each part of the catalogue's vectors is."""
+
+    def __init__(self, catalogue: Catalogue, describer: Describer) -> None:
+        """Raise CatalogueEmpty or FingerprintMismatch for a catalogue not to be searched so."""
+        self.layout = catalogue.check_models(describer.models.fingerprint)
+        self.catalogue = catalogue
+        self.describer = describer
+
+    def search_photo(self, photo: Photo, options: Options) -> Answer:
+        """Find the garments in a photo and, for each asked for, the most similar items.
+
+        Raises QueryError.
+        """
+        options.check()
+        found = detect_photo(self.describer, photo)
+        start = time.perf_counter()
+        chosen = [found.garments[i] for i in chosen_ids(found.described, options.garment)]
+        judge = read_calibration(self.catalogue)
+        hits = search_judged(self, judge, [each.garment for each in chosen], options)
+        garments = tuple(
+            replace(each, hits=tuple(own)) for each, own in zip(chosen, hits, strict=True)
+        )
+        poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
+        searched = to_ms(time.perf_counter() - start)
+        total = round(found.took_ms["total"] + searched, 1)
+        missed = not_in_photo(options.garment, (each.slot for each in found.described))
+        return replace(
+            found,
+            garments=garments,
+            warnings=(*(found.warnings or (() if garments else (missed,))), *filter(None, poor)),
+            took_ms={**found.took_ms, "search": searched, "total": total},
+        )
+
+    def search_text(self, text: str, options: Options) -> TextAnswer:
+        """Find the items that fit a shopper's words best.
+
+        A garment named in them is looked for in its slot; what the models do not understand, in
+        the feed's own words. Raises QueryError, TextTowerUntrained.
+        """
+        options.check()
+        start = time.perf_counter()
+        query = hear_text(text, self.describer.models)
+        read = time.perf_counter()
+        query = self.look_up(query, options.words)
+        if query.is_silent:
+            refuse_silent(query.text, self.describer.models)
+        weighted = replace(options, weights=query.weights(options.weights), known=query.known)
+        hits = self.search_vector(query.vector, options.slots_for(query.slot), weighted)
+        took = {"embed": read - start, "search": time.perf_counter() - read}
+        took["total"] = sum(took.values())
+        return TextAnswer(
+            new_id(),
+            self.describer.models.fingerprint,
+            query,
+            tuple(hits),
+            () if query.is_heard or any(hit.matched_words for hit in hits) else (UNHEARD,),
+            {stage: to_ms(seconds) for stage, seconds in took.items()},
+        )
+
+    def look_up(self, query: TextQuery, weight: float = WORDS_WEIGHT) -> TextQuery:
+        """Return a text that was heard with what the feed knows of its words, if they count."""
+        if weight <= 0:
+            return query
+        with self.catalogue.engine.connect() as sql:
+            words = find_words(sql, self.catalogue.id, query.words, query.codes)
+        return query.with_known(words, self.layout)
+
+    def search_garment(self, garment: DescribedGarment, options: Options) -> list[Hit]:
+        """Return the most similar items for a described garment, best first."""
+        return self.search_garments([garment], options)[0]
+
+    def search_garments(
+        self, garments: Sequence[DescribedGarment], options: Options
+    ) -> list[list[Hit]]:
+        """Return the most similar items for each of several, which takes less than one by one."""
+        return self.search_vectors(
+            [Sought(each.vector, slots_of(each, options), options.weights) for each in garments],
+            options,
+        )
+
+    def search_vector(
+        self, vector: NDArray[np.float32], slots: Sequence[Slot] | None, options: Options
+    ) -> list[Hit]:
+        """Return the items nearest to a fused vector (dim,), among these slots when given.
+
+        If k items (groups) match the filters, k come back.
+        """
+        return self.search_vectors([Sought(vector, slots, options.weights)], options)[0]
+
+    def search_vectors(self, sought: Sequence[Sought], options: Options) -> list[list[Hit]]:
+        """Return the items nearest to each of several vectors; weights are each one's own."""
+        return find_hits(self.catalogue, self.layout, sought, options)
+
+
+def chosen_ids(garments: Sequence[DescribedGarment], asked: str) -> list[int]:
+    """Return the places of a photo's garments of a slot, or of `all`; a whole photo is any."""
+    return [
+        i
+        for i, garment in enumerate(garments)
+        if asked in ("all", garment.slot) or garment.is_fallback
+    ]
+
+
+def slots_of(garment: DescribedGarment, options: Options) -> list[Slot] | None:
+    """Return the slots to look in: the garment's; of a doubtful top or outer garment, both."""
+    if garment.slot == "unknown" or not options.strict_slot:
+        return options.slots_for("unknown")
+    if garment.slot in ("top", "outer") and garment.confidence < SURE_OF_SLOT:
+        return ["top", "outer"]
+    return [garment.slot]
+
+
+def detect_photo(describer: Describer, photo: Photo) -> Answer:
+    """Find and describe a photo's garments; the answer has no hits."""
+    before = dict(describer.seconds)
+    start = time.perf_counter()
+    described = describer.describe([photo])[0]
+    took = {stage: s - before.get(stage, 0.0) for stage, s in describer.seconds.items()}
+    took["total"] = time.perf_counter() - start
+    return Answer(
+        new_id(),
+        describer.models.fingerprint,
+        tuple(GarmentAnswer(i, garment, ()) for i, garment in enumerate(described)),
+        (NOTHING_FOUND,) if described[0].is_fallback else (),
+        {stage: to_ms(seconds) for stage, seconds in took.items()},
+    )

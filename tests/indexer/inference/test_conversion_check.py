@@ -1,0 +1,46 @@
+"""Two networks' answers compared, and the finds that are kept, against ultralytics' own."""
+
+import numpy as np
+import pytest
+import torch
+
+from indexer.inference.conversion_check import least_overlap, probe_pictures
+from indexer.models.nms import suppress
+
+
+def test_finds_are_kept_as_ultralytics_keeps_them() -> None:
+    from ultralytics.utils.nms import non_max_suppression
+
+    rng = np.random.default_rng(0)
+    for n in (0, 1, 300, 3000):
+        rows = rng.random((4 + 3 + 32, n), np.float32)
+        rows[:2] *= 384
+        rows[2:4] = rows[2:4] * 150 + 5
+        rows[4:7] **= 4
+        (theirs,) = non_max_suppression(
+            torch.from_numpy(rows[None].copy()), 0.05, 0.6, nc=3, max_det=20, max_time_img=3600.0
+        )
+        ours = suppress(rows, 3, 0.05, 0.6, 20)
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_moved_box_is_seen() -> None:
+    rows = np.zeros((1, 4 + 2 + 32, 3), np.float32)
+    rows[0, :4, 0] = (100, 100, 50, 80)
+    rows[0, 4, 0] = 0.9
+    prototypes = np.ones((1, 32, 8, 8), np.float32)
+    moved = rows.copy()
+    moved[0, 0, 0] += 10
+    assert least_overlap((rows, prototypes), (rows, prototypes), 2) == 1.0
+    assert least_overlap((rows, prototypes), (moved, prototypes), 2) == pytest.approx(40 / 60)
+    assert least_overlap((rows, prototypes), (rows * 0, prototypes), 2) == 0.0
+    nothing = np.zeros_like(rows), prototypes
+    assert least_overlap(nothing, nothing, 2) == pytest.approx(1.0)
+    broken = np.zeros_like(rows), prototypes * np.nan
+    assert least_overlap(nothing, broken, 2) == 0.0
+
+
+def test_probes_are_pictures_with_people() -> None:
+    pictures = probe_pictures()
+    assert len(pictures) >= 4
+    assert all(each.ndim == 3 and each.dtype == np.uint8 for each in pictures)

@@ -1,0 +1,257 @@
+"""Photos described on a Ray cluster of several nodes: nothing but the time differs."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from indexer.catalogue.catalogue import Catalogue
+from indexer.distributed import worker_pool as ray_crew
+from indexer.distributed.ray_workers import RayStages
+from indexer.distributed.worker import Load
+from indexer.distributed.worker_pool import Crew
+from indexer.errors import ClusterError, FingerprintMismatch, PhotoMissing
+from indexer.feeds.reading.record import ItemRecord
+from indexer.ingest.importer import ImportReport
+from indexer.settings import Settings
+from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
+from indexer.vectors.index import from_bytes
+from tests.conftest import Shop, is_consistent
+from tests.support import ray_models
+from tests.support.ray_models import InFours
+from tests.support.small_catalogue import ITEMS, dots, record_of
+
+# Looked for, not imported: it reads its variables when it is.
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs: pip install 'lapel[ray]'")
+LAPEL = (sys.executable, "-c", "from api.cli.main import app; app()")
+# The head gives up on a node after four such checks: seconds, not half a minute.
+CHECKS = {"health_check_period_ms": 1000, "health_check_failure_threshold": 4}
+START_S = 120  # for a node to come up, on a machine that does other things, too
+Row = tuple[int, str, int, str, str, str, bytes]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _token() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", str(START_S))
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head that takes no work, and two nodes of one CPU each."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(True, head_node_args={"num_cpus": 0, "_system_config": CHECKS})
+    for _ in range(2):
+        made.add_node(wait=False, num_cpus=1)
+    made.wait_for_nodes(timeout=START_S)
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture
+def folder(drawn: Path, tmp_path: Path) -> Path:
+    """The drawn pictures, one of them cut off and one gone."""
+    copied = Path(shutil.copytree(drawn, tmp_path / "shop"))
+    broken = copied / record_of(ITEMS[1]).photos[0]
+    broken.write_bytes(broken.read_bytes()[:900])
+    (copied / record_of(ITEMS[7]).photos[1]).unlink()
+    return copied
+
+
+def new(tmp_path: Path, name: str, **given: Any) -> Catalogue:
+    catalogue = Catalogue.open(Settings(home=tmp_path / name, **given), create=True)
+    (tmp_path / name / "begun").mkdir()
+    return catalogue
+
+
+def rows(catalogue: Catalogue) -> list[Row]:
+    """All garments, with all ids, as they were written."""
+    query = (
+        select(
+            ItemRow.id, ItemRow.item_id, GarmentRow.id, PhotoRow.sha256, GarmentRow.wanted,
+            GarmentRow.fingerprint, GarmentRow.vector,
+        )
+        .join(ItemGarmentRow, ItemGarmentRow.garment_id == GarmentRow.id)
+        .join(ItemRow, ItemRow.id == ItemGarmentRow.item_id)
+        .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
+        .order_by(ItemRow.id, GarmentRow.id)
+    )  # fmt: skip
+    with Session(catalogue.engine) as session:
+        return [tuple(row) for row in session.execute(query)]  # type: ignore[misc]
+
+
+def files(catalogue: Catalogue) -> tuple[str, dict[str, bytes]]:
+    """What lies in a home beside its rows: the list of errors, and thumbnails."""
+    home = catalogue.settings.home
+    small = {path.name: path.read_bytes() for path in (home / "thumbnails").glob("*/*.jpg")}
+    return (home / "errors.csv").read_text("utf-8"), small
+
+
+def feed() -> list[ItemRecord]:
+    return [record_of(item) for item in ITEMS]
+
+
+def index_here(tmp_path: Path, folder: Path) -> Catalogue:
+    catalogue = new(tmp_path, "here")
+    InFours(catalogue, dots(1), folder, folder).run(feed())
+    return catalogue
+
+
+def index_afar(
+    catalogue: Catalogue, folder: Path, load: Load, records: Iterator[ItemRecord] | None = None
+) -> tuple[ImportReport, Crew]:
+    with Crew(catalogue.settings, dots(1).models.fingerprint, load) as crew:
+        importer = InFours(catalogue, dots(1), folder, folder, stages=partial(RayStages, crew))
+        report = importer.run(records if records is not None else feed())
+    return report, crew
+
+
+def assert_equal(afar: Catalogue, here: Catalogue) -> None:
+    assert rows(afar) == rows(here)  # vectors too, to the last bit
+    assert files(afar) == files(here)
+    assert is_consistent(afar)
+
+
+def test_a_node_killed_in_the_middle_changes_nothing(
+    cluster: Any, folder: Path, tmp_path: Path
+) -> None:
+    catalogue = new(tmp_path, "afar", ray_address=cluster.address)
+    begun = catalogue.settings.home / "begun"
+    cluster.add_node(wait=False, num_cpus=1)  # the third worker's
+    cluster.wait_for_nodes(timeout=START_S)
+    killed = []
+
+    def rows_until_killed() -> Iterator[ItemRecord]:
+        for i, record in enumerate(feed()):
+            if i == 12:  # two batches of four are with the workers, none is waited for yet
+                while not (
+                    busy := [n for n in cluster.worker_nodes if (begun / n.node_id).exists()]
+                ):
+                    time.sleep(0.01)
+                cluster.remove_node(busy[0], allow_graceful=False)
+                killed.append(busy[0].node_id)
+                (begun / "go").touch()
+            yield record
+
+    report, crew = index_afar(catalogue, folder, ray_models.load_held, rows_until_killed())
+    assert (report.added, report.errors, report.embedded_photos) == (20, 2, 38)
+    assert (len(killed), crew.workers) == (1, 3)
+    assert crew.lost >= 1
+    assert len(list(begun.iterdir())) >= 3  # who was killed, who did its work, and the file
+    assert_equal(catalogue, index_here(tmp_path, folder))
+
+
+def test_a_killed_driver_goes_on(cluster: Any, folder: Path, tmp_path: Path) -> None:
+    catalogue = new(tmp_path, "afar", ray_address=cluster.address)
+    words = [str(each) for each in (catalogue.settings.home, folder, cluster.address)]
+    command = [sys.executable, "-m", "tests.support.ray_models", *words]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, cwd=root, env=os.environ, stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None
+        assert b"stored" in driver.stdout.readline()
+        driver.kill()
+    stored = {item_id for _, item_id, *_ in rows(catalogue)}
+    assert 4 <= len(stored) < len(ITEMS)
+    report, _ = index_afar(catalogue, folder, ray_models.load_dots)
+    assert report.unchanged >= len(stored) - 2  # the two with a bad picture are looked at again
+    assert_equal(catalogue, index_here(tmp_path, folder))
+
+
+def test_pictures_that_workers_do_not_see_are_sent(
+    cluster: Any, folder: Path, tmp_path: Path
+) -> None:
+    catalogue = new(tmp_path, "afar", ray_address=cluster.address)
+    _, crew = index_afar(catalogue, folder, ray_models.load_elsewhere)
+    assert not crew.reads_files
+    assert_equal(catalogue, index_here(tmp_path, folder))
+    again, _ = index_afar(catalogue, folder, ray_models.load_dots)
+    assert (again.unchanged, again.embedded_photos) == (20, 0)
+
+
+@pytest.mark.parametrize(
+    ("load", "error", "words"),
+    [
+        (ray_models.load_others, FingerprintMismatch, "same models on all nodes"),
+        (ray_models.load_broken, PhotoMissing, "not on this node"),
+        (ray_models.load_deadly, ClusterError, "from .*_worn.jpg on"),
+    ],
+)
+def test_workers_that_cannot_do_it_end_the_run(
+    cluster: Any,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    load: Load,
+    error: type[Exception],
+    words: str,
+) -> None:
+    monkeypatch.setattr(ray_crew, "TRIES", 2)
+    catalogue = new(tmp_path, "afar", ray_address=cluster.address)
+    with pytest.raises(error, match=words):
+        index_afar(catalogue, folder, load)
+    assert rows(catalogue) == []
+
+
+def test_no_room_and_no_cluster(cluster: Any) -> None:
+    few = Crew(Settings(ray_address=cluster.address, ray_cpus=64), "")
+    with pytest.raises(ClusterError, match=r"no node has 64 CPUs and 0 GPUs.*1 CPUs"), few:
+        pass
+    for address in ("ray://127.0.0.1:1", "127.0.0.1:1", "nowhere"):
+        none = Crew(Settings(ray_address=address), "")
+        with pytest.raises(ClusterError, match="LAPEL_RAY_ADDRESS"), none:
+            pass
+
+
+def test_the_command_and_the_bundled_models(shop: Shop, tmp_path: Path) -> None:
+    lines = shop.feed.read_text("utf-8").splitlines()[:4]
+    few = tmp_path / "feed.tsv"
+    few.write_text("\n".join(lines) + "\n", "utf-8")
+    words = ["index", str(few), "--images", str(shop.folder), "--engine", "ray"]
+    done = subprocess.run(  # a process of its own: here Ray knows the tests' cluster
+        [*LAPEL, "--home", str(tmp_path / "afar"), *words],
+        env={**os.environ, "LAPEL_RAY_WORKERS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 workers, each of 1 CPUs" in done.stderr
+    assert "3 items added" in done.stderr
+    afar = rows(Catalogue.open(Settings(home=tmp_path / "afar")))
+    here_catalogue = Catalogue.open(Settings(home=shop.home))
+    here = rows(here_catalogue)[: len(afar)]
+    assert [row[:-1] for row in afar] == [row[:-1] for row in here]
+    dim = here_catalogue.layout.dim
+    ours, theirs = (from_bytes([row[-1] for row in each], dim) for each in (afar, here))
+    cosines = (ours * theirs).sum(1) / np.sqrt((ours**2).sum(1) * (theirs**2).sum(1))
+    assert cosines.min() >= 0.9999
+
+
+def test_without_ray_the_command_says_what_to_install(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.distributed.cluster.find_spec", lambda name: None)
+    words = ["--home", str(tmp_path / "none"), "index", str(drawn / "feed.tsv")]
+    done = CliRunner().invoke(app, [*words, "--engine", "ray"])
+    assert (done.exit_code, "pip install 'lapel[ray]'" in done.stderr) == (2, True)
+    done = CliRunner().invoke(app, [*words, "--engine", "spark"])
+    assert (done.exit_code, "one of local, ray" in done.stderr) == (2, True)
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,180 @@
+"""Pictures fetched by address: from public servers only, whatever name, redirect or DNS says."""
+
+import ipaddress
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from indexer.errors import LapelError, PhotoMissing, PhotoTooManyBytes
+from indexer.images.safe_fetch import Address, Fetcher, FetchRefused, is_public
+
+PICTURE = b"\x89PNG and the rest"
+
+
+class Pictures(BaseHTTPRequestHandler):
+    """A server of pictures, and of all that may go wrong with them."""
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        if path == "/to":
+            self.send_response(302)
+            self.send_header("Location", query)
+            self.end_headers()
+        elif path == "/ever":
+            self._send(b"", {"Location": "/ever"}, 302)
+        elif path == "/large":
+            self.send_response(200)
+            self.end_headers()
+            try:
+                for _ in range(100):
+                    self.wfile.write(bytes(1000))
+            except OSError:
+                self.close_connection = True
+        elif path == "/short":
+            self._send(PICTURE, {"Content-Length": "1000"})
+        elif path == "/gzip":
+            self._send(PICTURE, {"Content-Encoding": "gzip"})
+        elif path == "/a%20b":
+            self._send(PICTURE)
+        else:
+            self._send(b"", status=404)
+
+    def _send(self, body: bytes, headers: Any = None, status: int = 200) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    opened = ThreadingHTTPServer(("127.0.0.1", 0), Pictures)
+    thread = threading.Thread(target=opened.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{opened.server_port}"
+    opened.shutdown()
+    thread.join()
+    opened.server_close()
+
+
+def is_the_test_server(address: Address) -> bool:
+    return str(address) == "127.0.0.1"
+
+
+@pytest.fixture
+def fetcher() -> Fetcher:
+    return Fetcher(allow=is_the_test_server, ports=None, most_bytes=10_000)
+
+
+def test_a_picture_and_a_redirect(fetcher: Fetcher, server: str) -> None:
+    assert fetcher.fetch(f"{server}/a b") == PICTURE
+    assert fetcher.fetch(f"{server}/a%20b") == PICTURE
+    assert fetcher.fetch(f"{server}/to?/a%20b") == PICTURE
+
+
+@pytest.mark.parametrize(
+    "path", ["/to?http://127.0.0.2/x", "/to?file:///etc/passwd", "/to?ftp://a"]
+)
+def test_a_redirect_is_checked_like_the_address_itself(
+    fetcher: Fetcher, server: str, path: str
+) -> None:
+    with pytest.raises(FetchRefused):
+        fetcher.fetch(server + path)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "said"),
+    [
+        ("/nothing", PhotoMissing, "404"),
+        ("/large", PhotoTooManyBytes, "10,000"),
+        ("/short", PhotoMissing, "broke off"),
+        ("/gzip", PhotoMissing, "compressed"),
+        ("/ever", PhotoMissing, "more than 3 times"),
+    ],
+)
+def test_what_goes_wrong_is_said(
+    fetcher: Fetcher, server: str, path: str, error: type[LapelError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        fetcher.fetch(server + path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/x",
+        "http://2130706433/x",
+        "http://0x7f.1/x",
+        "http://localhost/x",
+        "http://[::1]/x",
+        "http://[::ffff:127.0.0.1]/x",
+        "http://[64:ff9b::7f00:1]/x",
+        "http://10.0.0.1/x",
+        "http://172.16.0.1/x",
+        "http://192.168.0.1/x",
+        "http://169.254.169.254/latest/meta-data",
+        "http://100.64.0.1/x",
+        "http://0.0.0.0/x",
+        "http://[fe80::1%25lo]/x",
+        "http://[fd00::1]/x",
+        "http://224.0.0.1/x",
+        "https://user:word@1.1.1.1/x",
+        "http://1.1.1.1:22/x",
+        "file:///etc/passwd",
+        "gopher://1.1.1.1/",
+        "//1.1.1.1/x",
+        "x.jpg",
+    ],
+)
+def test_addresses_that_are_not_public_are_refused(url: str) -> None:
+    with pytest.raises(PhotoMissing):
+        Fetcher().fetch(url)
+
+
+def test_malformed_addresses_are_refused() -> None:
+    for url in ("http://[::1", "http://1.1.1.1:99999/", "http://", "http://a\x00b/", ""):
+        with pytest.raises(PhotoMissing):
+            Fetcher().fetch(url)
+
+
+def test_one_inner_address_among_a_names_addresses_is_enough_to_refuse() -> None:
+    lure = Fetcher(look_up=lambda host, port: ["93.184.215.14", "127.0.0.1"])
+    with pytest.raises(FetchRefused):
+        lure.fetch("http://lure.example/x")
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(server: str) -> None:
+    asked: list[str] = []
+
+    def look_up(host: str, port: int) -> list[str]:
+        asked.append(host)  # a name that changes at the second look
+        return ["127.0.0.1" if len(asked) == 1 else "127.0.0.2"]
+
+    port = server.rpartition(":")[2]
+    fetcher = Fetcher(allow=is_the_test_server, ports=None, look_up=look_up)
+    assert fetcher.fetch(f"http://changing.example:{port}/a%20b") == PICTURE
+    assert asked == ["changing.example"]
+    with pytest.raises(FetchRefused):
+        fetcher.fetch(f"http://changing.example:{port}/a%20b")
+
+
+def test_a_slow_server_is_given_up() -> None:
+    # A server that accepts and never answers: the kernel's backlog does.
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pictures) as silent:
+        url = f"http://127.0.0.1:{silent.server_port}/a%20b"
+        fetcher = Fetcher(allow=is_the_test_server, ports=None, whole_s=0.2)
+        with pytest.raises(PhotoMissing, match="cannot be fetched"):
+            fetcher.fetch(url)
+
+
+def test_public_addresses_are_public() -> None:
+    for address in ("1.1.1.1", "93.184.215.14", "2606:4700:4700::1111"):
+        assert is_public(ipaddress.ip_address(address))
+    assert not is_public(ipaddress.ip_address("2002:7f00:1::"))  # 6to4 of 127.0.0.1

@@ -1,0 +1,241 @@
+"""What the pages say is true: commands run, requests are answered, links and names lead somewhere.
+
+A new page is read by itself. Each of its commands must run here, or stand in UNRUN with the reason
+why it does not; then its options must still be ones that the program has.
+"""
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer.main
+from fastapi.testclient import TestClient
+
+from api.cli.main import app
+from api.schemas.problems import STATUSES, ServerError
+from api.server.limits import Limits
+from indexer.models.loading import Models
+from indexer.settings import Settings
+from tests.conftest import Shop
+from tests.support.docs_sandbox import Desk, help_of, lay_out, served, small_home
+from tests.support.markdown_commands import PAGES, ROOT, Command, Page, commands_of, read_command
+
+READ = [Page.read(path) for path in PAGES]
+TYPED = [page for page in READ if page.steps]
+NAMES = [str(page.path.relative_to(ROOT)) for page in READ]
+# What no test here runs, by the beginning of the command, and why.
+UNRUN = {
+    r"make demo|make test|make soak|make lint": "takes minutes; .ci/run and people run it",
+    r"pip install|git clone|apt": "needs a network, and changes the environment",
+    r"docker |kubectl |helm |minikube |ray ": "needs a cluster",
+    r"pg_|psql ": "needs a PostgreSQL server; test_postgres.py has one of its own",
+    r"lapel (--home \S+ )?serve\b": "does not end; the pages' requests are sent to such a server",
+    r"python -m (benchmarks|training|tests)\.": "takes minutes to hours, some data or a GPU",
+    r"lapel (--home \S+ )?(index|sync) .*--engine": "needs a cluster; tests of that engine run it",
+    r"lapel tune": "needs a thousand garments; test_index_benchmark.py draws them",
+    r"lapel train encoder": "takes minutes; tests of training/ run it on a few photos",
+    r"(\S+=\S+ )*LAPEL_(ENCODER|DETECTOR)=(hf-hub:|\S+/laion)": "needs a model hub",
+    r"LAPEL_VECTORS_URL=milvus": "needs a Milvus server; test_milvus_client.py asks one",
+    r"lapel models pull hf-hub:": "needs a model hub; test_download.py has a copy of one",
+}
+REASONS = {re.compile(pattern): reason for pattern, reason in UNRUN.items()}
+
+
+def reason_not_to_run(command: Command) -> str | None:
+    return next((why for pattern, why in REASONS.items() if pattern.match(command.text)), None)
+
+
+@pytest.fixture(scope="module")
+def small(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_home(shop, tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def desk(
+    shop: Shop, small: Path, models: Models, street_photo: Path, tiny: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> Desk:  # fmt: skip
+    stands_for = lay_out(tmp_path, shop, small, street_photo, tiny)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAPEL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_, **__: models)
+    return Desk(tmp_path, models, stands_for)
+
+
+@pytest.mark.parametrize("page", TYPED, ids=[str(p.path.relative_to(ROOT)) for p in TYPED])
+def test_what_a_page_shows_runs(page: Page, desk: Desk) -> None:
+    asks = [step for step in page.steps if "127.0.0.1:8000" in str(step) or step_asks(step)]
+    if any(isinstance(step, Command) and step.program == "curl" for step in asks):
+        if shutil.which("curl") is None:
+            pytest.skip("needs: apt-get install curl")
+        with served(desk):
+            run_all(page, desk)
+    else:
+        run_all(page, desk)
+
+
+def step_asks(step: Command | str) -> bool:
+    return isinstance(step, str) and "api.client" in step
+
+
+def run_all(page: Page, desk: Desk) -> None:
+    for step in page.steps:
+        if isinstance(step, str):
+            code = step.replace("127.0.0.1:8000", desk.address)
+            known = {"__name__": "page", **desk.variables}
+            exec(compile(code, str(page.path), "exec"), known)  # noqa: S102
+        elif reason_not_to_run(step) is None:
+            desk.run(step)
+
+
+@pytest.mark.parametrize("page", READ, ids=NAMES)
+def test_options_exist(page: Page) -> None:
+    """Also of what is not run, and of commands within the prose."""
+    inline = [read_command(span) for span in page.spans if is_command(span)]
+    for command in (*commands_of(page), *inline):
+        if command.program == "lapel":
+            check_lapel(command)
+        elif command.words[:2] == ("python", "-m"):
+            check_module(command)
+
+
+def is_command(span: str) -> bool:
+    return span.startswith(("lapel ", "python -m ")) and "|" not in span and "..." not in span
+
+
+def check_lapel(command: Command) -> None:
+    """Follow the words to the command they name, and look for its options."""
+    node = typer.main.get_command(app)
+    words = list(command.words[1:])
+    while words:
+        word = words.pop(0)
+        known = {o for param in node.params for o in (*param.opts, *param.secondary_opts)}
+        below = getattr(node, "commands", None)  # of Typer's own click, which is not ours to name
+        if word in ("--home", "--catalogue") and below:
+            words.pop(0)
+        elif word.startswith("--"):
+            assert word.partition("=")[0] in known | {"--help"}, f"{command.text}: no {word}"
+        elif below:
+            assert word in below, f"{command.text}: lapel has no command {word!r}"
+            node = below[word]
+
+
+def check_module(command: Command) -> None:
+    """Look for the module, and for its options in what it says of itself."""
+    module = command.words[2]
+    assert importlib.util.find_spec(module) is not None, f"{command.text}: no module {module}"
+    options = [word.partition("=")[0] for word in command.words[3:] if word.startswith("--")]
+    if options:
+        said = options_of(module)
+        missing = [option for option in options if option not in said]
+        assert not missing, f"{command.text}: {module} has no {', '.join(missing)}"
+
+
+@cache
+def options_of(module: str) -> frozenset[str]:
+    """Return a module's options: without running it where its source names them plainly."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    named = re.findall(r'add_argument\(\s*"(--[\w-]+)"', Path(spec.origin).read_text("utf-8"))
+    return frozenset(named) or frozenset(re.findall(r"--[\w-]+", help_of(("-m", module))))
+
+
+@pytest.mark.parametrize("page", READ, ids=NAMES)
+def test_links_lead_somewhere(page: Page) -> None:
+    for link in page.links:
+        if re.match(r"https?:|mailto:", link):
+            continue
+        name, _, heading = link.partition("#")
+        target = page.path if not name else (page.path.parent / name).resolve()
+        assert target.exists(), f"{page.path.name}: {link} leads nowhere"
+        if heading:
+            assert heading in anchors(target), f"{page.path.name}: {link} names no heading"
+
+
+@pytest.mark.parametrize("page", READ, ids=NAMES)
+def test_files_and_settings_that_are_named_exist(page: Page) -> None:
+    settings = {f"LAPEL_{name.upper()}" for name in (*Settings.model_fields, *Limits.model_fields)}
+    settings |= {"LAPEL_SHARED"}  # read by training/ and benchmarks/
+    for name in set(re.findall(r"\bLAPEL_[A-Z0-9_]+\b", page.text)):
+        is_family = name.endswith("_") and any(each.startswith(name) for each in settings)
+        assert name in settings or is_family, f"{page.path.name}: no setting {name}"
+    for span in page.spans:
+        if re.fullmatch(
+            r"(indexer|search|api|training|benchmarks|tests|docs|deploy)/[\w./*-]+", span
+        ):
+            assert list(ROOT.glob(span)), f"{page.path.name}: no file {span}"
+
+
+def test_every_request_and_error_is_described(client: TestClient) -> None:
+    text = "\n".join(page.text for page in READ)
+    for path, operations in client.get("/openapi.json").json()["paths"].items():
+        for method in operations:
+            plain = path.replace("{item_id:path}", "{item_id}")
+            assert f"`{method.upper()} {plain}`" in text, f"no page has {method.upper()} {plain}"
+    kinds = [*STATUSES, *below(ServerError)]
+    named = {re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in kinds}
+    missing = {name for name in named if f"`{name}`" not in text} - {"photo_error", "not_found"}
+    assert not missing, f"no page tells of {', '.join(sorted(missing))}"
+
+
+def below(kind: type) -> Iterator[type]:
+    """Return what is derived from a class, itself not."""
+    derived: list[type] = kind.__subclasses__()
+    for each in derived:
+        yield each
+        yield from below(each)
+
+
+def test_every_page_is_in_the_index() -> None:
+    linked = {(ROOT / "docs" / link).resolve() for link in Page.read(ROOT / "docs/README.md").links}
+    assert set(PAGES[1:]) - {ROOT / "docs/README.md"} <= linked
+
+
+def test_pictures_are_small() -> None:
+    pictures = [*ROOT.glob("docs/*.jpg"), *ROOT.glob("docs/pictures/*")]
+    assert all(path.stat().st_size <= 200_000 for path in pictures)
+    assert sum(path.stat().st_size for path in (ROOT / "docs/pictures").glob("*")) <= 1_500_000
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+# The tests' own reading of pages.
+
+
+def test_a_command_is_read_as_a_shell_would() -> None:
+    command = read_command("A=1 B='x y' lapel search --text 'a # b' > out.json   # 409: why")
+    assert command.words == ("lapel", "search", "--text", "a # b")
+    assert command.variables == (("A", "1"), ("B", "x y"))
+    assert (command.to, command.says) == ("out.json", "409: why")
+    kept = read_command("KEY=$(lapel keys make admin)")
+    assert (kept.keeps, kept.words) == ("KEY", ("lapel", "keys", "make", "admin"))
+
+
+def test_blocks_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "See `lapel stats`.\n```sh\ncurl a \\\n  b\n# no\n```\n```\nno command\nlapel stats\n```\n"
+        "```python\nx = 1\n```\n"
+    )
+    read = Page.read(page)
+    assert [getattr(step, "words", step) for step in read.steps] == [
+        ("curl", "a", "b"), ("lapel", "stats"), "x = 1\n",
+    ]  # fmt: skip
+    assert read.spans == ["lapel stats"]
+
+
+@pytest.mark.parametrize(
+    "text", ["lapel serch photo.jpg", "lapel search --kk 3", "lapel models ls"]
+)
+def test_a_command_that_does_not_exist_is_found(text: str) -> None:
+    with pytest.raises(AssertionError):
+        check_lapel(read_command(text))

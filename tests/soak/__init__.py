@@ -1,0 +1,1 @@
+"""Run long tests of killed writes and hostile input."""

@@ -1,0 +1,1 @@
+"""Share what many tests need: servers, catalogues, tiny models, pictures."""

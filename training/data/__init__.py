@@ -1,0 +1,1 @@
+"""Find and read the training sets, with their splits."""

@@ -1,0 +1,1 @@
+"""Train, evaluate and document the image and text encoder."""

@@ -1,0 +1,1 @@
+"""Train the models that read embeddings: attributes, colour names, outfit compatibility."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from pydantic.alias_generators import to_camel
 from starlette.concurrency import run_in_threadpool
 
 from api.routes import catalogue as routes_catalogue
@@ -100,6 +101,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # these pages load their scripts from another host
         redoc_url=None,
+        generate_unique_id_function=lambda route: to_camel(route.name),
     )
     app.state.rate = RateLimit(accepted.rate_per_minute)
     add_problems(app)

@@ -107,7 +107,7 @@ def get_item(state: Served, catalogue: CatalogueName, item_id: ItemPath) -> JSON
     responses={200: {"content": {"image/jpeg": {}}}, **problems(404)},
     response_class=Response,
 )
-def picture(state: Served, catalogue: CatalogueName, sha256: str) -> Response:
+def get_picture(state: Served, catalogue: CatalogueName, sha256: str) -> Response:
     """Show a photo of an item, small; whoever has the address may see it, without a key."""
     content = thumbnail(state.catalogues.get(catalogue), sha256)
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": FOR_EVER})

@@ -24,7 +24,7 @@ WHOLE_BYTES = 1_000_000  # a thousand events with the longest ids are half of it
     responses=STORED | problems(404, 413, 415, 422, 503),
     openapi_extra=body_schema(EventsIn, None),
 )
-async def post_events(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+async def send_events(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
     """Store events of a catalogue's items; unknown items are named, and theirs not stored."""
     return await _store(request, state, catalogue)
 
@@ -35,7 +35,7 @@ async def post_events(request: Request, state: Served, catalogue: CatalogueName)
     responses=STORED | problems(404, 413, 415, 422, 503),
     openapi_extra=body_schema(EventsIn, None),
 )
-async def post_default_events(request: Request, state: Served) -> JSONResponse:
+async def send_default_events(request: Request, state: Served) -> JSONResponse:
     """Store events of the items of the catalogue that the server was started with."""
     return await _store(request, state, state.settings.catalogue)
 

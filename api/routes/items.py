@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from api.cli.feed_options import FeedSource
-from api.handlers.items import Status, change_items, delete_items, write_items
+from api.handlers import items as handlers
+from api.handlers.items import Status
 from api.handlers.photo_intake import Upload
 from api.handlers.request_body import body_schema, read_query
 from api.routes.auth import CanWrite
@@ -41,7 +42,7 @@ STATUSES: Responses = {200: {"model": ItemStatuses}, **problems(404, 409, 413, 4
 
 
 @routes.post(f"{IN_CATALOGUE}/items", responses=STATUSES, openapi_extra=body_schema(ItemsIn, None))
-async def post_items(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+async def put_items(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
     """Store items, each with at least one picture; a catalogue that is not there is made."""
     return await _batch(request, state, catalogue, ItemsIn, True, _write)
 
@@ -49,7 +50,7 @@ async def post_items(request: Request, state: Served, catalogue: CatalogueName) 
 @routes.patch(
     f"{IN_CATALOGUE}/items", responses=STATUSES, openapi_extra=body_schema(ItemChanges, None)
 )
-async def patch_items(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+async def change_items(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
     """Change what is said of items, such as price and availability; no model runs for those."""
     return await _batch(request, state, catalogue, ItemChanges, False, _change)
 
@@ -57,7 +58,7 @@ async def patch_items(request: Request, state: Served, catalogue: CatalogueName)
 @routes.post(
     f"{IN_CATALOGUE}/items/delete", responses=STATUSES, openapi_extra=body_schema(ItemIds, None)
 )
-async def post_delete(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+async def delete_items(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
     """Delete items; searches stop finding them at once."""
     return await _batch(request, state, catalogue, ItemIds, False, _delete)
 
@@ -67,7 +68,7 @@ async def post_delete(request: Request, state: Served, catalogue: CatalogueName)
     responses={200: {"model": ItemStatus}, **problems(404, 409, 415, 422, 503)},
     openapi_extra=body_schema(ItemFields, None),
 )
-async def patch_item(
+async def change_item(
     request: Request, state: Served, catalogue: CatalogueName, item_id: ItemPath
 ) -> JSONResponse:
     """Change one item; what is left out stays, what is null is emptied."""
@@ -76,7 +77,7 @@ async def patch_item(
         {**fields.model_dump(exclude_unset=True), "item_id": item_id}
     )
     served = _free(state, catalogue, create=False)
-    (status,) = await run_in_threadpool(change_items, state, served, [change])
+    (status,) = await run_in_threadpool(handlers.change_items, state, served, [change])
     return _one(status)
 
 
@@ -88,7 +89,7 @@ async def patch_item(
 )
 def delete_item(state: Served, catalogue: CatalogueName, item_id: ItemPath) -> Response:
     """Delete one item."""
-    (status,) = delete_items(_free(state, catalogue, create=False), [item_id])
+    (status,) = handlers.delete_items(_free(state, catalogue, create=False), [item_id])
     _one(status)
     return Response(status_code=204)
 
@@ -128,15 +129,15 @@ def get_job_errors(state: Served, job_id: str) -> FileResponse:
 
 
 def _write(state: State, catalogue: ServedCatalogue, body: ItemsIn) -> list[Status]:
-    return write_items(state, catalogue, body.items)
+    return handlers.write_items(state, catalogue, body.items)
 
 
 def _change(state: State, catalogue: ServedCatalogue, body: ItemChanges) -> list[Status]:
-    return change_items(state, catalogue, body.items)
+    return handlers.change_items(state, catalogue, body.items)
 
 
 def _delete(_: State, catalogue: ServedCatalogue, body: ItemIds) -> list[Status]:
-    return delete_items(catalogue, body.item_ids)
+    return handlers.delete_items(catalogue, body.item_ids)
 
 
 async def _batch(

@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from api.handlers import recommend as handlers
 from api.handlers.photo_intake import Upload
-from api.handlers.recommend import complete_item, complete_photo, photo_outfit
 from api.handlers.request_body import body_schema, read_query
 from api.routes.auth import CanSearch
 from api.routes.catalogue import find_item
@@ -77,7 +77,9 @@ def complete(
     """Find items of the other slots that are worn with one of the catalogue's."""
     query = CompleteRequest(k=k, slots=slot, in_stock_only=in_stock_only, **asdict(knobs))
     return JSONResponse(
-        _answered(state, catalogue, lambda served: complete_item(state, served, item_id, query))
+        _answered(
+            state, catalogue, lambda served: handlers.complete_item(state, served, item_id, query)
+        )
     )
 
 
@@ -87,11 +89,9 @@ def complete(
     responses=COMPLETED | problems(404, 409, 413, 415, 422, 503),
     openapi_extra=body_schema(CompleteRequest),
 )
-async def complete_garment(
-    request: Request, state: Served, catalogue: CatalogueName
-) -> JSONResponse:
+async def complete_photo(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
     """Find items of the other slots that are worn with a photo's garment, or with all it shows."""
-    return await _of_photo(request, state, catalogue, CompleteRequest, complete_photo)
+    return await _of_photo(request, state, catalogue, CompleteRequest, handlers.complete_photo)
 
 
 @routes.post(
@@ -102,7 +102,7 @@ async def complete_garment(
 )
 async def outfit(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
     """Find an item for each garment of the photo's main person, and what could be added."""
-    return await _of_photo(request, state, catalogue, OutfitRequest, photo_outfit)
+    return await _of_photo(request, state, catalogue, OutfitRequest, handlers.photo_outfit)
 
 
 async def _of_photo(

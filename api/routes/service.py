@@ -42,13 +42,13 @@ routes = APIRouter()
 
 @routes.head("/healthz", include_in_schema=False)  # what some load balancers send
 @routes.get("/healthz", tags=["service"])
-def healthz() -> JSONResponse:
+def health() -> JSONResponse:
     """Say that the server is alive."""
     return JSONResponse({"status": "ok"})
 
 
 @routes.get("/readyz", responses=problems(503), tags=["service"])
-def readyz(state: Served) -> JSONResponse:
+def ready(state: Served) -> JSONResponse:
     """Say whether queries are answered: models loaded, their thread alive, the database there."""
     if not state.inference.is_alive:
         raise ServerStopping("the models' thread has ended; start the server again")

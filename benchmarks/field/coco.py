@@ -21,7 +21,7 @@ from tqdm import tqdm
 from benchmarks.field.report import Measure
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.images.photo import Photo, read_photo
-from indexer.models.loading import Detector
+from indexer.models.protocols import Detector
 from indexer.models.segmenter import Segmenter
 from indexer.system.batching import batches
 from search.evaluation.bootstrap import interval_of

@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.lessons.drawing import below, beside, figure_pixels, street_photo
 from indexer.colour.cielab import hex_to_lab, relight
-from indexer.colour.histogram import ColourGroup, colour_groups, pixels_in_mask
+from indexer.colour.histogram import pixels_in_mask
 from indexer.colour.illuminant import estimate_light
 from indexer.colour.knn_namer import NEIGHBOURS, ColourNamer, bundled_namer
+from indexer.colour.palette import ColourGroup, colour_groups
 from indexer.description.describe import DescribedGarment
 from indexer.images.photo import Photo, read_photo
 from indexer.models.encoder import cut_out, fit_into_square

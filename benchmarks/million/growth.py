@@ -28,7 +28,7 @@ from benchmarks.million.catalogue import big_catalogue
 from benchmarks.million.vectors import fused_vectors
 from benchmarks.speed.sync import Idle
 from indexer.catalogue.catalogue import Catalogue
-from indexer.colour.histogram import PaletteColour
+from indexer.colour.palette import PaletteColour
 from indexer.description.describe import DescribedGarment, Describer
 from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import ITEMS_A_BATCH

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from api.profile import OF_MODELS, profile_lines
 from benchmarks.speed.encode import draw
 from indexer.catalogue.catalogue import Catalogue
-from indexer.description.describe import Describer, choose_garments
+from indexer.description.describe import Describer
+from indexer.description.garment_choice import choose_garments
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.images.photo import Photo, read_photo

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from indexer.description.describe import NEXT_SLOTS
+from indexer.description.garment_choice import NEXT_SLOTS
 from indexer.images.image_sources import is_remote
 from indexer.storage.tables import ItemRow
 from indexer.vocabulary.categories import slot_of

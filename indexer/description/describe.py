@@ -1,19 +1,20 @@
-"""Photos in, described garments out: the one pipeline that queries and the catalogue share.
+"""Describe the garments of photos: the one pipeline that queries and the catalogue share.
 
 detect -> choose -> cut out -> embed -> attributes -> colours -> fuse
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.colour.histogram import PaletteColour, colour_histogram, palette, pixels_in_mask
+from indexer.colour.histogram import colour_histogram, pixels_in_mask
 from indexer.colour.illuminant import estimate_light
-from indexer.description.foreground import foreground_mask
-from indexer.description.garment_target import Place, Wanted, garment_at
+from indexer.colour.palette import PaletteColour, palette
+from indexer.description.garment_choice import choose_garments
+from indexer.description.garment_target import Wanted
 from indexer.errors import TextTowerUntrained
 from indexer.fused_vector import Layout, check_finite
 from indexer.garments import Garments, Slot
@@ -23,20 +24,6 @@ from indexer.models.loading import Models
 from indexer.system.parallel import Made, Other, both
 from indexer.system.stopwatch import Stopwatch
 from indexer.vocabulary.categories import is_general, slot_of
-
-# Where to look next when the detector names a feed's garment otherwise: a zipped jacket is often
-# seen as a top, a long shirt as a dress. A bottom is never mistaken for anything but a dress.
-NEXT_SLOTS: Mapping[Slot, tuple[Slot, ...]] = {
-    "top": ("top", "outer", "dress"),
-    "outer": ("outer", "top", "dress"),
-    "dress": ("dress", "top", "outer"),
-    "bottom": ("bottom", "dress"),
-}
-# Of the photo: measured on the Luma tuning skus, where 0 and 0.05 lost three points of recall_at_1.
-FAINT_SHARE = 0.1
-# Of the largest garment it could be: less is the lining of a hood or a collar, not the product.
-# Luma's hooded jackets show 7 %; tops seen under coats in CCP's training photos rarely so little.
-SLIVER_SHARE = 0.08
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,38 +165,6 @@ class Describer:
         if slot_of(g.category[i]) == g.slot[i] and not is_general(g.category[i]):
             return g.category[i]  # the detector knows more than the slot
         return self.models.heads.likeliest_category(scores, row, g.slot[i])
-
-
-def choose_garments(photo: Photo, found: Garments, wanted: Wanted, confidence: float) -> Garments:
-    """Keep the garments surely found, or the one that a feed's slot means: large and sure.
-
-    A faint find is believed where a feed says it is there, if it is large: a product fills its own
-    photo, and a close-up shows faint specks of anything. Where the feed gives a place, it is the
-    garment found there, else the place itself.
-    """
-    if isinstance(wanted, Place):
-        slots = NEXT_SLOTS.get(wanted.slot or "unknown", ())
-        if (there := garment_at(found, wanted, photo.photo_hw, slots)) is not None:
-            return there
-        wanted = wanted.slot
-    sure = found.confidence >= confidence
-    if wanted is None or wanted == "unknown":
-        kept = found.select(np.flatnonzero(sure).tolist())
-        return kept if len(kept) else _fallback(photo, "unknown")
-    areas = np.array([mask.sum() for mask in found.masks])
-    believed = sure | (areas >= FAINT_SHARE * photo.pixels.shape[0] * photo.pixels.shape[1])
-    possible = [i for i in np.flatnonzero(believed) if found.slot[i] in NEXT_SLOTS[wanted]]
-    largest = max((areas[i] for i in possible), default=0)
-    for slot in NEXT_SLOTS[wanted]:
-        rows = [i for i in possible if found.slot[i] == slot and areas[i] >= SLIVER_SHARE * largest]
-        if rows:
-            best = max(rows, key=lambda i: found.confidence[i] * areas[i] ** 0.5)
-            return replace(found.select([int(best)]), slot=(wanted,))
-    return _fallback(photo, wanted)
-
-
-def _fallback(photo: Photo, slot: Slot) -> Garments:
-    return Garments.whole_photo(photo.image_hw, slot, foreground_mask(photo.pixels))
 
 
 def _in_turn(first: Callable[[], Made], second: Callable[[], Other]) -> tuple[Made, Other]:

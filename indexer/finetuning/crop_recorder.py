@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.models.loading import Encoder
+from indexer.models.protocols import Encoder
 
 # No encoder of today's looks at more than 384 pixels; most at 224 to 256.
 KEPT_PX = 320

@@ -1,4 +1,4 @@
-"""Pictures and texts to try a converted network on; two answers in, how close they are out."""
+"""Check that a converted network is equivalent: what to try it on, how close two answers are."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -9,11 +9,6 @@ from numpy.typing import NDArray
 
 from indexer.errors import PhotoError
 from indexer.images.photo import read_photo
-from indexer.inference.openvino_network import Answers
-from indexer.models.nms import overlaps, suppress
-
-# Of a find of the exact network: a surer one must be found in the same place by the other, too.
-SURE = 0.5
 
 # As shoppers write: short and long, one word that no caption had, one cut off at any context.
 TEXTS = (
@@ -62,20 +57,3 @@ def least_cosine(exact: NDArray[np.float32], other: NDArray[np.float32]) -> floa
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     cosines = (a * b).sum(axis=1) / np.maximum(lengths, np.finfo(np.float64).tiny)
     return float(np.nan_to_num(cosines, nan=0.0).min())
-
-
-def least_overlap(exact: Answers, other: Answers, classes: int) -> float:
-    """Return the lowest IoU between a sure find of the exact network and the other's nearest one.
-
-    Answers are a YOLO segmentation network's rows (n, 4 + classes + 32, m) and prototypes. One that
-    is sure of nothing, such as an untrained one, is compared by the cosine of its prototypes.
-    """
-    found: list[float] = []
-    for mine, theirs in zip(exact[0], other[0], strict=True):
-        sure = suppress(mine, classes, SURE, 0.6, 20)
-        # Fainter ones count, too: what is moved is the box, not by how much it is believed.
-        near = suppress(theirs, classes, SURE / 2, 0.6, 100)
-        for row in sure:
-            same = near[near[:, 5] == row[5]]
-            found.append(float(overlaps(row[:4], same[:, :4]).max(initial=0.0)))
-    return min(found) if found else least_cosine(exact[1], other[1])

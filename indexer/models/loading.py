@@ -1,21 +1,15 @@
-"""Settings in, loaded models out; the protocols that any detector and encoder must meet."""
+"""Load the models that the settings name."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from indexer.colour.histogram import HISTOGRAM_VERSION, histogram_dim
 from indexer.errors import SettingsError
 from indexer.fused_vector import Layout
-from indexer.garments import Garments
 from indexer.images.downscaling import SCALING_VERSION
-from indexer.images.photo import Photo
 from indexer.inference.fingerprint import combine
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.encoder import CUT_VERSION
+from indexer.models.protocols import Detector, Encoder
 from indexer.models.registry import (
     BUNDLED,
     ModelDescription,
@@ -25,41 +19,7 @@ from indexer.models.registry import (
 )
 from indexer.settings import Settings
 
-__all__ = ["BUNDLED", "Detector", "Encoder", "ModelDescription", "Models", "load_models"]
-
-
-class Detector(Protocol):
-    """Finds garments. At `confidence` and above they are to be believed without other evidence."""
-
-    confidence: float
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever its answers may."""
-
-    def detect(self, photos: Sequence[Photo]) -> list[Garments]:
-        """Return the garments of each photo, most confident first."""
-
-
-class Encoder(Protocol):
-    """Turns crops into unit vectors."""
-
-    dim: int
-    speaks_text: bool
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever its answers may."""
-
-    @property
-    def fill(self) -> tuple[int, int, int]:
-        """The RGB colour to put where there is no garment."""
-
-    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return unit rows (n, d) for RGB crops."""
-
-    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit rows (n, d) for texts."""
+__all__ = ["BUNDLED", "ModelDescription", "Models", "load_models"]
 
 
 @dataclass(frozen=True, slots=True)

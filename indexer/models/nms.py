@@ -7,10 +7,15 @@ two together); that one needs torch and torchvision, which take seconds to impor
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.inference.conversion_check import least_cosine
+from indexer.inference.openvino_network import Answers
+
 # Added to a box's corners once per class number, so that boxes of two classes never meet; as in
 # ultralytics, more than the side of any picture that a network sees.
 CLASSES_APART_PX = 7680
 MOST_CANDIDATES = 30_000  # looked at, as in ultralytics: a network gives fewer
+# Of a find of the exact network: a surer one must be found in the same place by the other, too.
+SURE = 0.5
 
 
 def suppress(
@@ -60,3 +65,20 @@ def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np
     shared = np.clip(sides, 0, None).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
     return np.asarray(shared / np.maximum(areas - shared, np.finfo(np.float32).tiny), np.float32)
+
+
+def least_overlap(exact: Answers, other: Answers, classes: int) -> float:
+    """Return the lowest IoU between a sure find of the exact network and the other's nearest one.
+
+    Answers are a YOLO segmentation network's rows (n, 4 + classes + 32, m) and prototypes. One that
+    is sure of nothing, such as an untrained one, is compared by the cosine of its prototypes.
+    """
+    found: list[float] = []
+    for mine, theirs in zip(exact[0], other[0], strict=True):
+        sure = suppress(mine, classes, SURE, 0.6, 20)
+        # Fainter ones count, too: what is moved is the box, not by how much it is believed.
+        near = suppress(theirs, classes, SURE / 2, 0.6, 100)
+        for row in sure:
+            same = near[near[:, 5] == row[5]]
+            found.append(float(overlaps(row[:4], same[:, :4]).max(initial=0.0)))
+    return min(found) if found else least_cosine(exact[1], other[1])

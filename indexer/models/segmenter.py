@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
-from indexer.inference.conversion_check import least_overlap
 from indexer.inference.fingerprint import fingerprint_of, fingerprint_of_files
 from indexer.inference.image_batch import by_levels
 from indexer.inference.openvino_network import Answers, Network, Place, Precision
 from indexer.inference.runtime import Loaded, Runtime, Source
-from indexer.models.nms import suppress
+from indexer.models.nms import least_overlap, suppress
 from indexer.models.yolo_module import files_of, load_module, only_arrays
 from indexer.vocabulary.categories import find_category, is_general, slot_of
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.colour.histogram import pixels_in_mask
-from indexer.description.describe import choose_garments
+from indexer.description.garment_choice import choose_garments
 from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
 from indexer.inference.runtime import Runtime

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.colour.histogram import palette, pixels_in_mask
+from indexer.colour.histogram import pixels_in_mask
+from indexer.colour.palette import palette
 from indexer.description.foreground import foreground_mask
 from indexer.garments import Slot
 from indexer.images.photo import Photo, read_photo

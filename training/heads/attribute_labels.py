@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.colour.histogram import palette
 from indexer.colour.illuminant import estimate_light
+from indexer.colour.palette import palette
 from indexer.description.foreground import foreground_mask
 from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Garments, Slot

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.colour.histogram import PaletteColour, colour_histogram, palette
+from indexer.colour.histogram import colour_histogram
 from indexer.colour.knn_namer import ColourNamer
+from indexer.colour.palette import PaletteColour, palette
 from indexer.colour.prototypes import Prototypes
 from indexer.vocabulary.colour_terms import ALL_NAMES, BASIC_NAMES, basic_name
 from training import intervals

@@ -12,8 +12,8 @@ from matplotlib.colors import XKCD_COLORS
 from numpy.typing import NDArray
 
 from indexer.colour.cielab import hex_to_lab, lab_to_hex, relight
-from indexer.colour.histogram import ColourGroup, colour_groups
 from indexer.colour.knn_namer import LabelledColours
+from indexer.colour.palette import ColourGroup, colour_groups
 from indexer.vocabulary.colour_terms import basic_name, canonical_name
 from training.heads.colour_garments import LIGHTS, ShopGarment
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from indexer.inference.conversion_check import least_overlap, probe_pictures
-from indexer.models.nms import suppress
+from indexer.inference.conversion_check import probe_pictures
+from indexer.models.nms import least_overlap, suppress
 
 
 def test_finds_are_kept_as_ultralytics_keeps_them() -> None:

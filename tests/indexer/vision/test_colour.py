@@ -5,15 +5,10 @@ import pytest
 
 from indexer.colour import knn_namer as colour_namer
 from indexer.colour.cielab import hex_to_lab, lab_to_hex, relight
-from indexer.colour.histogram import (
-    colour_histogram,
-    histogram_dim,
-    name_colours,
-    palette,
-    pixels_in_mask,
-)
+from indexer.colour.histogram import colour_histogram, histogram_dim, pixels_in_mask
 from indexer.colour.illuminant import estimate_light
 from indexer.colour.knn_namer import ColourNamer, bundled_namer
+from indexer.colour.palette import name_colours, palette
 from indexer.colour.prototypes import colour_prototype, colour_prototype_of_hex
 from indexer.errors import ModelError, QueryError
 from indexer.vocabulary.colour_terms import (

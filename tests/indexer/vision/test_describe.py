@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from indexer.colour.illuminant import estimate_light
-from indexer.description.describe import Describer, choose_garments
+from indexer.description.describe import Describer
+from indexer.description.garment_choice import choose_garments
 from indexer.errors import ModelError, SettingsError
 from indexer.garments import Garments, place_mask
 from indexer.images.photo import Photo, read_photo

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.description.describe import Describer, choose_garments
+from indexer.description.describe import Describer
+from indexer.description.garment_choice import choose_garments
 from indexer.description.garment_target import Place, key_of, place_of, placed
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord

@@ -81,6 +81,12 @@ def page(request: Request) -> Response:
     return _file(request, "index.html")
 
 
+@routes.get("/docs", include_in_schema=False)
+def docs(request: Request) -> Response:
+    """Show the viewer of the OpenAPI document: Swagger UI, from files of this package."""
+    return _file(request, "docs/index.html")
+
+
 @routes.get("/web/{name:path}", include_in_schema=False)
 def page_file(request: Request, name: str) -> Response:
     """Give one of the page's files."""

@@ -1,6 +1,7 @@
 """The server itself: health, page, headers, the OpenAPI document, malformed requests."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def test_malformed_bodies_are_problems(
 def test_unknown_addresses_and_methods_are_problems(client: TestClient) -> None:
     for method, path, status in (
         ("GET", "/nowhere", 404),
-        ("GET", "/docs", 404),  # it would load its scripts from another host
+        ("GET", "/redoc", 404),  # it would load its scripts from another host
         ("DELETE", SEARCH, 405),
         ("GET", "/v1/catalogues/default/pictures/x.jpg", 404),
         ("GET", f"/v1/catalogues/default/pictures/{'0' * 64}.jpg", 404),
@@ -126,6 +127,21 @@ def test_the_page_is_served_and_nothing_beside_it(
         assert client.get(path).status_code == 404
     for answer in (page, client.get("/healthz"), client.get("/nowhere")):
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_viewer_of_the_api_is_all_from_this_server(client: TestClient) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"] == routes_service.POLICY
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+    assert len(addresses) >= 3
+    for address in [*addresses, "/openapi.json"]:
+        assert address.startswith("/")
+        assert not address.startswith("//")
+        assert client.get(address).status_code == 200
+    assert "://" not in page.text
+    assert "://" not in client.get("/web/docs/start.js").text
+    assert client.get("/web/docs/LICENSE").status_code == 404  # it is in the package all the same
 
 
 def test_only_the_shops_own_site_may_call_from_a_browser(client: TestClient) -> None:

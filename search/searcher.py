@@ -5,74 +5,27 @@ describe -> choose garments -> slots to look in -> filters -> vectors -> items -
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import DescribedGarment, Describer
-from indexer.errors import QueryError
-from indexer.fused_vector import Layout, check_weight, normalise_weights
-from indexer.garments import WORN_SLOTS, Slot
+from indexer.fused_vector import Layout
+from indexer.garments import Slot
 from indexer.images.photo import Photo
 from search.answer_facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
-from search.filters.conditions import Filters
-from search.query.keyword_index import NOTHING_KNOWN, KnownWords, find_words
+from search.query.keyword_index import find_words
+from search.query.options import WORDS_WEIGHT, Options
 from search.query.text_query import TextQuery, hear_text, refuse_silent
-from search.ranking.confidence import no_good_match, read_calibration, search_judged
+from search.ranking.confidence import Calibration, no_good_match, read_calibration
 from search.ranking.hits import Hit
-from search.ranking.rerank import check_share
 from search.retrieval.exact_scores import Sought
-from search.retrieval.keyword_boost import WORDS_WEIGHT
 from search.retrieval.retrieve import find_hits
 
-MAX_K = 1_000
 # Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
 SURE_OF_SLOT = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to search. `garment` is `all` or a slot; weights not named keep their defaults.
-
-    `diversity` and `popularity`, 0..1, change the order of hits (`search/ranking/rerank.py`); so
-    does
-    `words`, how much it counts that the feed says a text's words
-    (`search/retrieval/keyword_boost.py`).
-    """
-
-    k: int = 10
-    garment: str = "all"
-    filters: Filters = field(default_factory=Filters)
-    weights: Mapping[str, float] = field(default_factory=dict)
-    strict_slot: bool = True
-    group: bool = True
-    diversity: float = 0.0
-    popularity: float = 0.0
-    words: float = WORDS_WEIGHT
-    known: KnownWords = NOTHING_KNOWN
-
-    def check(self) -> None:
-        """Raise QueryError for a value that cannot be meant."""
-        if not 1 <= self.k <= MAX_K:
-            raise QueryError(f"k is {self.k}; ask for 1 to {MAX_K} items")
-        if self.garment not in ("all", *WORN_SLOTS):
-            raise QueryError(f"garment {self.garment!r}; one of all, {', '.join(WORN_SLOTS)}")
-        normalise_weights(self.weights)
-        check_share("diversity", self.diversity)
-        check_share("popularity", self.popularity)
-        check_weight("words", self.words)
-
-    def with_words_apart(self) -> "Options":
-        """Return them with `words` taken out of the weights, where it stands with the parts'."""
-        of_parts = {part: weight for part, weight in self.weights.items() if part != "words"}
-        return replace(self, weights=of_parts, words=self.weights.get("words", self.words))
-
-    def slots_for(self, meant: Slot) -> list[Slot] | None:
-        """Return the slots to look in for a garment of slot `meant`; None for all of them."""
-        asked = meant if self.garment == "all" else self.garment
-        return [slot for slot in WORN_SLOTS if self.strict_slot and slot == asked] or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +161,36 @@ class Searcher:
     def search_vectors(self, sought: Sequence[Sought], options: Options) -> list[list[Hit]]:
         """Return the items nearest to each of several vectors; weights are each one's own."""
         return find_hits(self.catalogue, self.layout, sought, options)
+
+
+def search_judged(
+    searcher: Searcher,
+    calibration: Calibration | None,
+    garments: Sequence[DescribedGarment],
+    options: Options,
+) -> list[list[Hit]]:
+    """Return the most similar items for each of a photo's garments, judged where that can be.
+
+    That is: where the catalogue is calibrated, for these weights.
+    """
+    if calibration is None or not calibration.fits(options.weights):
+        return searcher.search_garments(garments, options)
+    options.check()
+    wide = replace(options, k=max(options.k, 2))  # a hit alone does not tell its lead
+    found = searcher.search_garments(garments, wide)
+    grouped = replace(wide, k=2, group=True, diversity=0.0, popularity=0.0)
+    is_plain = options.group and not (options.diversity or options.popularity)
+    firsts = [hits[:2] for hits in found]
+    if not is_plain:
+        firsts = searcher.search_garments(garments, grouped)
+    judged = []
+    for garment, hits, first in zip(garments, found, firsts, strict=True):
+        # What is said of a hit does not depend on the order in which hits are shown.
+        by_score = sorted(hits[: options.k], key=lambda hit: -hit.score)
+        told = calibration.judge(by_score, first, garment.slot, garment.category)
+        of_item = {hit.item.item_id: hit for hit in told}
+        judged.append([of_item[hit.item.item_id] for hit in hits[: options.k]])
+    return judged
 
 
 def chosen_ids(garments: Sequence[DescribedGarment], asked: str) -> list[int]:

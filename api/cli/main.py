@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from api.reports.search_page import Answered
     from indexer.images.photo import Photo
     from indexer.settings import Settings
-    from search.searcher import Answer, Options, Searcher
+    from search.query.options import Options
+    from search.searcher import Answer, Searcher
 
 app = typer.Typer(
     cls=Commands,
@@ -99,7 +100,7 @@ def search(
 ) -> None:
     """Find the catalogue's most similar items for each garment in the photos, or for a text."""
     from search.filters.conditions import Filters
-    from search.searcher import Options
+    from search.query.options import Options
 
     options = Options(
         k, garment, Filters.parse(filters or []), parse_weights(weights), strict_slot,

@@ -10,8 +10,9 @@ from api.console.terminal import FAILED, Json, emit, load_describer, say
 from indexer.errors import QueryError
 
 if TYPE_CHECKING:
+    from search.query.options import Options
     from search.recommend.recommender import Completion, Recommender, Taste
-    from search.searcher import Options, Searcher
+    from search.searcher import Searcher
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -177,7 +178,7 @@ def _options(
 ) -> "Options":
     from search.filters.conditions import Filters
     from search.filters.json_filters import AVAILABLE
-    from search.searcher import Options
+    from search.query.options import Options
 
     said = Filters.parse(filters or [])
     if in_stock_only:

@@ -20,10 +20,11 @@ from indexer.fused_vector import normalise_weights
 from indexer.storage.tables import ItemRow
 from search.answer_facts import facts_json, new_id, not_in_photo, to_ms
 from search.filters.json_filters import read_filter
+from search.query.options import Options
 from search.ranking.hits import Hit
 from search.recommend.outfit import find_outfit, one_person
 from search.recommend.recommender import Completion, Recommender, Taste, Worn
-from search.searcher import Options, Searcher, chosen_ids
+from search.searcher import Searcher, chosen_ids
 
 
 def complete_item(

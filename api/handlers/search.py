@@ -25,12 +25,13 @@ from search.filters.conditions import Condition
 from search.filters.json_filters import not_these, read_filter
 from search.query.keyword_index import NOTHING_KNOWN
 from search.query.mixing import Ingredients, check_vector, mix, mixed_weights
+from search.query.options import Options
 from search.query.text_query import TextQuery, hear_text, refuse_silent
-from search.ranking.confidence import Calibration, no_good_match, read_calibration, search_judged
+from search.ranking.confidence import Calibration, no_good_match, read_calibration
 from search.ranking.hits import Hit
 from search.retrieval.exact_scores import Sought
 from search.retrieval.stored_items import StoredGarment, find_stored
-from search.searcher import Options, Searcher, chosen_ids, slots_of
+from search.searcher import Searcher, chosen_ids, search_judged, slots_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,8 +27,8 @@ from api.schemas.requests import SearchRequest
 from api.schemas.responses import SEARCHED, problems
 from api.server.catalogues import ServedCatalogue
 from api.server.state import Served, State
+from search.query.options import MAX_K
 from search.recommend.recommender import BAND, price_band
-from search.searcher import MAX_K
 
 routes = APIRouter(
     prefix="/v1/catalogues/{catalogue}", dependencies=[CanSearch], tags=["recommend"]

@@ -15,7 +15,7 @@ from api.schemas.requests import MAX_LIKES, DetectRequest, ItemId, SearchRequest
 from api.schemas.responses import DETECTED, SEARCHED, problems
 from api.server.state import Served, State
 from indexer.errors import QueryError
-from search.searcher import MAX_K
+from search.query.options import MAX_K
 
 routes = APIRouter(prefix="/v1", dependencies=[CanSearch])
 

@@ -4,9 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from search.query.options import MAX_K, WORDS_WEIGHT
 from search.query.text_query import MAX_CHARACTERS
-from search.retrieval.keyword_boost import WORDS_WEIGHT
-from search.searcher import MAX_K
 
 MAX_BASE64 = 34_000_000  # characters: 25 MB as base64
 MAX_LIKES = 50  # items liked, or disliked, in one query

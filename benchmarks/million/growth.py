@@ -37,7 +37,8 @@ from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.item_rows import ItemWrite, PhotoWrite
 from search.filters.conditions import Filters
-from search.searcher import Options, Searcher
+from search.query.options import Options
+from search.searcher import Searcher
 from training.intervals import table
 
 WORK = Path("runs") / "growth"

@@ -32,7 +32,8 @@ from indexer.fused_vector import DEFAULT_WEIGHTS, unit_rows
 from indexer.images.photo import Photo, read_photo
 from indexer.models.loading import Models, load_models
 from indexer.settings import Settings
-from search.searcher import Options, Searcher
+from search.query.options import Options
+from search.searcher import Searcher
 from training.data.luma import LumaPhoto, luma_photos
 from training.encoder.augmentation import to_tensor
 from training.encoder.bundle import load_trunk

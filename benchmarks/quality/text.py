@@ -29,9 +29,9 @@ from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from indexer.vocabulary.categories import find_category
 from indexer.vocabulary.colour_terms import basic_name
+from search.query.options import WORDS_WEIGHT, Options
 from search.query.text_query import TEXT_WEIGHTS, read_text
-from search.retrieval.keyword_boost import WORDS_WEIGHT
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from training.data.luma import luma_photos, luma_records
 from training.intervals import cell, table
 

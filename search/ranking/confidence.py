@@ -9,18 +9,14 @@ By category, by slot where a category has seen too little, else by all.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.description.describe import DescribedGarment
 from indexer.fused_vector import normalise_weights
 from indexer.storage.tables import CatalogueRow
 from search.ranking.hits import Hit
-
-if TYPE_CHECKING:
-    from search.searcher import Options, Searcher
 
 SAME = "same product"
 SIMILAR = "similar"
@@ -144,36 +140,6 @@ def no_good_match(hits: Sequence[Hit], garment: str) -> str | None:
         f"{garment}: no good match; the best hit scores {hits[0].score:.2f}, less than 19 of 20 "
         "of the shop's own products did when they were looked for"
     )
-
-
-def search_judged(
-    searcher: "Searcher",
-    calibration: Calibration | None,
-    garments: Sequence[DescribedGarment],
-    options: "Options",
-) -> list[list[Hit]]:
-    """Return the most similar items for each of a photo's garments, judged where that can be.
-
-    That is: where the catalogue is calibrated, for these weights.
-    """
-    if calibration is None or not calibration.fits(options.weights):
-        return searcher.search_garments(garments, options)
-    options.check()
-    wide = replace(options, k=max(options.k, 2))  # a hit alone does not tell its lead
-    found = searcher.search_garments(garments, wide)
-    grouped = replace(wide, k=2, group=True, diversity=0.0, popularity=0.0)
-    is_plain = options.group and not (options.diversity or options.popularity)
-    firsts = [hits[:2] for hits in found]
-    if not is_plain:
-        firsts = searcher.search_garments(garments, grouped)
-    judged = []
-    for garment, hits, first in zip(garments, found, firsts, strict=True):
-        # What is said of a hit does not depend on the order in which hits are shown.
-        by_score = sorted(hits[: options.k], key=lambda hit: -hit.score)
-        told = calibration.judge(by_score, first, garment.slot, garment.category)
-        of_item = {hit.item.item_id: hit for hit in told}
-        judged.append([of_item[hit.item.item_id] for hit in hits[: options.k]])
-    return judged
 
 
 def _group(hit: Hit) -> str:

@@ -8,7 +8,6 @@ largest. `diversity` 0 is the order of scores, 1 looks at nothing but likeness a
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +15,19 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.errors import QueryError
 from indexer.fused_vector import Layout, normalise_weights
 from indexer.storage.tables import GarmentRow
 from indexer.system.batching import SQL_VALUES, batches
 from indexer.vectors.index import from_bytes
+from search.query.options import Options
 from search.ranking.hits import Hit
 from search.ranking.popularity import AVERAGE, KeptPopularity, Popularity
-
-if TYPE_CHECKING:
-    from search.searcher import Options
 
 # Hits that are put into another order: always as many, so that a second page follows the first.
 POOL = 200
 # By how much of a score the most popular item may rise above one of average popularity: it can pass
 # what looks about as near, never what is clearly nearer.
 REACH = 0.1
-
-
-def check_share(name: str, value: float) -> None:
-    """Raise QueryError for a knob that is not in 0..1."""
-    if not 0.0 <= value <= 1.0:  # NaN is not, either
-        raise QueryError(f"{name} is {value:g}; give a number from 0 (off) to 1")
 
 
 def pool_for(k: int, diversity: float, popularity: float) -> int:
@@ -96,7 +86,7 @@ def rearranged(
     catalogue: Catalogue,
     layout: Layout,
     hits: Sequence[Hit],
-    options: "Options",
+    options: Options,
 ) -> list[Hit]:
     """Return the k hits to show of a pool, best first, in the order that the options wish for."""
     if options.popularity:

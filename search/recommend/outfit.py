@@ -12,10 +12,11 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import DescribedGarment
 from indexer.garments import WORN_SLOTS
 from search.filters.conditions import Condition, Filters
-from search.ranking.confidence import Calibration, read_calibration, search_judged
+from search.query.options import MAX_K, Options
+from search.ranking.confidence import Calibration, read_calibration
 from search.ranking.hits import Hit
 from search.recommend.recommender import Completion, Recommender, Taste, Worn
-from search.searcher import MAX_K, Options, Searcher
+from search.searcher import Searcher, search_judged
 
 # Of the narrower of two boxes' widths: two garments that share less are not worn by one person.
 ON_ONE_PERSON = 0.5

@@ -21,12 +21,13 @@ from indexer.storage.tables import ItemRow
 from search.filters.conditions import Filters
 from search.filters.json_filters import not_these, read_filter
 from search.query.mixing import SHARES
+from search.query.options import Options
 from search.ranking.hits import Hit, score_parts
 from search.ranking.rerank import POOL, rearranged, stored_rows
 from search.recommend.co_worn import Partner, WornTogether
 from search.recommend.compatibility import Matching
 from search.retrieval.stored_items import StoredGarment, find_stored
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 
 BAND = 0.25  # of a price, up and down: what a shopper who looks at 40 also looks at is 30 to 50
 # What is worn together, and so offered beside what is worn: nobody wears a skirt under a dress.

@@ -8,7 +8,6 @@ one photo read theirs together: threads that read rows wait for each other more 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +17,9 @@ from indexer.fused_vector import Layout
 from indexer.garments import Slot
 from indexer.vectors.index import Found, Ids, from_bytes
 from search.filters.conditions import Filters
+from search.query.options import Options
 from search.ranking.hits import Candidate, rank, score_parts
 from search.retrieval.hit_rows import find_candidates
-
-if TYPE_CHECKING:
-    from search.searcher import Options
 
 FIRST = 2  # times k: some are variants, or other photos, of what was found before them
 SURE = 6.0  # deviations of the differences: of a thousand million garments one lies further out
@@ -81,7 +78,7 @@ class Scored:
         return bool(self.scores[best[-1].garment_id] > highest)
 
 
-def read_first(options: "Options") -> int | None:
+def read_first(options: Options) -> int | None:
     """Return how many of the nearest garments are read before others are; None for all."""
     # What the feed's words lift above its score may be any of them.
     return None if options.known else FIRST * options.k
@@ -92,7 +89,7 @@ def score_nearest(
     layout: Layout,
     sought: Sequence[Sought],
     near: Sequence[Found],
-    options: "Options",
+    options: Options,
 ) -> list[Scored]:
     """Read of each query's nearest garments, best first, as many as the k best may be among."""
     few = read_first(options) or max(len(ids) for ids, _ in near)

@@ -23,13 +23,10 @@ from search.filters.id_cache import MOST_STATEMENTS, AllowedSets, Version, kept_
 from search.query.keyword_index import KnownWords, plain
 from search.ranking.hits import NO_LIFTS, Candidate, Lift, Lifts
 
-# Scores of one text's hits lie within 0.5 of each other, so that whoever says all the words asked
-# for, and they are rare, comes first.
-WORDS_WEIGHT = 1.0
-# Of that, where the feed calls an item what the text does. At 0, 0.05, 0.1, 0.15, 0.2 and 0.3 the
-# drawn sample shop's right categories (`benchmarks/quality/text.py`) are 0.75, 0.85, 0.92, 0.94,
-# 0.95 and
-# 0.96; its right colours fall from 0.996 to 0.992 at 0.1 and 0.987 at 0.2.
+# Of the words' weight, for an item whose category in the feed is the text's. At 0, 0.05, 0.1, 0.15,
+# 0.2 and 0.3 the drawn sample shop's right categories (`benchmarks/quality/text.py`) are 0.75,
+# 0.85, 0.92, 0.94, 0.95 and 0.96; its right colours fall from 0.996 to 0.992 at 0.1 and 0.987 at
+# 0.2.
 CATEGORY_SHARE = 0.1
 MOST_SAID = 500  # items whose garments are looked at: of a million they take 4 ms
 FIRST_SAID = 80  # of these garments, first

@@ -6,7 +6,6 @@ together: their vectors are searched at the same time, their rows are read by th
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -15,6 +14,7 @@ from indexer.fused_vector import Layout
 from indexer.storage.catalogue_row import row_seen
 from indexer.system.parallel import SEARCHING, together
 from indexer.vectors.index import Found
+from search.query.options import Options
 from search.ranking.hits import Hit, hit_of, lift_of, rank
 from search.ranking.rerank import pool_for, rearranged
 from search.retrieval.exact_scores import Sought, read_first, score_nearest
@@ -22,14 +22,11 @@ from search.retrieval.hit_rows import find_shown
 from search.retrieval.keyword_boost import NEAREST_LIFTED, find_lifts, find_said, with_said
 from search.retrieval.nearest import Reach, nearest
 
-if TYPE_CHECKING:
-    from search.searcher import Options
-
 FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
 
 
 def find_hits(
-    catalogue: Catalogue, layout: Layout, sought: Sequence[Sought], options: "Options"
+    catalogue: Catalogue, layout: Layout, sought: Sequence[Sought], options: Options
 ) -> list[list[Hit]]:
     """Return the items nearest to each vector, best first; weights are each one's own.
 
@@ -62,7 +59,7 @@ def _begun(
     catalogue: Catalogue,
     layout: Layout,
     sought: Sequence[Sought],
-    options: "Options",
+    options: Options,
 ) -> list[Iterator[tuple[Found, bool]]]:
     """Return for each vector ever more garments near to it, and whether all that say the words of a
     text are among them. The first searches are done, at the same time.
@@ -90,7 +87,7 @@ def _resolve(
     layout: Layout,
     sought: Sequence[Sought],
     near: Sequence[Found],
-    options: "Options",
+    options: Options,
 ) -> list[list[Hit]]:
     scored = score_nearest(sql, layout, sought, near, options)
     lifts = [find_lifts(sql, options.known, options.words, each.candidates) for each in scored]

@@ -12,6 +12,7 @@ from indexer.images.photo import read_photo
 from search.evaluation.confidence_fit import Calibrated, calibrate, fit_curve, reliability
 from search.evaluation.gallery_ranking import Found
 from search.evaluation.queries import Query
+from search.query.options import Options
 from search.ranking.confidence import (
     NO_MATCH,
     SAME,
@@ -22,11 +23,10 @@ from search.ranking.confidence import (
     curves_of,
     no_good_match,
     read_calibration,
-    search_judged,
     store_calibration,
 )
 from search.ranking.hits import Hit, HitItem
-from search.searcher import Options, Searcher
+from search.searcher import Searcher, search_judged
 from tests.search.test_evaluation import by_hand
 from tests.support.small_catalogue import dots
 

@@ -25,8 +25,9 @@ from search.evaluation.gallery_ranking import MEASURES, measures_of, rank_querie
 from search.evaluation.queries import Query, choose_queries, slots_looked_in, stored_vectors
 from search.evaluation.street_noise import Worse, worsen
 from search.evaluation.weight_grid import try_weights
+from search.query.options import Options
 from search.ranking.hits import score_parts
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from tests.support.small_catalogue import ITEMS, dots, make_small, record_of
 
 GROUPS = len({item.group_id for item in ITEMS})

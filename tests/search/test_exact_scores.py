@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 from indexer.catalogue.catalogue import Catalogue
 from indexer.vectors.index import Found
 from search.filters.conditions import Filters
+from search.query.options import Options
 from search.ranking.hits import Candidate, rank
 from search.retrieval import exact_scores as scoring
 from search.retrieval.exact_scores import Scored, Sought
 from search.retrieval.hit_rows import find_candidates
 from search.retrieval.nearest import Reach
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from tests.search.test_filter_id_cache import big, brute_force
 from tests.support.small_catalogue import dots
 

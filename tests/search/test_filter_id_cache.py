@@ -22,8 +22,9 @@ from indexer.vectors.index import from_bytes
 from search.filters import id_cache as allowed_sets
 from search.filters.conditions import Filters
 from search.filters.id_cache import AllowedSets
+from search.query.options import Options
 from search.ranking.hits import score_parts
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from tests.support.small_catalogue import dots
 
 pytestmark = pytest.mark.usefixtures("store")

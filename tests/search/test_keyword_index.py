@@ -21,9 +21,10 @@ from indexer.storage.item_rows import delete_items
 from indexer.storage.tables import ItemRow
 from search.filters.conditions import Filters
 from search.query.keyword_index import MOST_WORDS, POSTGRESQL, find_words, forms_of, plain, words_of
+from search.query.options import Options
 from search.query.text_query import hear_text
 from search.ranking.hits import Hit
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from tests.conftest import SeesNothing
 from tests.search.test_text_query import KnowsNoText
 from tests.support.databases import Store

@@ -17,10 +17,11 @@ from indexer.fused_vector import Layout
 from indexer.ingest.companions import find_companions, overlap
 from indexer.models.loading import Models
 from indexer.storage.tables import CompanionRow, GarmentRow, PhotoRow
+from search.query.options import Options
 from search.recommend.co_worn import Pairs, WornTogether
 from search.recommend.compatibility import FOLDER, Matching, read_matching
 from search.recommend.recommender import Recommender, Taste, slots_beside
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from tests.conftest import Shop
 
 

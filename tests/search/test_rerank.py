@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from indexer.errors import QueryError
-from search.ranking.rerank import POOL, check_share, diverse_order, pool_for
+from search.query.options import check_share
+from search.ranking.rerank import POOL, diverse_order, pool_for
 
 # Three nearly equal things, then two of their own kind that fit less well.
 RELEVANCE = np.array([0.9, 0.89, 0.88, 0.6, 0.5], np.float32)

@@ -18,8 +18,9 @@ from indexer.models.loading import Models
 from indexer.sample import SampleItem, draw
 from indexer.settings import Settings
 from search.filters.conditions import Filters
+from search.query.options import Options
 from search.ranking.hits import Hit
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from tests.conftest import SeesNothing, Shop
 
 pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL

@@ -15,8 +15,9 @@ from indexer.description.describe import Describer
 from indexer.errors import QueryError, TextTowerUntrained
 from indexer.models.loading import Models
 from indexer.vocabulary.colour_terms import basic_name
+from search.query.options import Options
 from search.query.text_query import MAX_CHARACTERS, read_text
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from tests.conftest import Shop
 
 

@@ -19,8 +19,8 @@ from indexer.images.safe_fetch import Fetcher
 from indexer.models.loading import Models
 from indexer.settings import Settings
 from search.filters.json_filters import DEEPEST, MOST, MOST_VALUES
+from search.query.options import MAX_K
 from search.query.text_query import MAX_CHARACTERS
-from search.searcher import MAX_K
 from tests.conftest import Shop
 from tests.support.http_requests import SEARCH, jpeg
 

@@ -23,7 +23,8 @@ from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import Importer
 from indexer.sample import SampleItem, sample_items, write_shop
 from indexer.settings import Settings
-from search.searcher import Options, Searcher
+from search.query.options import Options
+from search.searcher import Searcher
 from tests.conftest import Shop
 from tests.support.small_catalogue import dots, fresh
 

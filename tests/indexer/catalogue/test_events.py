@@ -14,10 +14,11 @@ from indexer.catalogue.events import Event, Kind, add_events, count_events, prun
 from indexer.description.describe import Describer
 from indexer.errors import QueryError
 from indexer.storage.tables import ItemRow
+from search.query.options import Options
 from search.ranking.popularity import AVERAGE, HALF_LIFE_DAYS, KeptPopularity, read_popularity
 from search.ranking.rerank import REACH, by_popularity, risen
 from search.retrieval.stored_items import find_stored
-from search.searcher import Options, Searcher
+from search.searcher import Searcher
 from tests.conftest import Shop
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -24,7 +24,8 @@ from indexer.vectors.milvus.filter_fields import unknown_facts
 from indexer.vectors.milvus.milvus_index import MilvusIndex, collection_name
 from indexer.vectors.milvus.milvus_sync import SharedVectors
 from search.filters.json_filters import read_filter
-from search.searcher import Options, Searcher
+from search.query.options import Options
+from search.searcher import Searcher
 from tests.conftest import is_consistent
 from tests.support.milvus_servers import file_url
 from tests.support.small_catalogue import (

@@ -17,7 +17,8 @@ from indexer.maintenance.doctor import examine
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow
 from indexer.vectors.index import from_bytes
-from search.searcher import Options, Searcher
+from search.query.options import Options
+from search.searcher import Searcher
 from tests.indexer.storage.test_writer_lock import counted
 from tests.support.databases import of_database, running_replica
 from tests.support.small_catalogue import ITEMS, LATE, dots, equal_to_sql, record_of

@@ -18,7 +18,8 @@ from indexer.ingest.importer import Importer
 from indexer.models.loading import Models, load_models
 from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
-from search.searcher import Options, Searcher
+from search.query.options import Options
+from search.searcher import Searcher
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
 ITEMS = sample_items()[:24]

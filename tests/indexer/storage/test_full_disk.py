@@ -17,7 +17,8 @@ from indexer.errors import CatalogueReadOnly, DiskFull
 from indexer.ingest.importer import Importer
 from indexer.maintenance.doctor import examine
 from indexer.settings import Settings
-from search.searcher import Options, Searcher
+from search.query.options import Options
+from search.searcher import Searcher
 from tests.support.small_catalogue import ITEMS, dots, equal_to_sql, fresh, record_of
 
 DISK_BYTES = 3_000_000  # the small catalogue takes about a third of it

@@ -1,0 +1,63 @@
+"""What a search may be told besides its query: how many hits, filters, weights, their order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from indexer.errors import QueryError
+from indexer.fused_vector import check_weight, normalise_weights
+from indexer.garments import WORN_SLOTS, Slot
+from search.filters.conditions import Filters
+from search.query.keyword_index import NOTHING_KNOWN, KnownWords
+
+MAX_K = 1_000
+# Scores of one text's hits lie within 0.5 of each other, so an item that has all the words asked
+# for, and rare ones, comes first.
+WORDS_WEIGHT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to search. `garment` is `all` or a slot; weights not named keep their defaults.
+
+    `diversity` and `popularity`, 0..1, change the order of hits (`search/ranking/rerank.py`);
+    `words` is the weight of a text's words in the feed (`search/retrieval/keyword_boost.py`), and
+    `known` the words that the feed has.
+    """
+
+    k: int = 10
+    garment: str = "all"
+    filters: Filters = field(default_factory=Filters)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    strict_slot: bool = True
+    group: bool = True
+    diversity: float = 0.0
+    popularity: float = 0.0
+    words: float = WORDS_WEIGHT
+    known: KnownWords = NOTHING_KNOWN
+
+    def check(self) -> None:
+        """Raise QueryError for a value out of its range."""
+        if not 1 <= self.k <= MAX_K:
+            raise QueryError(f"k is {self.k}; ask for 1 to {MAX_K} items")
+        if self.garment not in ("all", *WORN_SLOTS):
+            raise QueryError(f"garment {self.garment!r}; one of all, {', '.join(WORN_SLOTS)}")
+        normalise_weights(self.weights)
+        check_share("diversity", self.diversity)
+        check_share("popularity", self.popularity)
+        check_weight("words", self.words)
+
+    def with_words_apart(self) -> "Options":
+        """Return the options with the weight of `words` moved from the weights to its own field."""
+        of_parts = {part: weight for part, weight in self.weights.items() if part != "words"}
+        return replace(self, weights=of_parts, words=self.weights.get("words", self.words))
+
+    def slots_for(self, meant: Slot) -> list[Slot] | None:
+        """Return the slots to search for a garment of slot `meant`; None for all of them."""
+        asked = meant if self.garment == "all" else self.garment
+        return [slot for slot in WORN_SLOTS if self.strict_slot and slot == asked] or None
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise QueryError for an option outside 0..1."""
+    if not 0.0 <= value <= 1.0:  # NaN is not, either
+        raise QueryError(f"{name} is {value:g}; give a number from 0 (off) to 1")

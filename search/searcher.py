@@ -24,6 +24,8 @@ from search.ranking.hits import Hit
 from search.retrieval.exact_scores import Sought
 from search.retrieval.retrieve import find_hits
 
+__all__ = ["Answer", "GarmentAnswer", "Options", "Searcher", "TextAnswer", "detect_photo"]
+
 # Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
 SURE_OF_SLOT = 0.5
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.system.atomic_files import write_whole
-from training.intervals import table, written
+from search.evaluation.bootstrap import table, written
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from indexer.models.encoder import cut_out, fit_into_square
 from indexer.sample import SampleItem, draw, sample_items
 from indexer.settings import WEIGHTS
 from indexer.vocabulary.colour_terms import BASIC_NAMES, basic_name
-from training.intervals import cell, table
+from search.evaluation.bootstrap import cell, table
 
 if TYPE_CHECKING:
     from benchmarks.lessons.__main__ import Lesson

@@ -13,7 +13,7 @@ from indexer.description.describe import DescribedGarment
 from indexer.images.photo import Photo, read_photo
 from indexer.models.attribute_heads import Head
 from indexer.models.encoder import cut_out
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 if TYPE_CHECKING:
     from benchmarks.lessons.__main__ import Lesson

@@ -20,7 +20,7 @@ from benchmarks.lessons.drawing import figure_pixels
 from benchmarks.lessons.fits import Loss, cell, fit, folds, logits
 from indexer.finetuning.head_report import measure
 from indexer.finetuning.head_training import NO_LABEL, LabelledEmbeddings, Target, train_heads
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 if TYPE_CHECKING:
     from benchmarks.lessons.__main__ import Lesson

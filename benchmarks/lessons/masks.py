@@ -17,7 +17,7 @@ from indexer.inference.runtime import Runtime
 from indexer.models.registry import detector_source
 from indexer.models.segmenter import Segmenter
 from indexer.settings import Settings
-from training.intervals import table
+from search.evaluation.bootstrap import table
 from training.segmenter.dataset import Example
 from training.segmenter.drawn import VALIDATION_SEED, drawn_examples
 from training.segmenter.evaluate import detect_all

@@ -24,7 +24,7 @@ from indexer.finetuning.head_training import LabelledEmbeddings
 from indexer.images.photo import read_photo
 from indexer.models.encoder import cut_out, fit_into_square
 from indexer.sample import VIEWS, image_link
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 if TYPE_CHECKING:
     from benchmarks.lessons.__main__ import Lesson

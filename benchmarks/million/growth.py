@@ -36,10 +36,10 @@ from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.item_rows import ItemWrite, PhotoWrite
+from search.evaluation.bootstrap import table
 from search.filters.conditions import Filters
 from search.query.options import Options
 from search.searcher import Searcher
-from training.intervals import table
 
 WORK = Path("runs") / "growth"
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

@@ -31,7 +31,7 @@ from benchmarks.million.catalogue import big_catalogue
 from benchmarks.quality.text import read_queries
 from benchmarks.speed.load import Load, measure
 from indexer.system.devices import usual_threads
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 RUNS = Path("runs") / "query"
 LAPEL = (sys.executable, "-c", "from api.cli.main import app; app()")

@@ -27,11 +27,11 @@ from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import BUNDLED, Models, load_models
 from indexer.models.segmenter import Segmenter
 from indexer.settings import Settings
+from search.evaluation.bootstrap import cell, interval_of, table, written
 from training.heads import attributes as attribute_training
 from training.heads import colour_evaluation as colours_eval
 from training.heads.attribute_labels import labelled_crops
 from training.heads.colour_garments import shop_garments
-from training.intervals import cell, interval_of, table, written
 from training.segmenter import evaluate as segmenter_eval
 from training.segmenter.mask_matching import Match, average_precision, ious_where_worn, pooled_iou
 

@@ -32,13 +32,13 @@ from indexer.fused_vector import DEFAULT_WEIGHTS, unit_rows
 from indexer.images.photo import Photo, read_photo
 from indexer.models.loading import Models, load_models
 from indexer.settings import Settings
+from search.evaluation.bootstrap import cell, table
 from search.query.options import Options
 from search.searcher import Searcher
 from training.data.luma import LumaPhoto, luma_photos
 from training.encoder.augmentation import to_tensor
 from training.encoder.bundle import load_trunk
 from training.encoder.photos import luma_part
-from training.intervals import cell, table
 
 # For each query, whether each of its first hits has the right sku, and the right colour too.
 Hits = list[tuple[list[bool], list[bool]]]

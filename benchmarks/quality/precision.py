@@ -26,8 +26,8 @@ from indexer.images.photo import read_photo
 from indexer.inference.int8_quantisation import MOST
 from indexer.models.loading import BUNDLED
 from indexer.storage.thumbnails import keep_thumbnail
+from search.evaluation.bootstrap import table
 from training.data.luma import luma_photos
-from training.intervals import table
 
 PRECISIONS = ("fp32", "bf16", "int8")
 SECTIONS = ("luma", "kagl", "text")

@@ -29,11 +29,11 @@ from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from indexer.vocabulary.categories import find_category
 from indexer.vocabulary.colour_terms import basic_name
+from search.evaluation.bootstrap import cell, table
 from search.query.options import WORDS_WEIGHT, Options
 from search.query.text_query import TEXT_WEIGHTS, read_text
 from search.searcher import Searcher
 from training.data.luma import luma_photos, luma_records
-from training.intervals import cell, table
 
 QUERIES = Path(__file__).parent / "text_queries.tsv"
 FIRST = 5

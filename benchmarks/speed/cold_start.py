@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.million.queries import LAPEL, RUNS, machine, sample_home, street_photo
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 TARGETS_S = {"--help": 0.4, "search PHOTO": 3.0, "search --text": 3.0}
 TEXT = "blue jeans"

@@ -38,7 +38,7 @@ from indexer.models.loading import BUNDLED
 from indexer.settings import Settings
 from indexer.system.batching import batches
 from indexer.system.devices import usual_threads
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 # What is installed, and what is put over it.
 PACKAGES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {

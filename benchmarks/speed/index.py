@@ -35,7 +35,7 @@ from indexer.ingest.importer import Importer
 from indexer.models.loading import load_models
 from indexer.settings import Settings
 from indexer.system.devices import usual_threads
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 FEW = 8  # photos of the run before
 AGAINST = "clip-retrieval"

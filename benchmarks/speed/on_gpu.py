@@ -22,7 +22,7 @@ from benchmarks.speed.runtime import Lenient, load_model
 from indexer.inference.conversion_check import probe_pictures
 from indexer.inference.openvino_network import Answers
 from indexer.inference.runtime import Source
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 MODELS = ("encoder", "detector", "ViT-B-32")
 ENOUGH_S = 0.2  # of a run of one way: a single batch takes a millisecond

@@ -40,7 +40,7 @@ from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from indexer.system.batching import batches
 from indexer.system.devices import usual_threads
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 WORK = Path("runs") / "pipeline"
 KEPT = 64  # photos that the models alone are asked about, over and over: decoded, they fill memory

@@ -31,7 +31,7 @@ from indexer.ingest.importer import Importer, MakeStages
 from indexer.models.loading import load_models
 from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 WORK = Path("runs") / "ray_workers"
 WARM = 8  # items that each way imports before it is timed

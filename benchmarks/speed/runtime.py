@@ -27,7 +27,7 @@ from indexer.inference.runtime import Runtime, Source
 from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import BUNDLED
 from indexer.models.segmenter import Segmenter
-from training.intervals import table
+from search.evaluation.bootstrap import table
 
 BATCH = 16  # pictures for torch at once
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")

@@ -1,9 +1,9 @@
-"""Values or a statistic of them in, with its 95 % bootstrap interval out.
+"""95 % bootstrap intervals of means and other statistics, and tables of them.
 
 Efron and Tibshirani, An Introduction to the Bootstrap, 1993: percentile intervals, seeded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,3 +52,20 @@ def grouped_intervals(
         drawn.append((often @ sums) / (often @ counts)[:, None])
     low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975], axis=0)
     return np.stack([values.mean(axis=0), low, high], axis=1)
+
+
+def written(measured: tuple[float, float, float], note: str = "") -> str:
+    """Write a measure with the ends of its interval, as tables have it."""
+    value, low, high = measured
+    return f"{value:.3f} ({low:.2f}–{high:.2f}{note})"
+
+
+def cell(values: ArrayLike) -> str:
+    """Write the mean and its interval for a table."""
+    return written(interval(values))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table."""
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

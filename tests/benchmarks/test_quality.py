@@ -13,7 +13,7 @@ from indexer.images.photo import read_photo
 from indexer.models.loading import Models
 from indexer.vocabulary.categories import CATEGORIES, find_category, slot_of
 from indexer.vocabulary.colour_terms import BASIC_NAMES, basic_name, find_colours
-from training.intervals import cell, interval, interval_of, table
+from search.evaluation.bootstrap import cell, interval, interval_of, table
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_more_values() -> None:

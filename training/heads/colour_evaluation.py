@@ -14,7 +14,7 @@ from indexer.colour.knn_namer import ColourNamer
 from indexer.colour.palette import PaletteColour, palette
 from indexer.colour.prototypes import Prototypes
 from indexer.vocabulary.colour_terms import ALL_NAMES, BASIC_NAMES, basic_name
-from training import intervals
+from search.evaluation import bootstrap
 from training.heads.colour_garments import LIGHTS, ShopGarment
 
 
@@ -46,12 +46,12 @@ def table(named: Sequence[Named]) -> str:
         seen = [each for each in named if each.garment.light_name == light]
         parts = [[n for n in seen if n.garment.is_test is test] for test in (False, True)]
         rows.append([light, *(_share(part) for part in (*parts, seen))])
-    return intervals.table(["light", "training skus", "test skus", "all"], rows)
+    return bootstrap.table(["light", "training skus", "test skus", "all"], rows)
 
 
 def _share(named: Sequence[Named]) -> str:
     """Write the share that agrees, its interval and the number it is of."""
-    return intervals.written(intervals.interval([n.agrees for n in named]), f", n={len(named)}")
+    return bootstrap.written(bootstrap.interval([n.agrees for n in named]), f", n={len(named)}")
 
 
 def prototype_table(garments: Iterable[ShopGarment], prototypes: Prototypes) -> str:
@@ -63,4 +63,4 @@ def prototype_table(garments: Iterable[ShopGarment], prototypes: Prototypes) -> 
     for name in sorted(set(told) & set(BASIC_NAMES)):
         first = np.argsort(-(stored @ prototypes.rows[ALL_NAMES.index(name)]))[:5]
         rows.append([name, f"{(told[first] == name).mean():.1f}", str((told == name).sum())])
-    return intervals.table(["colour", "right of the first five", "photos"], rows)
+    return bootstrap.table(["colour", "right of the first five", "photos"], rows)

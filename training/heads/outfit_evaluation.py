@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from indexer.fused_vector import Layout
 from indexer.garments import Slot
 from indexer.vocabulary.colour_terms import basic_name
+from search.evaluation.bootstrap import cell, table
 from search.recommend.compatibility import Matching
 from training.heads.outfit_fit import canonical
 from training.heads.outfit_photos import Wardrobe
-from training.intervals import cell, table
 
 ASKED: tuple[tuple[Slot, Slot], ...] = (
     ("top", "bottom"), ("bottom", "top"), ("outer", "bottom"), ("outer", "top"), ("top", "outer"),

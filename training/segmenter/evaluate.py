@@ -20,10 +20,10 @@ from indexer.inference.runtime import Runtime
 from indexer.models.loading import BUNDLED
 from indexer.models.segmenter import Segmenter
 from indexer.system.batching import batches
+from search.evaluation.bootstrap import table
 from training.data.ccp import WornGarment, read_ccp, skirts_corrected
 from training.data.clothing import clothing_photos
 from training.data.luma import luma_photos
-from training.intervals import table
 from training.segmenter import composites
 from training.segmenter.dataset import Example, ccp_examples
 from training.segmenter.mask_matching import (

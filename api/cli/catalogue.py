@@ -9,9 +9,10 @@ import typer
 from tqdm import tqdm
 
 from api.cli.engine_option import Engine, check_engine, describing
-from api.cli.feed_options import ColumnNames, FeedSource, Format, Images, Source
+from api.cli.feed_options import ColumnNames, Format, Images, Source
 from api.console.terminal import FAILED, Json, Profile, emit, say, show_profile
 from indexer.errors import FeedError
+from indexer.ingest.feed_source import FeedSource
 
 if TYPE_CHECKING:
     from indexer.ingest.importer import ImportReport

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tqdm import tqdm
 
-from api import key_commands, tune_commands
+from api import tune_commands
 from api.cli import audit as audit_commands
 from api.cli import doctor as doctor_commands
 from api.cli import evaluate as evaluate_commands
@@ -271,7 +271,6 @@ def _progress(paths: Sequence[Path], name: str) -> Iterator[Path]:
 app.add_typer(commands)
 app.add_typer(model_commands.commands)
 app.add_typer(serve_commands.commands)
-app.add_typer(key_commands.commands)
 app.add_typer(train_commands.commands)
 app.add_typer(doctor_commands.commands)
 app.add_typer(sync_commands.commands)

@@ -244,7 +244,7 @@ def _outfit_json(found: Any) -> dict[str, Any]:
 
 def _print_outfit(found: Any) -> None:
     from api.console.hit_tables import hit_table, plain_console
-    from api.reports.overlay import label_of
+    from api.schemas.serialise import label_of
 
     for piece in found.pieces:
         hits = [piece.hit] if piece.hit else []

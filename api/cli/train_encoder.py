@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.feed_options import ColumnNames, FeedSource, Format, Images, Source
+from api.cli.feed_options import ColumnNames, Format, Images, Source
 from api.cli.sync import counting
 from api.console.terminal import FAILED, Json, emit, load_describer, say
+from indexer.ingest.feed_source import FeedSource
 
 if TYPE_CHECKING:
     from indexer.description.describe import Describer

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.console.terminal import showable
-from api.reports.overlay import label_of
+from api.schemas.serialise import label_of
 from indexer.description.describe import DescribedGarment
 from indexer.fused_vector import PARTS
 from search.ranking.hits import Hit

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from api.reports.overlay import outlines
 from api.schemas.requests import PhotoSource
-from api.schemas.serialise import garment_json, mask_json
+from api.schemas.serialise import garment_json, mask_json, outlines
 from api.server.photo_cache import KeptMask, RememberedPhoto
 from api.server.state import State
 from indexer.description.describe import DescribedGarment

@@ -1,4 +1,4 @@
-"""A photo and its garments in, the photo with coloured masks, outlines and labels out.
+"""Draw coloured masks, outlines and labels of its garments on a photo.
 
 Instance view: each garment its own colour. Semantic view: one colour a slot.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from api.schemas.serialise import label_of
 from indexer.description.describe import DescribedGarment
 from indexer.garments import Slot
 
@@ -23,22 +24,11 @@ SLOT_COLOURS: Mapping[Slot, str] = {
     "unknown": "#999999",
 }
 COVER = 0.45  # of the mask's colour; the cloth must still be seen
-Outline = list[list[float]]
 
 
 def colour_of(id_: int, slot: Slot, semantic: bool = False) -> str:
     """Return a garment's colour in one of the two views, as `#rrggbb`."""
     return SLOT_COLOURS[slot] if semantic else INSTANCE_COLOURS[id_ % len(INSTANCE_COLOURS)]
-
-
-def label_of(garment: DescribedGarment) -> str:
-    """Return the words that a garment is shown under."""
-    if garment.is_fallback:
-        return f"{garment.slot}: whole photo"
-    name = (
-        garment.slot if garment.category == garment.slot else f"{garment.slot}: {garment.category}"
-    )
-    return f"{name} {garment.confidence:.0%}"
 
 
 def draw_overlay(
@@ -57,22 +47,6 @@ def draw_overlay(
         colour = colour_of(i, garment.slot, semantic)
         _write_label(draw, font, garment, colour, taken, image.size)
     return np.asarray(image, np.uint8)
-
-
-def outlines(garment: DescribedGarment, tolerance: float = 0.002) -> list[Outline]:
-    """Return the mask's outer outlines as points x, y in 0..1 of the photo, for SVG."""
-    height, width = garment.image_hw
-    x1, y1, _, _ = garment.xyxy
-    found, _ = cv2.findContours(
-        garment.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    lines = []
-    for line in found:
-        simple = cv2.approxPolyDP(line, tolerance * max(height, width), closed=True)
-        if len(simple) >= 3:
-            points = (simple.reshape(-1, 2) + np.array([x1, y1])) / np.array([width, height])
-            lines.append(np.round(points, 4).tolist())
-    return lines
 
 
 def _paint(canvas: NDArray[np.uint8], garment: DescribedGarment, rgb: tuple[int, int, int]) -> None:

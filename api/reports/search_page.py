@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy.orm import Session
 
-from api.reports.overlay import colour_of, label_of, outlines
-from api.schemas.serialise import hit_json
+from api.reports.overlay import colour_of
+from api.schemas.serialise import hit_json, label_of, outlines
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import PhotoError
 from indexer.images.photo import Photo, read_photo

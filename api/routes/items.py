@@ -12,7 +12,6 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from api.cli.feed_options import FeedSource
 from api.handlers import items as handlers
 from api.handlers.items import Status
 from api.handlers.photo_intake import Upload
@@ -33,6 +32,7 @@ from api.server.catalogues import ServedCatalogue
 from api.server.import_jobs import Job
 from api.server.state import Served, State
 from indexer.errors import FeedError
+from indexer.ingest.feed_source import FeedSource
 from indexer.system.atomic_files import write_whole
 
 routes = APIRouter(prefix="/v1", dependencies=[CanWrite], tags=["writes"])

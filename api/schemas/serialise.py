@@ -16,6 +16,7 @@ from search.searcher import Answer, GarmentAnswer, TextAnswer
 ITEM_FIELDS = (
     "title", "brand", "price", "currency", "availability", "category", "slot", "colour", "link",
 )  # fmt: skip
+Outline = list[list[float]]
 
 
 def answer_json(photo: str, answer: Answer) -> dict[str, Any]:
@@ -88,6 +89,32 @@ def mask_json(garment: DescribedGarment) -> dict[str, Any]:
         )
     rle = coco.encode(columns.T)
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def outlines(garment: DescribedGarment, tolerance: float = 0.002) -> list[Outline]:
+    """Return the mask's outer outlines as points x, y in 0..1 of the photo, for SVG."""
+    height, width = garment.image_hw
+    x1, y1, _, _ = garment.xyxy
+    found, _ = cv2.findContours(
+        garment.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    lines = []
+    for line in found:
+        simple = cv2.approxPolyDP(line, tolerance * max(height, width), closed=True)
+        if len(simple) >= 3:
+            points = (simple.reshape(-1, 2) + np.array([x1, y1])) / np.array([width, height])
+            lines.append(np.round(points, 4).tolist())
+    return lines
+
+
+def label_of(garment: DescribedGarment) -> str:
+    """Return the words that a garment is shown under."""
+    if garment.is_fallback:
+        return f"{garment.slot}: whole photo"
+    name = (
+        garment.slot if garment.category == garment.slot else f"{garment.slot}: {garment.category}"
+    )
+    return f"{name} {garment.confidence:.0%}"
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:

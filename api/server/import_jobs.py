@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.cli.feed_options import FeedSource
 from api.schemas.problems import ImportRunning, JobUnknown, ServerStopping
 from api.server.job_store import KEPT, OPEN, JobRows
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.errors import FeedError, LapelError
 from indexer.feeds.reading.record import ItemRecord, RowError
+from indexer.ingest.feed_source import FeedSource
 from indexer.ingest.importer import ErrorFile, Importer, ImportReport
 from indexer.storage.tables import JobRow
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from api.reports.overlay import draw_overlay, label_of
+from api.reports.overlay import draw_overlay
+from api.schemas.serialise import label_of
 from benchmarks.lessons.drawing import below, beside, street_photo, titled, to_height
 from indexer.images.photo import Photo, read_photo
 from indexer.models.encoder import cut_out, fit_into_square

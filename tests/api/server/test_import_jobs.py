@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from api.cli.feed_options import FeedSource
 from api.schemas.problems import ImportRunning, JobUnknown
 from api.server import import_jobs as jobs_module
 from api.server.import_jobs import Jobs
 from api.server.job_store import KEPT, LOST, LOST_S, JobRows
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
+from indexer.ingest.feed_source import FeedSource
 from indexer.storage.tables import JobRow
 from tests.support.small_catalogue import dots, fresh
 

@@ -4,10 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test soak lint lock clean
+.PHONY: help setup demo test test-fast soak lint fix hooks lock clean
+.DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-setup: $(READY)
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with all that the project needs
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -25,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 	    $(BIN)/python -c 'import cv2'; }
 	@touch $@
 
-demo: setup
+demo: setup ## index the sample shop and search it with two street photos: demo/result.html
 	@rm -rf demo/home
 	$(BIN)/lapel sample demo/shop
 	$(BIN)/lapel --home demo/home index demo/shop/feed.tsv --images demo/shop
@@ -34,22 +38,35 @@ demo: setup
 	@echo "open demo/result.html in a browser" >&2
 
 # A file's tests run in one process: they share what is slow to make. Each process takes some 2 GB.
-test: setup
+test: setup ## run every test
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+test-fast: setup ## run the tests that take less than ten seconds each, without servers and browsers
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+	    -m 'not slow and not browser and not postgres and not gpu'
+
 # A hundred writes killed at random moments: 20 to 30 minutes; the result goes into the page.
-soak: setup
+soak: setup ## kill a hundred writes, send hostile requests; takes half an hour
 	$(BIN)/python -m tests.soak.kill --report docs/reliability.md
 	$(BIN)/python -m tests.soak.hostile_http --report docs/reliability.md
 
-lint: setup
+lint: setup ## check style, types, import layers and dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
-lock: setup
+fix: setup ## let ruff mend style and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+hooks: setup ## check every commit by pre-commit, every push by mypy too
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
+lock: setup ## write the versions of .venv into constraints.txt
 	@{ echo "# The versions Lapel is tested with; made by: make lock."; \
 	   $(BIN)/pip freeze --exclude-editable | grep -v '^-e'; } > constraints.txt
 
-clean:
+clean: ## remove .venv, the demo and what was built
 	rm -rf $(VENV) demo build *.egg-info

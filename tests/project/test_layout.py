@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("indexer", "search", "api", "migrations", "training", "benchmarks")
 MAY_IMPORT = {
-    "indexer": {"indexer", "migrations"},
+    "indexer": {"indexer"},
     "search": {"search", "indexer"},
     "api": {"api", "search", "indexer"},
     "migrations": {"migrations", "indexer"},
@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "benchmarks": {"benchmarks", "training", "api", "search", "indexer"},
 }
 FILES = sorted(p for package in (*PACKAGES, "tests") for p in (ROOT / package).rglob("*.py"))
-MAX_FILE, MAX_FUNCTION = 300, 40
+MAX_FILE, MAX_FUNCTION, MAX_MODULES = 400, 40, 16
 
 
 def imported(tree: ast.AST) -> set[str]:

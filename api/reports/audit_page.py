@@ -1,6 +1,5 @@
-"""Findings of an audit in, a CSV and one self-contained HTML page with thumbnails out."""
+"""Write an audit's findings as a CSV table and as one self-contained HTML page."""
 
-import base64
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -8,17 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
-
+from api.reports.html import stored_thumbnail, write_html
 from indexer.audit.rules import Finding
-from indexer.storage.thumbnails import thumbnail_path
 from indexer.system.atomic_files import write_whole
 from indexer.system.csv_safety import safe_cell
 
 COLUMNS = ("severity", "kind", "item_ids", "title", "said", "seen", "action", "address")
-SHOWN_OF_A_KIND = 100  # on the page; all are in the CSV. A thumbnail is 4 kB
-SIDE_PX = 160
+SHOWN_OF_A_KIND = 100  # on the page; all are in the CSV
 TITLES: Mapping[str, str] = {
     "picture_of_two_colours": "One picture for two colours",
     "duplicate_picture": "One picture for several products",
@@ -53,13 +48,12 @@ def finding_row(finding: Finding) -> dict[str, Any]:
 
 def write_page(path: Path, home: Path, catalogue: str, findings: Sequence[Finding]) -> None:
     """Write the page; thumbnails are in it, so the file can be sent to anyone."""
-    environment = Environment(
-        loader=PackageLoader("api.reports"), autoescape=True, undefined=StrictUndefined
-    )
     kinds: dict[str, list[Finding]] = {}
     for finding in findings:
         kinds.setdefault(finding.kind, []).append(finding)
-    page = environment.get_template("audit.html.j2").render(
+    write_html(
+        path,
+        "audit.html.j2",
         catalogue=catalogue,
         count=len(findings),
         severities=[
@@ -67,12 +61,11 @@ def write_page(path: Path, home: Path, catalogue: str, findings: Sequence[Findin
         ],
         kinds=[_kind_view(kind, found, home) for kind, found in kinds.items()],
     )
-    write_whole(path, page.encode("utf-8", "backslashreplace"))
 
 
 def _kind_view(kind: str, found: Sequence[Finding], home: Path) -> dict[str, Any]:
     shown = [
-        finding_row(each) | {"picture": thumbnail_uri(home, each.sha256)}
+        finding_row(each) | {"picture": stored_thumbnail(home, each.sha256)}
         for each in found[:SHOWN_OF_A_KIND]
     ]
     return {
@@ -82,21 +75,6 @@ def _kind_view(kind: str, found: Sequence[Finding], home: Path) -> dict[str, Any
         "count": len(found),
         "shown": shown,
     }
-
-
-def thumbnail_uri(home: Path, sha256: str) -> str:
-    """Return a photo's thumbnail smaller still, as a data address; empty where there is none."""
-    if not sha256:
-        return ""
-    try:
-        with Image.open(thumbnail_path(home, sha256)) as image:
-            small = image.convert("RGB")
-    except OSError:
-        return ""
-    small.thumbnail((SIDE_PX, SIDE_PX))
-    encoded = io.BytesIO()
-    small.save(encoded, "JPEG", quality=75)
-    return f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode('ascii')}"
 
 
 def _cell(value: Any) -> str:

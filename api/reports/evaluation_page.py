@@ -1,20 +1,18 @@
-"""An evaluation in, one self-contained HTML page out: tables, plots, the worst failures."""
+"""Write an evaluation as one self-contained HTML page: tables, plots, the worst failures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.console.evaluation_tables import SHORT, slice_cells, suggestion
-from api.reports.audit_page import thumbnail_uri
 from api.reports.evaluation_plots import reliability_plot, slice_plot, weight_plot
+from api.reports.html import stored_thumbnail, write_html
 from indexer.catalogue.catalogue import Catalogue
 from indexer.storage.tables import ItemGarmentRow, ItemRow
 from indexer.storage.thumbnails import hash_by_garment
-from indexer.system.atomic_files import write_whole
 from search.evaluation.confidence_fit import Calibrated
 from search.evaluation.evaluate import Evaluation, Run
 from search.evaluation.gallery import Gallery
@@ -29,12 +27,11 @@ def write_page(
     path: Path, catalogue: Catalogue, evaluation: Evaluation, gates: Sequence[Mapping[str, Any]]
 ) -> None:
     """Write the page; pictures are in it, so the file can be sent to anyone."""
-    environment = Environment(
-        loader=PackageLoader("api.reports"), autoescape=True, undefined=StrictUndefined
-    )
     run = evaluation.runs[0]
     calibrated = evaluation.calibrated
-    page = environment.get_template("evaluation.html.j2").render(
+    write_html(
+        path,
+        "evaluation.html.j2",
         catalogue=evaluation.catalogue,
         garments=len(evaluation.gallery),
         products=len(evaluation.gallery.products),
@@ -48,7 +45,6 @@ def write_page(
         failed=sum(each.rank != 1 for each in run.found),
         failures=_failures(catalogue, evaluation.gallery, run),
     )
-    write_whole(path, page.encode("utf-8", "backslashreplace"))
 
 
 def _run_view(run: Run) -> dict[str, Any]:
@@ -102,7 +98,7 @@ def _failures(catalogue: Catalogue, gallery: Gallery, run: Run) -> list[dict[str
     home = catalogue.settings.home
     views = {
         row: {
-            "picture": thumbnail_uri(home, hashes.get(garment, "")),
+            "picture": stored_thumbnail(home, hashes.get(garment, "")),
             "item_id": named[garment][0],
             "title": named[garment][1] or named[garment][0],
             "colour": named[garment][2] or "",

@@ -1,12 +1,12 @@
-"""An evaluation in, its plots as pictures that a page holds out."""
+"""Draw an evaluation's plots as pictures within a page."""
 
-import base64
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from api.reports.html import data_address
 from search.evaluation.confidence_fit import Calibrated
 from search.evaluation.evaluate import Evaluation, Slice
 from search.evaluation.gallery_ranking import MEASURES
@@ -92,4 +92,4 @@ def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
 def _encoded(figure: "Figure") -> str:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=110)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    return data_address(file.getvalue(), "image/png")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.handlers.result_json import picture_address, web_link
 from api.handlers.thumbnails import thumbnail
 from api.routes.auth import CanSearch
-from api.routes.search import CatalogueName, ItemPath
+from api.routes.parameters import CatalogueName, ItemPath
 from api.schemas.problems import ItemUnknown
 from api.schemas.responses import CatalogueList, Facets, Item, ItemsPage, Stats, problems
 from api.server.catalogues import ServedCatalogue

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.handlers.request_body import body_schema, read_query
 from api.routes.auth import CanSearch
-from api.routes.search import CatalogueName
+from api.routes.parameters import CatalogueName
 from api.schemas.recommend import STORED, EventsIn
 from api.schemas.responses import problems
 from api.server.state import Served, State

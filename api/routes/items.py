@@ -17,7 +17,7 @@ from api.handlers.items import Status
 from api.handlers.photo_intake import Upload
 from api.handlers.request_body import body_schema, read_query
 from api.routes.auth import CanWrite
-from api.routes.search import CatalogueName, ItemPath
+from api.routes.parameters import CatalogueName, ItemPath
 from api.schemas.problems import ErrorsNotThere, ItemUnknown
 from api.schemas.requests import (
     ImportRequest,

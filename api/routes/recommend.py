@@ -14,7 +14,8 @@ from api.handlers.photo_intake import Upload
 from api.handlers.request_body import body_schema, read_query
 from api.routes.auth import CanSearch
 from api.routes.catalogue import find_item
-from api.routes.search import CatalogueName, ItemPath, TurnedKnobs, answer_search, query_bytes
+from api.routes.parameters import CatalogueName, ItemPath, RankingOptions, query_bytes
+from api.routes.search import answer_search
 from api.schemas.recommend import (
     COMPLETED,
     OUTFIT,
@@ -46,7 +47,7 @@ def alternatives(
     state: Served,
     catalogue: CatalogueName,
     item_id: ItemPath,
-    knobs: TurnedKnobs,
+    ranking: RankingOptions,
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     band: Annotated[float, Query(gt=0, le=1, description="Of the price, up and down.")] = BAND,
 ) -> JSONResponse:
@@ -55,7 +56,7 @@ def alternatives(
     with Session(served.engine) as session:
         near = price_band(find_item(session, served, item_id), band)
     query = SearchRequest(
-        item_id=item_id, k=k, filter={"and": near}, in_stock_only=True, **asdict(knobs)
+        item_id=item_id, k=k, filter={"and": near}, in_stock_only=True, **asdict(ranking)
     )
     return JSONResponse(answer_search(state, catalogue, query, None))
 
@@ -69,13 +70,13 @@ def complete(
     state: Served,
     catalogue: CatalogueName,
     item_id: ItemPath,
-    knobs: TurnedKnobs,
+    ranking: RankingOptions,
     k: Annotated[int, Query(ge=1, le=200)] = 5,
     slot: Annotated[list[SlotName], Query(max_length=4, description="By default all.")] = [],  # noqa: B006
     in_stock_only: bool = True,
 ) -> JSONResponse:
     """Find items of the other slots that are worn with one of the catalogue's."""
-    query = CompleteRequest(k=k, slots=slot, in_stock_only=in_stock_only, **asdict(knobs))
+    query = CompleteRequest(k=k, slots=slot, in_stock_only=in_stock_only, **asdict(ranking))
     return JSONResponse(
         _answered(
             state, catalogue, lambda served: handlers.complete_item(state, served, item_id, query)

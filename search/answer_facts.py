@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 NOTHING_FOUND = "no garment was found: the whole photo stands for one garment of unknown slot"
-UNHEARD = "the text names no garment and no colour that is known: its hits are a guess"
+NOT_UNDERSTOOD = "the text names no garment and no colour that is known: its hits are a guess"
 
 
 def new_id() -> str:
@@ -23,7 +23,7 @@ def not_in_photo(asked: str, slots: Iterable[str]) -> str:
     return f"no {asked} was found in the photo; it shows: {', '.join(sorted(set(slots)))}"
 
 
-def facts_json(
+def answer_envelope(
     query_id: str, took_ms: Mapping[str, float], fingerprint: str, warnings: Sequence[str]
 ) -> dict[str, Any]:
     """Return what stands at the head of every answer."""

@@ -15,14 +15,14 @@ from indexer.description.describe import DescribedGarment, Describer
 from indexer.fused_vector import Layout
 from indexer.garments import Slot
 from indexer.images.photo import Photo
-from search.answer_facts import NOTHING_FOUND, UNHEARD, new_id, not_in_photo, to_ms
+from search.answer_facts import NOT_UNDERSTOOD, NOTHING_FOUND, new_id, not_in_photo, to_ms
 from search.query.keyword_index import find_words
 from search.query.options import WORDS_WEIGHT, Options
-from search.query.text_query import TextQuery, hear_text, refuse_silent
+from search.query.text_query import TextQuery, parse_text, raise_not_understood
 from search.ranking.confidence import Calibration, no_good_match, read_calibration
 from search.ranking.hits import Hit
 from search.retrieval.exact_scores import Sought
-from search.retrieval.retrieve import find_hits
+from search.retrieval.retrieve import retrieve
 
 __all__ = ["Answer", "GarmentAnswer", "Options", "Searcher", "TextAnswer", "detect_photo"]
 
@@ -112,11 +112,11 @@ class Searcher:
         """
         options.check()
         start = time.perf_counter()
-        query = hear_text(text, self.describer.models)
+        query = parse_text(text, self.describer.models)
         read = time.perf_counter()
         query = self.look_up(query, options.words)
-        if query.is_silent:
-            refuse_silent(query.text, self.describer.models)
+        if query.is_empty:
+            raise_not_understood(query.text, self.describer.models)
         weighted = replace(options, weights=query.weights(options.weights), known=query.known)
         hits = self.search_vector(query.vector, options.slots_for(query.slot), weighted)
         took = {"embed": read - start, "search": time.perf_counter() - read}
@@ -126,7 +126,9 @@ class Searcher:
             self.describer.models.fingerprint,
             query,
             tuple(hits),
-            () if query.is_heard or any(hit.matched_words for hit in hits) else (UNHEARD,),
+            ()
+            if query.is_understood or any(hit.matched_words for hit in hits)
+            else (NOT_UNDERSTOOD,),
             {stage: to_ms(seconds) for stage, seconds in took.items()},
         )
 
@@ -162,7 +164,7 @@ class Searcher:
 
     def search_vectors(self, sought: Sequence[Sought], options: Options) -> list[list[Hit]]:
         """Return the items nearest to each of several vectors; weights are each one's own."""
-        return find_hits(self.catalogue, self.layout, sought, options)
+        return retrieve(self.catalogue, self.layout, sought, options)
 
 
 def search_judged(

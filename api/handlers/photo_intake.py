@@ -17,7 +17,7 @@ from indexer.errors import PhotoUnreadable, QueryError
 from indexer.garments import Slot
 from indexer.images.downscaling import divisor, shrunk
 from indexer.images.photo import Photo, read_photo
-from search.answer_facts import NOTHING_FOUND, facts_json, new_id
+from search.answer_facts import NOTHING_FOUND, answer_envelope, new_id
 
 SMALLEST_BOX_PX = 16  # a side; less shows no cloth
 
@@ -49,7 +49,9 @@ class TakenIn:
 
     def answer_head(self, fingerprint: str) -> dict[str, Any]:
         """Return all of a detection's answer but the garments."""
-        return self.head() | facts_json(new_id(), self.took_ms, fingerprint, self.photo.warnings)
+        return self.head() | answer_envelope(
+            new_id(), self.took_ms, fingerprint, self.photo.warnings
+        )
 
     def garment(self, id_: int, with_mask: bool = False) -> dict[str, Any]:
         """Return one garment as answers show it."""

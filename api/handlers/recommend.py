@@ -18,7 +18,7 @@ from indexer.description.describe import DescribedGarment
 from indexer.errors import QueryError
 from indexer.fused_vector import normalise_weights
 from indexer.storage.tables import ItemRow
-from search.answer_facts import facts_json, new_id, not_in_photo, to_ms
+from search.answer_facts import answer_envelope, new_id, not_in_photo, to_ms
 from search.filters.json_filters import read_filter
 from search.query.options import Options
 from search.ranking.hits import Hit
@@ -158,7 +158,7 @@ def _facts(
     took_ms = {**(took or {}), **spent}
     took_ms["total"] = round(sum(ms for stage, ms in took_ms.items() if stage != "total"), 1)
     state.metrics.stages(spent)
-    head = facts_json(new_id(), took_ms, state.inference.models.fingerprint, warnings)
+    head = answer_envelope(new_id(), took_ms, state.inference.models.fingerprint, warnings)
     return head | {"catalogue": catalogue.settings.catalogue, "k": request.k}
 
 

@@ -20,17 +20,17 @@ from indexer.description.describe import DescribedGarment
 from indexer.errors import QueryError
 from indexer.fused_vector import normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
-from search.answer_facts import UNHEARD, facts_json, new_id, not_in_photo, to_ms
+from search.answer_facts import NOT_UNDERSTOOD, answer_envelope, new_id, not_in_photo, to_ms
 from search.filters.conditions import Condition
 from search.filters.json_filters import not_these, read_filter
 from search.query.keyword_index import NOTHING_KNOWN
-from search.query.mixing import Ingredients, check_vector, mix, mixed_weights
+from search.query.mixing import PartVectors, check_vector, combine, combined_weights
 from search.query.options import Options
-from search.query.text_query import TextQuery, hear_text, refuse_silent
+from search.query.text_query import TextQuery, parse_text, raise_not_understood
 from search.ranking.confidence import Calibration, no_good_match, read_calibration
 from search.ranking.hits import Hit
 from search.retrieval.exact_scores import Sought
-from search.retrieval.stored_items import StoredGarment, find_stored
+from search.retrieval.stored_items import StoredItem, load_items
 from search.searcher import Searcher, chosen_ids, search_judged, slots_of
 
 
@@ -52,7 +52,7 @@ class Search:
         self._catalogue = catalogue
         self._request = request
         self._searcher = Searcher(catalogue, state.describer)  # refuses an empty catalogue
-        self._stored: dict[str, StoredGarment] = {}
+        self._stored: dict[str, StoredItem] = {}
         self._text: TextQuery | None = None
         self._colour_words: TextQuery | None = None
         self._took: dict[str, float] = {}
@@ -79,8 +79,8 @@ class Search:
         found = self._find(starts)
         garments = [self._shown(each, *hits) for each, hits in zip(starts, found, strict=True)]
         is_matched = any(hit.matched_words for hits, _ in found for hit in hits)
-        if self._text is not None and not (self._text.is_heard or is_matched):
-            self._warnings.append(UNHEARD)
+        if self._text is not None and not (self._text.is_understood or is_matched):
+            self._warnings.append(NOT_UNDERSTOOD)
         self._took["search"] = to_ms(time.perf_counter() - start)
         self._took["total"] = to_ms(time.perf_counter() - begin)
         self._state.metrics.stages({"search": self._took["search"]})
@@ -94,7 +94,7 @@ class Search:
         if self._text is not None:
             head["text"] = self._text.text
         fingerprint = self._state.inference.models.fingerprint
-        facts = facts_json(new_id(), self._took, fingerprint, self._warnings)
+        facts = answer_envelope(new_id(), self._took, fingerprint, self._warnings)
         asked = {"catalogue": self._catalogue.settings.catalogue}
         return head | facts | asked | {"k": request.k, "offset": request.offset}
 
@@ -107,14 +107,14 @@ class Search:
         if not named:
             return
         with self._catalogue.engine.connect() as sql:
-            self._stored = find_stored(sql, self._catalogue.id, self._searcher.layout, named)
+            self._stored = load_items(sql, self._catalogue.id, self._searcher.layout, named)
         if missing := sorted(set(named) - set(self._stored)):
             raise ItemUnknown(f"the catalogue has no item {', '.join(map(repr, missing[:5]))}")
 
     def _read(self, text: str) -> TextQuery:
         start = time.perf_counter()
         models = self._state.inference.models
-        query = self._state.inference.call(lambda: hear_text(text, models))
+        query = self._state.inference.call(lambda: parse_text(text, models))
         self._took["text"] = to_ms(time.perf_counter() - start)
         return query
 
@@ -122,8 +122,8 @@ class Search:
         """Return the text with what the feed knows of it; refuse one that says nothing to any."""
         request, models = self._request, self._state.inference.models
         query = self._searcher.look_up(query, request.weights.words)
-        if query.is_silent:
-            self._state.inference.call(lambda: refuse_silent(query.text, models))
+        if query.is_empty:
+            self._state.inference.call(lambda: raise_not_understood(query.text, models))
         return query
 
     def _starts(self, taken: TakenIn | None) -> list[Start]:
@@ -179,7 +179,7 @@ class Search:
             return []
         layout, given = self._searcher.layout, self._ingredients()
         of_parts = self._request.weights.given()
-        weights = [mixed_weights(layout, start.vector, given, of_parts) for start in starts]
+        weights = [combined_weights(layout, start.vector, given, of_parts) for start in starts]
         # All start from the same: a photo's garments, or one item, text or vector.
         sources = self._sources(starts[0])
         options = self._options(weights[0], sources)
@@ -187,7 +187,7 @@ class Search:
         if garments and sources == ["photo"]:
             found = search_judged(self._searcher, self._calibration, garments, options)
         else:
-            vectors = [mix(layout, start.vector, given) for start in starts]
+            vectors = [combine(layout, start.vector, given) for start in starts]
             sought = [
                 Sought(vector, self._slots_of(start, options), own)
                 for start, vector, own in zip(starts, vectors, weights, strict=True)
@@ -237,9 +237,9 @@ class Search:
         # A photo of a shirt "as a dress" is looked for among dresses.
         return options.slots_for(said if said != "unknown" else start.slot)
 
-    def _ingredients(self) -> Ingredients:
+    def _ingredients(self) -> PartVectors:
         request = self._request
-        return Ingredients(
+        return PartVectors(
             self._text or self._colour_words,
             request.colours,
             [self._stored[item_id].vector for item_id in request.like],

@@ -9,7 +9,7 @@ from pycocotools import mask as coco
 
 from indexer.description.describe import DescribedGarment
 from indexer.errors import LapelError
-from search.answer_facts import facts_json
+from search.answer_facts import answer_envelope
 from search.ranking.hits import Hit
 from search.searcher import Answer, GarmentAnswer, TextAnswer
 
@@ -147,4 +147,4 @@ def _head(photo: str, answer: Answer) -> dict[str, Any]:
 
 
 def _facts(answer: Answer | TextAnswer) -> dict[str, Any]:
-    return facts_json(answer.query_id, answer.took_ms, answer.fingerprint, answer.warnings)
+    return answer_envelope(answer.query_id, answer.took_ms, answer.fingerprint, answer.warnings)

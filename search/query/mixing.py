@@ -30,7 +30,7 @@ Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ingredients:
+class PartVectors:
     """What one query is made of; `likes` and `dislikes` are vectors (dim,) of items.
 
     `colours` are names or hex values. `shares` are weights of text, like and dislike.
@@ -43,7 +43,7 @@ class Ingredients:
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
-def mix(layout: Layout, start: Vector | None, given: Ingredients) -> Vector:
+def combine(layout: Layout, start: Vector | None, given: PartVectors) -> Vector:
     """Return the fused vector (dim,) of a query that starts at a photo, an item, or nothing.
 
     It is zero where only the feed knows what a text says. Raises QueryError for a colour that is
@@ -70,8 +70,8 @@ def mix(layout: Layout, start: Vector | None, given: Ingredients) -> Vector:
     return mixed
 
 
-def mixed_weights(
-    layout: Layout, start: Vector | None, given: Ingredients, wanted: Mapping[str, float]
+def combined_weights(
+    layout: Layout, start: Vector | None, given: PartVectors, wanted: Mapping[str, float]
 ) -> dict[str, float]:
     """Return the weights of the score's parts, those wanted first."""
     text = given.text

@@ -48,12 +48,12 @@ class TextQuery:
     known: KnownWords = NOTHING_KNOWN
 
     @property
-    def is_heard(self) -> bool:
+    def is_understood(self) -> bool:
         """Whether a garment or a colour was understood; else the text tower alone is asked."""
         return bool(self.colours) or self.slot != "unknown"
 
     @property
-    def is_silent(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether it says nothing, neither to the models nor in the feed's own words."""
         return not self.known.words and not self.vector.any()
 
@@ -64,7 +64,7 @@ class TextQuery:
     def with_known(self, words: tuple[KnownWord, ...], layout: Layout) -> "TextQuery":
         """Return the query with what the feed knows of its words."""
         is_labelled = bool(self.vector[layout.slices()["attributes"]].any())
-        is_all = not (self.is_heard or is_labelled)
+        is_all = not (self.is_understood or is_labelled)
         return replace(self, known=KnownWords(words, telling(self.category), is_all))
 
 
@@ -74,19 +74,19 @@ def read_text(text: str, models: Models) -> TextQuery:
     Raises QueryError when it is empty or too long, TextTowerUntrained when the encoder knows no
     text and the words name no garment, colour or attribute.
     """
-    query = hear_text(text, models)
-    if query.is_silent:
-        refuse_silent(query.text, models)
+    query = parse_text(text, models)
+    if query.is_empty:
+        raise_not_understood(query.text, models)
     return query
 
 
-def refuse_silent(text: str, models: Models) -> None:
+def raise_not_understood(text: str, models: Models) -> None:
     """Raise what is wrong with a text that says nothing to the models."""
     models.encoder.embed_text([text])  # says that this encoder knows no text
     raise QueryError(f"the text {text!r} says nothing to look for; name a garment or a colour")
 
 
-def hear_text(text: str, models: Models) -> TextQuery:
+def parse_text(text: str, models: Models) -> TextQuery:
     """Read a text of which the models may understand nothing: then its vector is zero.
 
     Raises QueryError when it is empty or too long.
@@ -108,17 +108,17 @@ def hear_text(text: str, models: Models) -> TextQuery:
         }
     )[0]
     slot: Slot = slot_of(category) if category else "unknown"
-    left = _left_over(words, models.heads)
+    left = _unread_words(words, models.heads)
     return TextQuery(words, vector, slot, category, colours, left, tuple(codes_of(words)))
 
 
-def _left_over(text: str, heads: AttributeHeads) -> tuple[str, ...]:
+def _unread_words(text: str, heads: AttributeHeads) -> tuple[str, ...]:
     """Return the words of a text that name no kind of garment, no colour and no label."""
     said = {part for word in colour_words(text) for part in parts_of(word)}
     said |= naming_parts(text) | ({"gray"} if "grey" in said else set())
     for head in heads.heads:
         for label in head.labels:
-            if _is_said(label, text):
+            if _mentions(label, text):
                 # "long sleeve": what is long is said, too.
                 said |= {*parts_of(label), head.name, head.name.removesuffix("s")}
     return tuple(
@@ -152,11 +152,11 @@ def _named(text: str, known: Collection[str | None], head: Head) -> NDArray[np.f
     """Return which of a head's labels (labels,) the text names; `known` are those read in it."""
     found = np.zeros(len(head.labels), np.float32)
     for i, label in enumerate(head.labels):
-        found[i] = label in known or _is_said(label, text)
+        found[i] = label in known or _mentions(label, text)
     return found
 
 
-def _is_said(label: str, text: str) -> bool:
+def _mentions(label: str, text: str) -> bool:
     """Return whether a text has a label in its words; kinds of garments are read by their table."""
     pattern = rf"(?<![\w-]){re.escape(label.lower())}(?![\w-])"
     return re.search(pattern, text.lower()) is not None and find_category(label) is None

@@ -54,16 +54,16 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Lift:
+class Boost:
     """By how much what the feed says raises an item above its score, and which words it says."""
 
-    height: float = 0.0
+    amount: float = 0.0
     words: tuple[str, ...] = ()
 
 
-Lifts = Mapping[tuple[int, int], Lift]  # by item's row and garment
-NOT_LIFTED = Lift()
-NO_LIFTS: Lifts = {}
+Boosts = Mapping[tuple[int, int], Boost]  # by item's row and garment
+NO_BOOST = Boost()
+NO_BOOSTS: Boosts = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class HitDetails:
     """What of a garment's item is shown: what a shop says, the photo's address and content hash."""
 
     item: HitItem
@@ -105,7 +105,7 @@ def rank(
     scores: Mapping[int, float],
     k: int,
     group: bool,
-    lifts: Lifts = NO_LIFTS,
+    lifts: Boosts = NO_BOOSTS,
 ) -> list[Candidate]:
     """Return the k best by their garments' scores, one an item, one a group when `group` is set.
 
@@ -116,7 +116,7 @@ def rank(
     """
     ordered = sorted(
         candidates,
-        key=lambda c: (-scores[c.garment_id] - lift_of(c, lifts).height, *_tie(c)),
+        key=lambda c: (-scores[c.garment_id] - boost_of(c, lifts).amount, *_tie(c)),
     )
     best: dict[str, Candidate] = {}
     for each in ordered:
@@ -126,17 +126,17 @@ def rank(
     return list(best.values())
 
 
-def lift_of(candidate: Candidate, lifts: Lifts) -> Lift:
+def boost_of(candidate: Candidate, lifts: Boosts) -> Boost:
     """Return a candidate's lift."""
-    return lifts.get((candidate.row_id, candidate.garment_id), NOT_LIFTED)
+    return lifts.get((candidate.row_id, candidate.garment_id), NO_BOOST)
 
 
 def hit_of(
     candidate: Candidate,
-    shown: Shown,
+    shown: HitDetails,
     score: float,
     parts: Mapping[str, float],
-    lift: Lift = NOT_LIFTED,
+    lift: Boost = NO_BOOST,
 ) -> Hit:
     """Return the hit that a candidate became."""
     return Hit(
@@ -147,7 +147,7 @@ def hit_of(
         shown.matched_photo,
         shown.photo_sha256,
         matched_words=lift.words,
-        lift=lift.height,
+        lift=lift.amount,
     )
 
 

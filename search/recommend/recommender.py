@@ -26,7 +26,7 @@ from search.ranking.hits import Hit, score_parts
 from search.ranking.rerank import POOL, rearranged, stored_rows
 from search.recommend.co_worn import Partner, WornTogether
 from search.recommend.compatibility import Matching
-from search.retrieval.stored_items import StoredGarment, find_stored
+from search.retrieval.stored_items import StoredItem, load_items
 from search.searcher import Searcher
 
 BAND = 0.25  # of a price, up and down: what a shopper who looks at 40 also looks at is 30 to 50
@@ -70,7 +70,7 @@ class Completion:
     looks: int
 
 
-def price_band(item: ItemRow | StoredGarment, band: float = BAND) -> list[dict[str, Any]]:
+def price_band(item: ItemRow | StoredItem, band: float = BAND) -> list[dict[str, Any]]:
     """Return the filter, as JSON, for prices near an item's, in its currency. Raises QueryError."""
     if not 0 < band <= 1:
         raise QueryError(f"band is {band:g}; give a share of the price above 0, at most 1")
@@ -97,14 +97,14 @@ class Recommender:
         """How long each part of the catalogue's vectors is."""
         return self._searcher.layout
 
-    def item(self, item_id: str) -> StoredGarment:
+    def item(self, item_id: str) -> StoredItem:
         """Return an item with its garment. Raises QueryError."""
         return self.items([item_id])[item_id]
 
-    def items(self, item_ids: Sequence[str]) -> dict[str, StoredGarment]:
+    def items(self, item_ids: Sequence[str]) -> dict[str, StoredItem]:
         """Return items with their garments, by id. Raises QueryError naming those there are not."""
         with self._catalogue.engine.connect() as sql:
-            found = find_stored(sql, self._catalogue.id, self.layout, item_ids)
+            found = load_items(sql, self._catalogue.id, self.layout, item_ids)
         if missing := sorted(set(item_ids) - set(found)):
             raise QueryError(
                 f"the catalogue has no item {', '.join(map(repr, missing[:5]))}; ask with the ids "
@@ -146,7 +146,7 @@ class Recommender:
         options: Options,
         slots: Sequence[Slot] = (),
         taste: Taste | None = None,
-        of_item: StoredGarment | None = None,
+        of_item: StoredItem | None = None,
     ) -> list[Completion]:
         """Return what goes with garments worn together, for each slot not worn or those asked.
 
@@ -272,7 +272,7 @@ class _Told:
                 means.append((share, np.mean(np.stack(vectors), axis=0)))
         return means
 
-    def without(self, options: Options, item: StoredGarment | None) -> Options:
+    def without(self, options: Options, item: StoredItem | None) -> Options:
         """Return options that leave out an item and what is disliked, with their variants."""
         items = [*([item] if item is not None else []), *self._dislikes]
         if not items:

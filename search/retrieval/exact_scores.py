@@ -19,7 +19,7 @@ from indexer.vectors.index import Found, Ids, from_bytes
 from search.filters.conditions import Filters
 from search.query.options import Options
 from search.ranking.hits import Candidate, rank, score_parts
-from search.retrieval.hit_rows import find_candidates
+from search.retrieval.hit_rows import load_candidates
 
 FIRST = 2  # times k: some are variants, or other photos, of what was found before them
 SURE = 6.0  # deviations of the differences: of a thousand million garments one lies further out
@@ -115,7 +115,7 @@ def _read(
     ids = list(dict.fromkeys(np.concatenate(wanted).tolist()))
     if not ids:
         return
-    candidates, vectors = find_candidates(sql, ids, filters)
+    candidates, vectors = load_candidates(sql, ids, filters)
     owned: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         owned.setdefault(candidate.garment_id, []).append(candidate)

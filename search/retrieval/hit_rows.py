@@ -16,7 +16,7 @@ from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, Ite
 from indexer.system.batching import SQL_VALUES, batches
 from search.filters.conditions import Condition, Filters
 from search.filters.id_cache import MOST_STATEMENTS, kept_part
-from search.ranking.hits import Candidate, HitItem, Shown
+from search.ranking.hits import Candidate, HitDetails, HitItem
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -55,7 +55,7 @@ _SHOWN = (
 )
 
 
-def find_candidates(
+def load_candidates(
     connection: Connection, garment_ids: Collection[int], filters: Filters
 ) -> tuple[list[Candidate], dict[int, bytes]]:
     """Return these garments with each of their items that matches, and their stored vectors."""
@@ -71,13 +71,15 @@ def find_candidates(
     return candidates, vectors
 
 
-def find_shown(connection: Connection, chosen: Sequence[Candidate]) -> dict[tuple[int, int], Shown]:
+def load_hit_details(
+    connection: Connection, chosen: Sequence[Candidate]
+) -> dict[tuple[int, int], HitDetails]:
     """Return what is shown of candidates, by item's row and garment; what is gone is left out."""
-    found: dict[tuple[int, int], Shown] = {}
+    found: dict[tuple[int, int], HitDetails] = {}
     for some in batches(chosen, SQL_VALUES // 2):
         given = {"ids": [each.garment_id for each in some], "rows": [each.row_id for each in some]}
         for row_id, garment_id, address, sha256, *said in connection.execute(_SHOWN, given).all():
-            found[row_id, garment_id] = Shown(HitItem(*said), address, sha256)
+            found[row_id, garment_id] = HitDetails(HitItem(*said), address, sha256)
     return found
 
 

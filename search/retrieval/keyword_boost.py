@@ -21,23 +21,23 @@ from indexer.vocabulary.categories import telling
 from search.filters.conditions import Filters
 from search.filters.id_cache import MOST_STATEMENTS, AllowedSets, Version, kept_part
 from search.query.keyword_index import KnownWords, plain
-from search.ranking.hits import NO_LIFTS, Candidate, Lift, Lifts
+from search.ranking.hits import NO_BOOSTS, Boost, Boosts, Candidate
 
 # Of the words' weight, for an item whose category in the feed is the text's. At 0, 0.05, 0.1, 0.15,
 # 0.2 and 0.3 the drawn sample shop's right categories (`benchmarks/quality/text.py`) are 0.75,
 # 0.85, 0.92, 0.94, 0.95 and 0.96; its right colours fall from 0.996 to 0.992 at 0.1 and 0.987 at
 # 0.2.
 CATEGORY_SHARE = 0.1
-MOST_SAID = 500  # items whose garments are looked at: of a million they take 4 ms
-FIRST_SAID = 80  # of these garments, first
+MOST_MATCHES = 500  # items whose garments are looked at: of a million they take 4 ms
+FIRST_MATCHES = 80  # of these garments, first
 FURTHER = 4  # times as many, when those were of too few groups
 # Nearest garments where some are lifted for their category; each 50 more take 2 ms.
-NEAREST_LIFTED = 100
+NEAREST_BOOSTED = 100
 
 _GARMENTS: Select[*tuple[Any, ...]] = select(
     ItemGarmentRow.item_id, ItemGarmentRow.garment_id
 ).where(ItemGarmentRow.item_id.in_(bindparam("ids", expanding=True)))
-_SAID = (
+_FEED_WORDS = (
     select(
         ItemRow.id, GarmentRow.id, ItemRow.title, ItemRow.brand, ItemRow.category,
         GarmentRow.category,
@@ -48,7 +48,7 @@ _SAID = (
 )  # fmt: skip
 
 
-def find_said(
+def match_keywords(
     sql: Connection,
     catalogue: Catalogue,
     row: CatalogueRow,
@@ -63,7 +63,7 @@ def find_said(
     """
     if not known.words:
         return []
-    items, shares = _most_said(known)
+    items, shares = _best_matches(known)
     sets, version = AllowedSets.of(catalogue), Version.of(row)
     sets.check(sql, version, filters)
     allowed = sets.among_slots(sql, version, None if slots is None else tuple(slots))
@@ -75,7 +75,7 @@ def find_said(
         inside = allowed.has(garments)
         owners, garments = owners[inside], garments[inside]
     order = np.searchsorted(items, owners)
-    if len(garments) <= FIRST_SAID:
+    if len(garments) <= FIRST_MATCHES:
         return [int(each) for each in garments[np.argsort(-shares[order], kind="stable")]]
     best: dict[int, None] = {}
     for share in np.unique(shares[order])[::-1]:
@@ -85,17 +85,17 @@ def find_said(
     return list(best)
 
 
-def _most_said(known: KnownWords) -> tuple[Ids, NDArray[np.float64]]:
+def _best_matches(known: KnownWords) -> tuple[Ids, NDArray[np.float64]]:
     """Return the rows (n,) of items that say most of the words, ascending, and their shares."""
     items = np.unique(np.concatenate([word.items for word in known.words]))
     shares = np.zeros(len(items))
     for word in known.words:
         shares[np.searchsorted(items, word.items)] += known.share([word])
     shares = shares.round(6)  # summed in any order, they are the same
-    if len(items) > MOST_SAID:
+    if len(items) > MOST_MATCHES:
         # Of those that say as much, some from everywhere: a feed may list its shirts first.
         spread = np.random.default_rng(0).random(len(items))
-        kept = np.sort(np.lexsort((spread, -shares))[:MOST_SAID])
+        kept = np.sort(np.lexsort((spread, -shares))[:MOST_MATCHES])
         items, shares = items[kept], shares[kept]
     return items, shares
 
@@ -107,53 +107,55 @@ def _garments_where(filters: Filters) -> Select[*tuple[Any, ...]]:
     return _GARMENTS.join(ItemRow, ItemRow.id == ItemGarmentRow.item_id).where(filters.clause())
 
 
-def with_said(said: Sequence[int], near: Iterator[Found] | None) -> Iterator[tuple[Found, bool]]:
+def merge_matches(
+    said: Sequence[int], near: Iterator[Found] | None
+) -> Iterator[tuple[Found, bool]]:
     """Yield ever more garments to choose hits from, and whether all that were said are in.
 
     `near` are the nearest, ever more of them; None where looks are not to count. What was said has
     no score of the index: it is endless, so that nobody takes it for less than it is.
     """
-    many = FIRST_SAID
+    many = FIRST_MATCHES
     while near is None:
-        yield _endless(said[:many]), many >= len(said)
+        yield _unscored(said[:many]), many >= len(said)
         if many >= len(said):
             return
         many *= FURTHER
     for found in near:
         if said:
-            yield _endless(dict.fromkeys([*said[:many], *found[0].tolist()])), many >= len(said)
+            yield _unscored(dict.fromkeys([*said[:many], *found[0].tolist()])), many >= len(said)
         else:
             yield found, True
         many *= FURTHER
 
 
-def _endless(ids: Collection[int]) -> Found:
+def _unscored(ids: Collection[int]) -> Found:
     return np.fromiter(ids, np.int64, len(ids)), np.full(len(ids), np.inf, np.float32)
 
 
-def find_lifts(
+def find_boosts(
     sql: Connection, known: KnownWords, weight: float, candidates: Iterable[Candidate]
-) -> Lifts:
+) -> Boosts:
     """Return the lifts of those candidates that have one, by item's row and garment."""
     if not known or not weight:
-        return NO_LIFTS
+        return NO_BOOSTS
     ids = {candidate.garment_id for candidate in candidates}
     has_common = any(word.is_common for word in known.words)
-    lifts: dict[tuple[int, int], Lift] = {}
+    lifts: dict[tuple[int, int], Boost] = {}
     for some in batches(ids, SQL_VALUES):
-        for row_id, garment_id, title, brand, feeds, seen in _said_of(sql, some):
+        for row_id, garment_id, title, brand, feeds, seen in _feed_words(sql, some):
             words = plain(f"{title[:1_000]} {brand or ''}") if has_common else ""
             matched = [word for word in known.words if word.is_in(row_id, words)]
             called = telling(feeds) or seen
             is_called_so = known.category is not None and called == known.category
             height = known.share(matched) + CATEGORY_SHARE * is_called_so
             if matched or is_called_so:
-                lifts[row_id, garment_id] = Lift(
+                lifts[row_id, garment_id] = Boost(
                     weight * height, tuple(word.word for word in matched)
                 )
     return lifts
 
 
-def _said_of(sql: Connection, garment_ids: Sequence[int]) -> Sequence[Any]:
+def _feed_words(sql: Connection, garment_ids: Sequence[int]) -> Sequence[Any]:
     """Return item's row, garment, title, brand, the feed's category and the one seen."""
-    return sql.execute(_SAID, {"ids": garment_ids}).cursor.fetchall()
+    return sql.execute(_FEED_WORDS, {"ids": garment_ids}).cursor.fetchall()

@@ -15,17 +15,22 @@ from indexer.storage.catalogue_row import row_seen
 from indexer.system.parallel import SEARCHING, together
 from indexer.vectors.index import Found
 from search.query.options import Options
-from search.ranking.hits import Hit, hit_of, lift_of, rank
+from search.ranking.hits import Hit, boost_of, hit_of, rank
 from search.ranking.rerank import pool_for, rearranged
 from search.retrieval.exact_scores import Sought, read_first, score_nearest
-from search.retrieval.hit_rows import find_shown
-from search.retrieval.keyword_boost import NEAREST_LIFTED, find_lifts, find_said, with_said
+from search.retrieval.hit_rows import load_hit_details
+from search.retrieval.keyword_boost import (
+    NEAREST_BOOSTED,
+    find_boosts,
+    match_keywords,
+    merge_matches,
+)
 from search.retrieval.nearest import Reach, nearest
 
 FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
 
 
-def find_hits(
+def retrieve(
     catalogue: Catalogue, layout: Layout, sought: Sequence[Sought], options: Options
 ) -> list[list[Hit]]:
     """Return the items nearest to each vector, best first; weights are each one's own.
@@ -38,23 +43,23 @@ def find_hits(
         replace(options, weights=each.weights).check()
     pool = replace(options, k=pool_for(options.k, options.diversity, options.popularity))
     with SEARCHING, catalogue.engine.connect() as sql:
-        further = _begun(sql, catalogue, layout, sought, pool)
+        further = _first_candidates(sql, catalogue, layout, sought, pool)
         some = [next(each) for each in further]
-        found = _resolve(sql, layout, sought, [near for near, _ in some], pool)
+        found = _to_hits(sql, layout, sought, [near for near, _ in some], pool)
         for i, (_, is_whole) in enumerate(some):
             # Else many variants of few groups: look further.
             while len(found[i]) < pool.k or not (is_whole or found[i][-1].matched_words):
                 near, is_whole = next(further[i], (None, True))
                 if near is None:
                     break
-                (found[i],) = _resolve(sql, layout, [sought[i]], [near], pool)
+                (found[i],) = _to_hits(sql, layout, [sought[i]], [near], pool)
         return [
             rearranged(sql, catalogue, layout, hits, replace(options, weights=each.weights))
             for hits, each in zip(found, sought, strict=True)
         ]
 
 
-def _begun(
+def _first_candidates(
     sql: Connection,
     catalogue: Catalogue,
     layout: Layout,
@@ -65,10 +70,10 @@ def _begun(
     text are among them. The first searches are done, at the same time.
     """
     row, known = row_seen(sql, catalogue.id), options.known
-    wanted = max(NEAREST_LIFTED if known.category else FIRST_CANDIDATES, 4 * options.k)
+    wanted = max(NEAREST_BOOSTED if known.category else FIRST_CANDIDATES, 4 * options.k)
     weighted = [layout.weigh(each.vector, each.weights) for each in sought]
     said = [
-        find_said(sql, catalogue, row, known, query, each.slots, options.filters)
+        match_keywords(sql, catalogue, row, known, query, each.slots, options.filters)
         for query, each in zip(weighted, sought, strict=True)
     ]
     # Where the feed says all of a text's words, looks find nobody.
@@ -79,10 +84,10 @@ def _begun(
         i: nearest(sql, reaches[i], weighted[i], wanted, first, read_first(options))
         for i, first in zip(by_looks, firsts, strict=True)
     }
-    return [with_said(ids, near.get(i)) for i, ids in enumerate(said)]
+    return [merge_matches(ids, near.get(i)) for i, ids in enumerate(said)]
 
 
-def _resolve(
+def _to_hits(
     sql: Connection,
     layout: Layout,
     sought: Sequence[Sought],
@@ -90,12 +95,12 @@ def _resolve(
     options: Options,
 ) -> list[list[Hit]]:
     scored = score_nearest(sql, layout, sought, near, options)
-    lifts = [find_lifts(sql, options.known, options.words, each.candidates) for each in scored]
+    lifts = [find_boosts(sql, options.known, options.words, each.candidates) for each in scored]
     ranked = [
         rank(each.candidates, each.scores, options.k, options.group, lifted)
         for each, lifted in zip(scored, lifts, strict=True)
     ]
-    shown = find_shown(sql, [candidate for each in ranked for candidate in each])
+    shown = load_hit_details(sql, [candidate for each in ranked for candidate in each])
     return [
         [
             hit_of(
@@ -103,7 +108,7 @@ def _resolve(
                 shown[best.row_id, best.garment_id],
                 each.scores[best.garment_id],
                 each.parts_of(best.garment_id),
-                lift_of(best, lifted),
+                boost_of(best, lifted),
             )
             for best in chosen
             if (best.row_id, best.garment_id) in shown  # an item can be deleted between two reads

@@ -14,7 +14,7 @@ from indexer.storage.tables import GarmentRow, ItemPhotoRow, ItemRow
 from indexer.vectors.index import from_bytes
 from search.retrieval.hit_rows import SHOWN
 
-_STORED = (
+_ITEMS = (
     select(
         ItemRow.item_id,
         ItemRow.group_id,
@@ -39,7 +39,7 @@ _STORED = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StoredGarment:
+class StoredItem:
     """An item with its garment, `shown` as an answer shows it: the one on its first photo.
 
     `vector` (dim,) is the mean of its photos', each part of unit length.
@@ -55,24 +55,24 @@ class StoredGarment:
     vector: NDArray[np.float32]
 
 
-def find_stored(
+def load_items(
     sql: Connection, catalogue_id: int, layout: Layout, item_ids: Sequence[str]
-) -> dict[str, StoredGarment]:
+) -> dict[str, StoredItem]:
     """Return the garments of these items by item id; those the catalogue has not are left out."""
     if not item_ids:
         return {}
     garments: dict[str, list[Row[Any]]] = {}
-    for row in sql.execute(_STORED, {"catalogue": catalogue_id, "ids": item_ids}).all():
+    for row in sql.execute(_ITEMS, {"catalogue": catalogue_id, "ids": item_ids}).all():
         garments.setdefault(row.item_id, []).append(row)
-    return {item_id: _stored(found, layout) for item_id, found in garments.items()}
+    return {item_id: _stored_item(found, layout) for item_id, found in garments.items()}
 
 
-def _stored(garments: Sequence[Row[Any]], layout: Layout) -> StoredGarment:
+def _stored_item(garments: Sequence[Row[Any]], layout: Layout) -> StoredItem:
     main = garments[0]
     alike = [garment.vector for garment in garments if garment.slot == main.slot]
     mean = layout.unit_parts(from_bytes(alike, layout.dim).mean(axis=0))
     slot: Slot = next((each for each in WORN_SLOTS if each == main.slot), "unknown")
-    return StoredGarment(
+    return StoredItem(
         main.item_id,
         main.group_id,
         main.price,

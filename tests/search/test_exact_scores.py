@@ -13,7 +13,7 @@ from search.query.options import Options
 from search.ranking.hits import Candidate, rank
 from search.retrieval import exact_scores as scoring
 from search.retrieval.exact_scores import Scored, Sought
-from search.retrieval.hit_rows import find_candidates
+from search.retrieval.hit_rows import load_candidates
 from search.retrieval.nearest import Reach
 from search.searcher import Searcher
 from tests.search.test_filter_id_cache import big, brute_force
@@ -33,9 +33,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
         sql: Connection, ids: Collection[int], filters: Filters
     ) -> tuple[list[Candidate], dict[int, bytes]]:
         asked.append(list(ids))
-        return find_candidates(sql, ids, filters)
+        return load_candidates(sql, ids, filters)
 
-    monkeypatch.setattr(scoring, "find_candidates", spied)
+    monkeypatch.setattr(scoring, "load_candidates", spied)
     return asked
 
 

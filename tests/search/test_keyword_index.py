@@ -22,7 +22,7 @@ from indexer.storage.tables import ItemRow
 from search.filters.conditions import Filters
 from search.query.keyword_index import MOST_WORDS, POSTGRESQL, find_words, forms_of, plain, words_of
 from search.query.options import Options
-from search.query.text_query import hear_text
+from search.query.text_query import parse_text
 from search.ranking.hits import Hit
 from search.searcher import Searcher
 from tests.conftest import SeesNothing
@@ -211,7 +211,7 @@ def test_catalogues_are_apart(
 
 def test_without_words_all_is_as_before(shop: Searcher) -> None:
     for asked in ("nike blue jeans", "Radiant Tee", "red skirt"):
-        query = hear_text(asked, shop.describer.models)
+        query = parse_text(asked, shop.describer.models)
         options = Options(k=20, weights=query.weights({}))
         plainly = shop.search_vector(query.vector, options.slots_for(query.slot), options)
         assert list(found(shop, asked, words=0.0)) == plainly
@@ -270,8 +270,8 @@ def test_common_words_are_told_of_candidates(
     """As of a million items: what more have than are listed is read from the candidates."""
     monkeypatch.setattr("search.query.keyword_index.MOST_ITEMS", 2)
     assert matched(found(shop, "nike shorts")) == [0, 1, 6]
-    monkeypatch.setattr("search.retrieval.keyword_boost.MOST_SAID", 1)
-    monkeypatch.setattr("search.retrieval.keyword_boost.FIRST_SAID", 1)
+    monkeypatch.setattr("search.retrieval.keyword_boost.MOST_MATCHES", 1)
+    monkeypatch.setattr("search.retrieval.keyword_boost.FIRST_MATCHES", 1)
     hits = found(shop, "levis nike tee", k=3)
     assert len(matched(hits)) == 3
     assert np.all(np.diff([hit.score + hit.lift for hit in hits]) <= 1e-6)

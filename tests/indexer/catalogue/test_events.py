@@ -17,7 +17,7 @@ from indexer.storage.tables import ItemRow
 from search.query.options import Options
 from search.ranking.popularity import AVERAGE, HALF_LIFE_DAYS, KeptPopularity, read_popularity
 from search.ranking.rerank import REACH, by_popularity, risen
-from search.retrieval.stored_items import find_stored
+from search.retrieval.stored_items import load_items
 from search.searcher import Searcher
 from tests.conftest import Shop
 
@@ -97,7 +97,7 @@ def test_popular_items_rise_among_their_own_slot_only(
 ) -> None:
     searcher = Searcher(catalogue, describer)
     with catalogue.engine.connect() as sql:
-        asked = find_stored(sql, catalogue.id, searcher.layout, [shop.items[0].item_id])
+        asked = load_items(sql, catalogue.id, searcher.layout, [shop.items[0].item_id])
         vector = asked[shop.items[0].item_id].vector
     plain = Options(k=20, strict_slot=False)
     before = searcher.search_vector(vector, None, plain)
@@ -129,7 +129,7 @@ def test_popularity_changes_nothing_without_events(
 ) -> None:
     searcher = Searcher(catalogue, describer)
     with catalogue.engine.connect() as sql:
-        stored = find_stored(sql, catalogue.id, searcher.layout, [shop.items[0].item_id])
+        stored = load_items(sql, catalogue.id, searcher.layout, [shop.items[0].item_id])
     hits = searcher.search_vector(stored[shop.items[0].item_id].vector, None, Options(k=10))
     moved = by_popularity(hits, read_popularity(catalogue), 1.0)
     assert [hit.item.item_id for hit in moved] == [hit.item.item_id for hit in hits]

@@ -1,4 +1,4 @@
-"""Settings in, the HTTP application out; nothing is loaded before its lifespan begins."""
+"""Put the HTTP application together; models are loaded when its lifespan begins."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 
 from api.routes import catalogue as routes_catalogue
@@ -55,7 +56,7 @@ Errors are `application/problem+json` (RFC 9457). Where keys were made (`lapel k
 request shows one as `Authorization: Bearer <key>`: a publishable key may search and send events, an
 admin key may write too.
 """
-# Of bodies that are read by hand, since they may be a form or JSON.
+# Bodies that are read by hand, since they may be a form or JSON, and answers to all errors.
 _BY_HAND = (
     SearchRequest,
     DetectRequest,
@@ -169,21 +170,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document, with the schemas that FastAPI does not see."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in _BY_HAND:
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
-        # FastAPI's own 422 is not what this server answers.
-        for path in document["paths"].values():
-            for operation in path.values():
-                _describe_invalid(operation["responses"])
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
+        _, by_hand = models_json_schema(
+            [(model, "validation") for model in _BY_HAND],
+            ref_template="#/components/schemas/{model}",
+        )
+        document["components"]["schemas"] |= by_hand["$defs"]
         app.openapi_schema = document
     return app.openapi_schema
-
-
-def _describe_invalid(responses: dict[str, Any]) -> None:
-    if "422" in responses and "application/json" in responses["422"].get("content", {}):
-        content = {"schema": {"$ref": "#/components/schemas/Problem"}}
-        responses["422"]["content"] = {"application/problem+json": content}

@@ -1,18 +1,21 @@
-"""Items as programs send them in, stored items with a status each out.
+"""Read, store, change and delete items as programs ask for it.
 
-Pictures that are sent are kept in the home under their content's hash, then go the way of a feed's.
+Pictures that are sent are kept in the home under their content's hash, and are then imported as a
+feed's are.
 """
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from api.handlers.photo_intake import decode_base64
+from api.handlers.result_json import picture_address, web_link
+from api.schemas.problems import ItemUnknown
 from api.schemas.requests import ItemChange, ItemFields, ItemIn
+from api.schemas.responses import Item, ItemsPage, ItemStatus
 from api.server.catalogues import ServedCatalogue
 from api.server.import_jobs import NamedErrorsImporter
 from api.server.state import State
@@ -26,20 +29,41 @@ from indexer.system.atomic_files import write_whole
 from indexer.vocabulary.categories import find_category, find_category_in_path, slot_of
 
 
-@dataclass(slots=True)
-class Status:
-    """What became of one item; `details` say why, or what of it could not be used."""
+def list_items(catalogue: ServedCatalogue, after: str, limit: int) -> ItemsPage:
+    """Return a page of items by id, those after an id."""
+    query = (
+        select(ItemRow)
+        .where(ItemRow.catalogue_id == catalogue.id, ItemRow.item_id > after)
+        .order_by(ItemRow.item_id)
+        .limit(limit + 1)
+    )
+    with Session(catalogue.engine) as session:
+        rows = list(session.scalars(query))
+        items = [_item(session, catalogue, row) for row in rows[:limit]]
+    return ItemsPage(items=items, next=rows[limit - 1].item_id if len(rows) > limit else None)
 
-    item_id: str
-    status: str = "failed"
-    details: list[str] = field(default_factory=list)
+
+def get_item(catalogue: ServedCatalogue, item_id: str) -> Item:
+    """Return an item as it is stored. Raises ItemUnknown."""
+    with Session(catalogue.engine) as session:
+        return _item(session, catalogue, find_item(session, catalogue, item_id))
 
 
-def write_items(state: State, catalogue: ServedCatalogue, items: Sequence[ItemIn]) -> list[Status]:
-    """Store items, new and known ones; a bad one is no other's concern."""
-    statuses = [Status(item.item_id) for item in items]
+def find_item(session: Session, catalogue: ServedCatalogue, item_id: str) -> ItemRow:
+    """Return an item's row. Raises ItemUnknown."""
+    row = session.scalar(_named(catalogue, item_id))
+    if row is None:
+        raise ItemUnknown(f"the catalogue has no item {item_id!r}")
+    return row
+
+
+def write_items(
+    state: State, catalogue: ServedCatalogue, items: Sequence[ItemIn]
+) -> list[ItemStatus]:
+    """Store items, new and known ones; one that cannot be stored does not stop the others."""
+    statuses = [_failed(item.item_id) for item in items]
     records: dict[str, ItemRecord] = {}
-    by_id: dict[str, Status] = {}
+    by_id: dict[str, ItemStatus] = {}
     for item, status in zip(items, statuses, strict=True):
         if item.item_id in by_id:
             status.details.append("the request names this item twice; the first one counts")
@@ -57,11 +81,11 @@ def write_items(state: State, catalogue: ServedCatalogue, items: Sequence[ItemIn
 
 def change_items(
     state: State, catalogue: ServedCatalogue, changes: Sequence[ItemChange]
-) -> list[Status]:
-    """Change what is said of items; what the request leaves out stays as it is."""
-    statuses = [Status(change.item_id) for change in changes]
-    by_id: dict[str, Status] = {}
-    anew: list[ItemRecord] = []  # whose garment is another now: their photos are looked at again
+) -> list[ItemStatus]:
+    """Change items' fields; what the request leaves out stays as it is."""
+    statuses = [_failed(change.item_id) for change in changes]
+    by_id: dict[str, ItemStatus] = {}
+    moved: list[ItemRecord] = []  # to another slot, so to another garment: described again
     plain: list[ItemWrite] = []
     with Session(catalogue.engine) as session:
         for change, status in zip(changes, statuses, strict=True):
@@ -69,11 +93,7 @@ def change_items(
                 status.details.append("the request names this item twice; the first one counts")
                 continue
             by_id[change.item_id] = status
-            item = session.scalar(
-                select(ItemRow).where(
-                    ItemRow.catalogue_id == catalogue.id, ItemRow.item_id == change.item_id
-                )
-            )
+            item = session.scalar(_named(catalogue, change.item_id))
             if item is None:
                 status.status = "missing"
                 continue
@@ -82,39 +102,72 @@ def change_items(
             if record.slot == item.slot:
                 plain.append(ItemWrite(record, tuple(photos)))
             else:
-                anew.append(record)
+                moved.append(record)
     if plain:
         with catalogue.writing():
             catalogue.write(plain)
             catalogue.save_vectors()
         for write in plain:
             by_id[write.record.item_id].status = "changed"
-    if anew:
-        _import(state, catalogue, anew, by_id)
+    if moved:
+        _import(state, catalogue, moved, by_id)
     return statuses
 
 
-def delete_items(catalogue: ServedCatalogue, item_ids: Sequence[str]) -> list[Status]:
+def delete_items(catalogue: ServedCatalogue, item_ids: Sequence[str]) -> list[ItemStatus]:
     """Delete items; searches stop finding them at once."""
     unique = list(dict.fromkeys(item_ids))
     with Session(catalogue.engine) as session:
-        there = set(
-            session.scalars(
-                select(ItemRow.item_id).where(
-                    ItemRow.catalogue_id == catalogue.id, ItemRow.item_id.in_(unique)
-                )
-            )
+        query = select(ItemRow.item_id).where(
+            ItemRow.catalogue_id == catalogue.id, ItemRow.item_id.in_(unique)
         )
-    if there:
-        catalogue.delete(sorted(there))
-    return [Status(i, "deleted" if i in there else "missing") for i in unique]
+        stored = set(session.scalars(query))
+    if stored:
+        catalogue.delete(sorted(stored))
+    return [
+        ItemStatus(
+            item_id=item_id, status="deleted" if item_id in stored else "missing", details=[]
+        )
+        for item_id in unique
+    ]
+
+
+def _failed(item_id: str) -> ItemStatus:
+    """Return the status of an item until something better becomes of it."""
+    return ItemStatus(item_id=item_id, status="failed", details=[])
+
+
+def _named(catalogue: ServedCatalogue, item_id: str) -> Select[ItemRow]:
+    return select(ItemRow).where(ItemRow.catalogue_id == catalogue.id, ItemRow.item_id == item_id)
+
+
+def _item(session: Session, catalogue: ServedCatalogue, item: ItemRow) -> Item:
+    """Return an item with the addresses of its pictures."""
+    hashes = session.scalars(
+        select(PhotoRow.sha256)
+        .join(ItemPhotoRow, ItemPhotoRow.photo_id == PhotoRow.id)
+        .where(ItemPhotoRow.item_id == item.id)
+        .order_by(ItemPhotoRow.position)
+    )
+    pictures = [picture_address(catalogue, sha256) for sha256 in hashes]
+    columns = {name: getattr(item, name) for name in COLUMNS} | {"link": web_link(item.link)}
+    return Item.model_validate(
+        {
+            "item_id": item.item_id,
+            **columns,
+            "fields": item.fields,
+            "picture": pictures[0] if pictures else None,
+            "pictures": pictures,
+            "updated_at": item.updated_at.isoformat(),
+        }
+    )
 
 
 def _import(
     state: State,
     catalogue: ServedCatalogue,
     records: Sequence[ItemRecord],
-    statuses: Mapping[str, Status],
+    statuses: Mapping[str, ItemStatus],
 ) -> None:
     """Describe and store records one by one, so that each has its own outcome."""
     folder = catalogue.settings.home
@@ -128,9 +181,9 @@ def _import(
 
 
 class _StatusImporter(NamedErrorsImporter):
-    """An Importer that says what became of each item."""
+    """An Importer that notes what became of each item."""
 
-    statuses: Mapping[str, Status]
+    statuses: Mapping[str, ItemStatus]
     items_a_batch = 1
 
     def _count(self, item_id: str, outcome: Outcome) -> None:
@@ -142,25 +195,25 @@ class _StatusImporter(NamedErrorsImporter):
 
 
 def _photos(
-    state: State, catalogue: ServedCatalogue, item: ItemIn, status: Status
+    state: State, catalogue: ServedCatalogue, item: ItemIn, status: ItemStatus
 ) -> tuple[str, ...]:
-    """Check and keep an item's pictures; returns their paths, and says which are of no use."""
-    kept = []
+    """Check and keep an item's pictures; return their paths, and note which are of no use."""
+    paths = []
     for i, text in enumerate(item.photos_base64):
         try:
-            kept.append(_keep(catalogue, decode_base64(text, f"photos_base64[{i}]")))
+            paths.append(_keep(catalogue, decode_base64(text, f"photos_base64[{i}]")))
         except LapelError as error:
             status.details.append(f"photos_base64[{i}]: {error}")
     for url in item.photo_urls:
         try:
-            kept.append(_keep(catalogue, state.fetcher.fetch(url)))
+            paths.append(_keep(catalogue, state.fetcher.fetch(url)))
         except LapelError as error:
             status.details.append(f"{url}: {error}")
-    return tuple(kept)
+    return tuple(paths)
 
 
 def _keep(catalogue: ServedCatalogue, content: bytes) -> str:
-    """Store a picture that can be read; returns its path."""
+    """Store a picture that can be read; return its path."""
     read_photo(content)
     name = hash_bytes(content)
     path = catalogue.settings.home / "uploads" / name[:2] / name
@@ -186,12 +239,12 @@ def _stored_photos(session: Session, item: ItemRow) -> list[PhotoWrite]:
 
 
 def _record(item: ItemIn, photos: tuple[str, ...]) -> ItemRecord:
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         name: getattr(item, name)
         for name in COLUMNS
         if name not in ("category", "slot") and getattr(item, name) is not None
     }
-    said.setdefault("group_id", item.item_id)
+    values.setdefault("group_id", item.item_id)
     category = _category(item) or find_category(item.title or "")
     return ItemRecord(
         item_id=item.item_id,
@@ -199,23 +252,23 @@ def _record(item: ItemIn, photos: tuple[str, ...]) -> ItemRecord:
         category=category,
         slot=slot_of(category) if category else None,
         fields=item.fields or {},
-        **said,
+        **values,
     )
 
 
 def _changed(item: ItemRow, change: ItemChange, addresses: Sequence[str]) -> ItemRecord:
     """Return the item's record as the change leaves it; a field sent as null is emptied."""
-    said: dict[str, Any] = {name: getattr(item, name) for name in COLUMNS}
+    values: dict[str, Any] = {name: getattr(item, name) for name in COLUMNS}
     for name in change.model_fields_set & set(COLUMNS):
-        said[name] = getattr(change, name)
+        values[name] = getattr(change, name)
     for name in ("title", "description"):
-        said[name] = said[name] or ""
-    said["group_id"] = said["group_id"] or item.item_id
+        values[name] = values[name] or ""
+    values["group_id"] = values["group_id"] or item.item_id
     if "category" in change.model_fields_set:
-        said["category"] = _category(change)
-        said["slot"] = slot_of(said["category"]) if said["category"] else None
+        values["category"] = _category(change)
+        values["slot"] = slot_of(values["category"]) if values["category"] else None
     fields = {**item.fields, **(change.fields or {})}
-    return ItemRecord(item_id=item.item_id, photos=tuple(addresses), fields=fields, **said)
+    return ItemRecord(item_id=item.item_id, photos=tuple(addresses), fields=fields, **values)
 
 
 def _category(item: ItemFields) -> str | None:

@@ -1,6 +1,6 @@
-"""A request's body in, the query it says and the photo it carries out; limits hold while reading.
+"""Read a request's body, JSON or a form with a file, within limits that hold while it arrives.
 
-What a shopper uploads is held in memory only: the form's reader would put it into a file.
+What a shopper uploads is held in memory only: Starlette's reader would put it into a file.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from api.schemas.problems import BodyTooLarge, MediaTypeUnknown
 from indexer.errors import QueryError
 
 Model = TypeVar("Model", bound=BaseModel)
-BODY_S = 60.0  # 25 MB over a telephone's 4 Mbit/s; who takes longer holds a place others wait for
+BODY_S = 60.0  # 25 MB over a telephone's 4 Mbit/s; a slower one holds a place others wait for
 OPTIONS_BYTES = 1_000_000  # of the JSON beside a photo
 
 
@@ -35,10 +35,10 @@ class _InMemory(MultiPartParser):
 
 
 async def read_body(request: Request, most_bytes: int) -> bytes:
-    """Return the body. Raises BodyTooLarge, also before it is read when its length is said."""
-    said = request.headers.get("content-length", "0")
-    if said.isdigit() and int(said) > most_bytes:
-        raise BodyTooLarge(f"the request has {said} bytes; at most {most_bytes:,} are read")
+    """Return the body. Raises BodyTooLarge: before it is read, if it declares its length."""
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > most_bytes:
+        raise BodyTooLarge(f"the request has {length} bytes; at most {most_bytes:,} are read")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
@@ -49,6 +49,11 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     except TimeoutError:
         raise BodyTooLarge(f"the request took over {BODY_S:g} s to arrive; send less") from None
     return bytes(body)
+
+
+async def read_json(request: Request, model: type[Model], most_bytes: int) -> Model:
+    """Return a request that is JSON. Raises as `read_query`."""
+    return (await read_query(request, model, most_bytes, file_field=None))[0]
 
 
 async def read_query(
@@ -71,8 +76,8 @@ async def read_query(
     try:
         options, upload = await _fields(await parser.parse(), file_field)
     except (MultiPartException, KeyError, ValueError, AssertionError) as error:
-        said = getattr(error, "message", str(error))
-        raise QueryError(f"the form cannot be read: {said}") from error
+        reason = getattr(error, "message", str(error))
+        raise QueryError(f"the form cannot be read: {reason}") from error
     finally:
         parser.close()
     return model.model_validate_json(options), upload

@@ -1,15 +1,14 @@
-"""Events over HTTP: what shoppers did with items, sent by pages and apps with a publishable key."""
+"""Take events: what shoppers did with items, sent by pages and apps with a publishable key."""
 
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.handlers.request_body import body_schema, read_query
+from api.handlers.request_body import body_schema, read_json
 from api.routes.auth import CanSearch
 from api.routes.parameters import CatalogueName
-from api.schemas.recommend import STORED, EventsIn
+from api.schemas.recommend import EventsIn, EventsStored
 from api.schemas.responses import problems
 from api.server.state import Served, State
 from indexer.catalogue.events import Event, add_events
@@ -21,10 +20,10 @@ WHOLE_BYTES = 1_000_000  # a thousand events with the longest ids are half of it
 @routes.post(
     "/catalogues/{catalogue}/events",
     summary="Say what shoppers did: view, click, cart, buy",
-    responses=STORED | problems(404, 413, 415, 422, 503),
+    responses=problems(404, 413, 415, 422, 503),
     openapi_extra=body_schema(EventsIn, None),
 )
-async def send_events(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+async def send_events(request: Request, state: Served, catalogue: CatalogueName) -> EventsStored:
     """Store events of a catalogue's items; unknown items are named, and theirs not stored."""
     return await _store(request, state, catalogue)
 
@@ -32,20 +31,20 @@ async def send_events(request: Request, state: Served, catalogue: CatalogueName)
 @routes.post(
     "/events",
     summary="Say what shoppers did with items of the default catalogue",
-    responses=STORED | problems(404, 413, 415, 422, 503),
+    responses=problems(404, 413, 415, 422, 503),
     openapi_extra=body_schema(EventsIn, None),
 )
-async def send_default_events(request: Request, state: Served) -> JSONResponse:
+async def send_default_events(request: Request, state: Served) -> EventsStored:
     """Store events of the items of the catalogue that the server was started with."""
     return await _store(request, state, state.settings.catalogue)
 
 
-async def _store(request: Request, state: State, name: str) -> JSONResponse:
-    body, _ = await read_query(request, EventsIn, WHOLE_BYTES, file_field=None)
-    return JSONResponse(await run_in_threadpool(_add, state, name, body))
+async def _store(request: Request, state: State, name: str) -> EventsStored:
+    body = await read_json(request, EventsIn, WHOLE_BYTES)
+    return await run_in_threadpool(_add, state, name, body)
 
 
-def _add(state: State, name: str, body: EventsIn) -> dict[str, object]:
+def _add(state: State, name: str, body: EventsIn) -> EventsStored:
     catalogue = state.catalogues.for_writing.get(name)
     now = datetime.now(UTC)
     events = [
@@ -54,4 +53,4 @@ def _add(state: State, name: str, body: EventsIn) -> dict[str, object]:
     ]
     unknown = add_events(catalogue, events)
     stored = sum(1 for event in events if event.item_id not in set(unknown))
-    return {"stored": stored, "unknown_items": unknown}
+    return EventsStored(stored=stored, unknown_items=unknown)

@@ -1,16 +1,16 @@
-"""The server itself over HTTP: is it alive, is it ready, its metrics, and the page."""
+"""Serve the server's own state, its metrics, the page, and the viewer of the API."""
 
 from contextlib import suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
 from api.routes.auth import CanWrite
 from api.schemas.problems import NotThere, ServerStopping
-from api.schemas.responses import problems
+from api.schemas.responses import ServerStatus, problems
 from api.server.state import Served
 from indexer.errors import VectorsUnreachable
 
@@ -42,19 +42,19 @@ routes = APIRouter()
 
 @routes.head("/healthz", include_in_schema=False)  # what some load balancers send
 @routes.get("/healthz", tags=["service"])
-def health() -> JSONResponse:
+def health() -> ServerStatus:
     """Say that the server is alive."""
-    return JSONResponse({"status": "ok"})
+    return ServerStatus(status="ok")
 
 
 @routes.get("/readyz", responses=problems(503), tags=["service"])
-def ready(state: Served) -> JSONResponse:
+def ready(state: Served) -> ServerStatus:
     """Say whether queries are answered: models loaded, their thread alive, the database there."""
     if not state.inference.is_alive:
         raise ServerStopping("the models' thread has ended; start the server again")
     with state.catalogues.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
-    return JSONResponse({"status": "ready"})
+    return ServerStatus(status="ready")
 
 
 @routes.get(
@@ -96,10 +96,10 @@ def page_file(request: Request, name: str) -> Response:
 def _file(request: Request, name: str) -> Response:
     try:
         path = (WEB / name).resolve()
-        is_there = WEB in path.parents and path.is_file() and path.suffix in TYPES
+        is_served = WEB in path.parents and path.is_file() and path.suffix in TYPES
     except (OSError, ValueError):  # too long for a file's name, or with a zero in it
-        is_there = False
-    if not is_there:
+        is_served = False
+    if not is_served:
         raise NotThere(f"the page has no file {name[:80]!r}")
     file = FileResponse(
         path, media_type=TYPES[path.suffix], headers=PAGE_HEADERS, stat_result=path.stat()

@@ -160,4 +160,3 @@ class OutfitAnswer(_Answer):
 
 COMPLETED: Responses = {200: {"model": CompleteAnswer}}
 OUTFIT: Responses = {200: {"model": OutfitAnswer}}
-STORED: Responses = {200: {"model": EventsStored}}

@@ -245,6 +245,12 @@ class JobAnswer(BaseModel):
     ended_at: str | None
 
 
+class ServerStatus(BaseModel):
+    """Whether the server is `ok`, or `ready` for queries."""
+
+    status: str
+
+
 Responses = dict[int | str, dict[str, Any]]
 DETECTED: Responses = {200: {"model": DetectAnswer}}
 SEARCHED: Responses = {200: {"model": SearchAnswer}}

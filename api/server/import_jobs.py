@@ -17,6 +17,7 @@ from typing import Any, Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.schemas.problems import ImportRunning, JobUnknown, ServerStopping
+from api.schemas.responses import JobAnswer
 from api.server.job_store import KEPT, OPEN, JobRows
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
@@ -91,21 +92,21 @@ class Job:
             report, _utc(row.created_at), row.ended_at and _utc(row.ended_at),
         )  # fmt: skip
 
-    def shown(self) -> dict[str, Any]:
+    def answer(self) -> JobAnswer:
         """Return the job as an answer."""
         has_errors = self.status in ("done", "failed") and self.errors.is_file()
-        return {
-            "id": self.id,
-            "catalogue": self.catalogue,
-            "source": self.source,
-            "status": self.status,
-            "detail": self.detail,
-            "progress": {"read": self.read, "total": self.total},
-            "counts": asdict(self.report),
-            "errors_csv": f"/v1/jobs/{self.id}/errors.csv" if has_errors else None,
-            "created_at": self.created_at.isoformat(),
-            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
-        }
+        return JobAnswer(
+            id=self.id,
+            catalogue=self.catalogue,
+            source=self.source,
+            status=self.status,
+            detail=self.detail,
+            progress={"read": self.read, "total": self.total},
+            counts=asdict(self.report),
+            errors_csv=f"/v1/jobs/{self.id}/errors.csv" if has_errors else None,
+            created_at=self.created_at.isoformat(),
+            ended_at=self.ended_at.isoformat() if self.ended_at else None,
+        )
 
 
 class Jobs:

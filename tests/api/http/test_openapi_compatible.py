@@ -16,9 +16,12 @@ from indexer.settings import Settings
 BEFORE = Path(__file__).parents[2] / "data" / "openapi-0.1.0.json"
 PROSE = {"title", "description", "summary", "example", "examples", "tags"}
 
+SAME_STATUS = "the answer is described now, and is the one that it was"
 # A pattern of where the documents differ -> why a program written for 0.1.0 does not mind.
 ALLOWED: Mapping[str, str] = {
     "paths.*.operationId": "names for generated clients; requests and answers are the same",
+    "paths./healthz.get.responses.200.content.application/json.schema*": SAME_STATUS,
+    "paths./readyz.get.responses.200.content.application/json.schema*": SAME_STATUS,
 }
 
 

@@ -64,13 +64,13 @@ def test_any_worker_tells_of_an_import(small: Catalogue, workers: tuple[Jobs, Jo
     first, second = workers
     job = first.start(small, dots(1), feed(small), "more")
     first.join()
-    (own, told) = (each.get(job.id).shown() for each in workers)
+    (own, told) = (each.get(job.id).answer() for each in workers)
     assert told == own
-    assert (told["status"], told["counts"]["added"]) == ("done", 3)
-    assert told["progress"] == {"read": 4, "total": 4}
+    assert (told.status, told.counts["added"]) == ("done", 3)
+    assert told.progress == {"read": 4, "total": 4}
     assert second.get(job.id).errors.read_text().count("broken.jpg") >= 1
     restarted = worker(small)
-    assert restarted.get(job.id).shown() == told
+    assert restarted.get(job.id).answer() == told
     with pytest.raises(JobUnknown, match=f"the last {KEPT}"):
         second.get("none")
 
@@ -92,7 +92,7 @@ def test_imports_of_two_workers_take_turns(
         each.check_free("other")
     held.go.set()
     second.join()
-    assert first.get(waiting.id).shown()["counts"]["unchanged"] == 3
+    assert first.get(waiting.id).answer().counts["unchanged"] == 3
     assert second.get(running.id).status == "done"
     second.check_free("default")
 
@@ -107,8 +107,8 @@ def test_an_import_whose_worker_was_killed_has_failed(
             JobRow(job_id=id_, catalogue=id_, source="x", status="running", detail="", read=1,
                    total=2, counts={}, created_at=before, seen_at=seen)
         )  # fmt: skip
-    told = workers[0].get("dead").shown()
-    assert (told["status"], told["detail"]) == ("failed", LOST)
+    told = workers[0].get("dead").answer()
+    assert (told.status, told.detail) == ("failed", LOST)
     assert workers[0].get("alive").status == "running"
     workers[0].check_free("dead")
     with pytest.raises(ImportRunning):

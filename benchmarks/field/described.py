@@ -11,10 +11,10 @@ from tqdm import tqdm
 from benchmarks.field.metrics import first_right_ranks, share_at
 from benchmarks.field.report import Row
 from indexer.description.describe import Describer
-from indexer.description.garment_target import place_of
 from indexer.feeds.reading.record import ItemRecord
 from indexer.fused_vector import DEFAULT_WEIGHTS, Layout
 from indexer.images.photo import read_photo
+from indexer.ingest.photo_tasks import place_of
 from indexer.models.loading import Models
 from indexer.system.batching import batches
 

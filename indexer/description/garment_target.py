@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Garments, Slot, place_mask
 
 MAX_PX = 65_535  # the longest side of a picture that is read at all is shorter
@@ -54,20 +53,6 @@ class Place:
 
 Wanted = Slot | Place | None
 """Which garment of a photo is meant: that of a slot, the one at a place, or all of them."""
-
-
-def place_of(record: ItemRecord) -> Place | None:
-    """Return where a record says its garment is; what no photo can have is left out."""
-    if record.xyxy is None or not all(0 <= v <= MAX_PX for v in record.xyxy):
-        return None
-    polygons = tuple(
-        tuple(map(float, polygon))
-        for polygon in record.polygons
-        if len(polygon) >= 6  # three corners
-        and len(polygon) % 2 == 0
-        and all(-MAX_PX <= v <= MAX_PX for v in polygon)
-    )
-    return Place(record.slot, record.xyxy, polygons)
 
 
 def placed(stored: Mapping[str, Any]) -> Place:

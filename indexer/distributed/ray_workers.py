@@ -12,9 +12,8 @@ from indexer.distributed.worker import Answer, Order
 from indexer.distributed.worker_pool import Crew
 from indexer.errors import LapelError, PhotoError
 from indexer.images.image_sources import Pictures, is_remote
-from indexer.ingest.describe_workers import Stages
+from indexer.ingest.describe_workers import Portion, Stages
 from indexer.ingest.photo_tasks import FoundPhoto
-from indexer.portions import Portion
 from indexer.storage.thumbnails import thumbnail_path
 from indexer.system.atomic_files import write_whole
 

@@ -15,9 +15,9 @@ import cv2
 from indexer.description.describe import Describer
 from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.images.photo import Photo, hash_bytes, read_bytes
+from indexer.ingest.describe_workers import Portion, describe_portion
 from indexer.ingest.photo_tasks import FoundPhoto
 from indexer.models.loading import load_models
-from indexer.portions import Portion, describe_portion
 from indexer.settings import Settings
 from indexer.storage.thumbnails import make_thumbnail
 from indexer.system.stopwatch import Stopwatch

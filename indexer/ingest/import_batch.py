@@ -7,8 +7,8 @@ from itertools import chain
 from typing import TypeVar
 
 from indexer.feeds.reading.record import ItemRecord, RowError
+from indexer.ingest.describe_workers import DescribedPhoto, Portion
 from indexer.ingest.photo_tasks import FoundPhoto, photo_write
-from indexer.portions import DescribedPhoto, Portion
 from indexer.storage.import_faults import Fault
 from indexer.storage.item_rows import PhotoWrite
 

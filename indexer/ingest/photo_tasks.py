@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from indexer.description.garment_target import Place, Wanted, key_of, place_of
+from indexer.description.garment_target import MAX_PX, Place, Wanted, key_of
 from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Slot
@@ -72,6 +72,20 @@ def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[
         wanted = place if place and i == 0 else record.slot  # a place is in the first photo
         found.append(FoundPhoto(address, resolved, sha256, wanted, record.row, record.item_id))
     return found
+
+
+def place_of(record: ItemRecord) -> Place | None:
+    """Return where a record says its garment is; what no photo can have is left out."""
+    if record.xyxy is None or not all(0 <= v <= MAX_PX for v in record.xyxy):
+        return None
+    polygons = tuple(
+        tuple(map(float, polygon))
+        for polygon in record.polygons
+        if len(polygon) >= 6  # three corners
+        and len(polygon) % 2 == 0
+        and all(-MAX_PX <= v <= MAX_PX for v in polygon)
+    )
+    return Place(record.slot, record.xyxy, polygons)
 
 
 def as_stored(record: ItemRecord, found: Sequence[FoundPhoto]) -> StoredItem:

@@ -20,10 +20,9 @@ from indexer.description.garment_target import placed
 from indexer.errors import CatalogueError, LapelError
 from indexer.garments import Slot
 from indexer.images.image_sources import PhotoChanged, Pictures
-from indexer.ingest.describe_workers import Stages
+from indexer.ingest.describe_workers import Portion, Stages
 from indexer.ingest.importer import ErrorFile
 from indexer.ingest.photo_tasks import FoundPhoto
-from indexer.portions import Portion
 from indexer.storage.item_rows import add_garments, find_or_add_photo
 from indexer.storage.reembed_staging import (
     PhotoToDescribe,

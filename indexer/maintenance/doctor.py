@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.catalogue.index_sync import stored_ids
-from indexer.doctor_replica import check_replica
 from indexer.errors import CatalogueEmpty, CatalogueError, LapelError, SchemaOutdated
 from indexer.maintenance.check_result import Finding, mended, ok, warning, wrong
 from indexer.maintenance.database_checks import (
@@ -23,7 +22,7 @@ from indexer.maintenance.database_checks import (
     check_staged,
 )
 from indexer.maintenance.file_checks import check_pictures, check_strays, check_thumbnails
-from indexer.maintenance.service_checks import answers, check_milvus
+from indexer.maintenance.service_checks import answers, check_milvus, check_replica
 from indexer.settings import Settings
 from indexer.storage.database import revisions
 from indexer.storage.reembed_staging import find_staged

@@ -20,7 +20,6 @@ from sqlalchemy import (
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
-import migrations
 from indexer.errors import CatalogueEmpty, CatalogueError, CatalogueReadOnly, SchemaOutdated
 from indexer.system.disk_errors import explain_sql, explained, is_writable
 
@@ -212,7 +211,7 @@ def _alembic(connection: Connection) -> "Config":
 
 
 def _scripts() -> Path:
-    return Path(next(iter(migrations.__path__)))
+    return Path(__file__).parents[2] / "migrations"  # beside this package, installed or not
 
 
 def _lower(value: Any) -> Any:

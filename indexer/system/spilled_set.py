@@ -1,8 +1,10 @@
-"""Item ids in, whether they were named before out: a set that lies on the disk, not in memory."""
+"""Sets and tables that lie on the disk, for runs over more rows than memory should hold.
 
+What a run must remember of millions of rows would fill a gigabyte as Python objects.
+"""
+
+import sqlite3
 from collections.abc import Iterable, Sequence
-
-from indexer.temporary_rows import temporary_rows
 
 CACHE_KIB = 8_000  # of it in memory; a million ids take 40 MB on the disk
 AT_ONCE = 500  # ids in one statement; older SQLites take 999
@@ -48,3 +50,15 @@ class IdRoll:
 def _storable(id_: str) -> str:
     """Return an id that SQLite takes: one with half a surrogate pair is written out."""
     return id_.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def temporary_rows(cache_kib: int) -> sqlite3.Connection:
+    """Open an empty database in a temporary file, removed when it is closed or the process ends.
+
+    `cache_kib` of it stay in memory. Not for two threads at once.
+    """
+    rows = sqlite3.connect("", check_same_thread=False)
+    rows.execute(f"PRAGMA cache_size = -{cache_kib}")
+    rows.execute("PRAGMA journal_mode = OFF")  # nobody goes on after a crash
+    rows.execute("PRAGMA synchronous = OFF")
+    return rows

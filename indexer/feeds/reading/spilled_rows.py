@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from indexer.errors import FeedError
-from indexer.temporary_rows import temporary_rows
+from indexer.system.spilled_set import temporary_rows
 
 _CACHE_KIB = 16_384  # pages in memory; what is asked next mostly lies beside what was asked last
 

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.description.garment_choice import choose_garments
-from indexer.description.garment_target import Place, key_of, place_of, placed
+from indexer.description.garment_target import Place, key_of, placed
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
 from indexer.ingest.importer import Importer
+from indexer.ingest.photo_tasks import place_of
 from indexer.ingest.reembed import Reembedder
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models

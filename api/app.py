@@ -32,15 +32,15 @@ from api.schemas.requests import (
     SearchRequest,
 )
 from api.schemas.responses import Problem
-from api.server.api_keys import Keys
+from api.server.api_keys import ApiKeys
 from api.server.catalogues import Catalogues
-from api.server.import_jobs import Jobs
+from api.server.import_jobs import ImportJobs
 from api.server.inference_thread import Inference
-from api.server.job_store import JobRows
+from api.server.job_store import JobStore
 from api.server.limits import Limits
 from api.server.metrics import Metrics
-from api.server.middleware import Watching
-from api.server.model_switch import Following
+from api.server.middleware import RequestMiddleware
+from api.server.model_switch import ModelSwitch
 from api.server.photo_cache import PhotoMemory
 from api.server.state import State
 from indexer.blas import products_on_one_thread
@@ -88,7 +88,7 @@ def create_app(
         state = _build(settings, accepted, loaded, fetcher or Fetcher(), load)
         app.state.lapel = state
         state.inference.start()
-        state.following.start()
+        state.model_switch.start()
         try:
             with products_on_one_thread():
                 yield
@@ -128,7 +128,7 @@ def _add_layers(app: FastAPI, limits: Limits) -> None:
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    app.add_middleware(Watching)  # the outermost: it sees what the others refuse, too
+    app.add_middleware(RequestMiddleware)  # the outermost: it sees what the others refuse, too
 
 
 def _build(
@@ -148,16 +148,16 @@ def _build(
         catalogues=catalogues,
         photos=PhotoMemory(limits.photo_minutes * 60),
         fetcher=fetcher,
-        keys=Keys(catalogues.engine),
-        jobs=Jobs(settings.home / "jobs", JobRows(catalogues.for_writing.engine)),
+        keys=ApiKeys(catalogues.engine),
+        jobs=ImportJobs(settings.home / "jobs", JobStore(catalogues.for_writing.engine)),
         metrics=metrics,
-        in_work=BoundedSemaphore(limits.photos_in_work),
-        following=Following(settings, inference, catalogues, load),
+        in_flight=BoundedSemaphore(limits.photos_in_work),
+        model_switch=ModelSwitch(settings, inference, catalogues, load),
     )
 
 
 def _stop(state: State) -> None:
-    state.following.stop()
+    state.model_switch.stop()
     state.jobs.stop()
     state.inference.stop()  # an import that waits for it ends, and saves what it has done
     state.jobs.join()

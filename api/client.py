@@ -26,7 +26,7 @@ from api.schemas.responses import (
 )
 from indexer.errors import LapelError
 
-Answer = TypeVar("Answer", bound=BaseModel)
+AnswerModel = TypeVar("AnswerModel", bound=BaseModel)
 TIMEOUT_S = 60.0  # a batch of a hundred items with pictures takes most of it on a CPU
 LONGEST_WAIT_S = 30.0  # between two tries of a busy server
 
@@ -169,11 +169,11 @@ class Client:
 
     def _ask(
         self,
-        answer: type[Answer],
+        answer: type[AnswerModel],
         path: str,
         photo: Path | bytes | None,
         options: Mapping[str, Any],
-    ) -> Answer:
+    ) -> AnswerModel:
         if photo is None:
             return answer.model_validate(self._send("POST", path, json=options).json())
         content = photo if isinstance(photo, bytes) else photo.read_bytes()

@@ -9,7 +9,7 @@ import typer
 from tqdm import tqdm
 
 from api.cli.engine_option import Engine, check_engine, describing
-from api.cli.feed_options import ColumnNames, Format, Images, Source
+from api.cli.feed_options import ColumnNames, FeedArgument, Format, Images
 from api.console.terminal import FAILED, Json, Profile, emit, say, show_profile
 from indexer.errors import FeedError
 from indexer.ingest.feed_source import FeedSource
@@ -25,7 +25,7 @@ commands.add_typer(db, name="db")
 @commands.command()
 def index(
     context: typer.Context,
-    source: Source,
+    source: FeedArgument,
     format_name: Format = "auto",
     images: Images = None,
     mapping: ColumnNames = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-Source = Annotated[Path, typer.Argument(help="Feed file, or folder of photos.")]
+FeedArgument = Annotated[Path, typer.Argument(help="Feed file, or folder of photos.")]
 Format = Annotated[
     str, typer.Option("--format", help="auto, or one of docs/feeds.md, such as google or csv.")
 ]

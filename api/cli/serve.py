@@ -11,7 +11,7 @@ from api.console.terminal import Json, emit, say
 from indexer.errors import SettingsError
 
 if TYPE_CHECKING:
-    from api.server.api_keys import Keys
+    from api.server.api_keys import ApiKeys
     from indexer.settings import Settings
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -87,12 +87,12 @@ def _serve_by_workers(settings: "Settings", options: dict[str, Any], workers: in
 
 def check_binding(settings: "Settings", host: str) -> None:
     """Refuse to be reached by others as long as no key was made. Raises SettingsError."""
-    from api.server.api_keys import Keys
+    from api.server.api_keys import ApiKeys
     from indexer.storage.database import open_engine
 
     engine = open_engine(settings.resolved_database_url, create=True)
     try:
-        if is_loopback(host) or Keys(engine).any_made():
+        if is_loopback(host) or ApiKeys(engine).any_made():
             return
     finally:
         engine.dispose()
@@ -153,8 +153,8 @@ def revoke(
     say(f"key {row.id} ({row.kind}, {row.name}) is revoked")
 
 
-def _keys(context: typer.Context) -> "Keys":
-    from api.server.api_keys import Keys
+def _keys(context: typer.Context) -> "ApiKeys":
+    from api.server.api_keys import ApiKeys
     from indexer.storage.database import open_engine
 
-    return Keys(open_engine(context.obj.resolved_database_url, create=True))
+    return ApiKeys(open_engine(context.obj.resolved_database_url, create=True))

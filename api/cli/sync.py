@@ -12,7 +12,7 @@ import typer
 from tqdm import tqdm
 
 from api.cli.engine_option import Engine, check_engine, describing
-from api.cli.feed_options import ColumnNames, Format, Images, Source
+from api.cli.feed_options import ColumnNames, FeedArgument, Format, Images
 from api.console.terminal import FAILED, Json, Profile, emit, say, show_profile
 from indexer.errors import SettingsError
 from indexer.ingest.feed_source import FeedSource
@@ -27,7 +27,7 @@ commands = typer.Typer(rich_markup_mode=None)
 @commands.command()
 def sync(
     context: typer.Context,
-    source: Source,
+    source: FeedArgument,
     mode: Annotated[
         str, typer.Option(help="upsert: add and change; mirror: also remove what is not there.")
     ] = "upsert",
@@ -44,13 +44,13 @@ def sync(
     engine: Engine = "local",
 ) -> None:
     """Bring the catalogue to what a feed says; interrupted, run it again: it goes on."""
-    asked = _Asked(mode, parse_share(max_removed), dry_run, yes, as_json, profile, engine)
+    options = _SyncOptions(mode, parse_share(max_removed), dry_run, yes, as_json, profile, engine)
     feed = FeedSource(source, images, format_name, mapping or ())
-    _sync(context.obj, feed, asked)
+    _sync(context.obj, feed, options)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _SyncOptions:
     """How to go about it."""
 
     mode: str
@@ -62,43 +62,43 @@ class _Asked:
     engine: str
 
 
-def _sync(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
+def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None:
     from indexer.catalogue.catalogue import Catalogue
     from indexer.images.image_sources import Pictures
     from indexer.ingest.importer import Importer
     from indexer.ingest.sync import Sync
     from indexer.vocabulary.categories import use_words_of
 
-    if asked.mode not in ("upsert", "mirror"):
-        raise SettingsError(f"unknown mode {asked.mode!r}; one of upsert, mirror")
-    check_engine(asked.engine)
+    if options.mode not in ("upsert", "mirror"):
+        raise SettingsError(f"unknown mode {options.mode!r}; one of upsert, mirror")
+    check_engine(options.engine)
     use_words_of(settings.home)
     feed.read()  # says at once what is no feed
     folder, under = feed.folders()
-    catalogue = Catalogue.open(settings, create=not asked.is_dry)
+    catalogue = Catalogue.open(settings, create=not options.is_dry)
     with (
         Pictures(settings, folder, under) as pictures,
-        Sync(catalogue, pictures, feed.read, asked.mode) as work,  # type: ignore[arg-type]
+        Sync(catalogue, pictures, feed.read, options.mode) as work,  # type: ignore[arg-type]
     ):
         with counting("compare", "row") as tick:
             plan = work.plan(tick)
-        _show_plan(plan, asked.as_json)
-        if asked.is_dry:
+        _show_plan(plan, options.as_json)
+        if options.is_dry:
             return
-        plan.check(asked.max_removed)
+        plan.check(options.max_removed)
         if plan.is_empty and not plan.row_errors:
             return
-        if not asked.yes and sys.stdin.isatty():
+        if not options.yes and sys.stdin.isatty():
             typer.confirm("do this?", abort=True, err=True)
         with (
-            describing(settings, asked.engine) as (describer, stages),
+            describing(settings, options.engine) as (describer, stages),
             counting("sync", "row", plan.rows) as tick,
         ):
             importer = Importer(catalogue, describer, folder, under, say, pictures, stages)
-            done = work.apply(plan, importer, asked.max_removed, tick)
-    if asked.is_profiled:
+            done = work.apply(plan, importer, options.max_removed, tick)
+    if options.is_profiled:
         show_profile(importer)
-    _show_done(done, settings.home, asked.as_json)
+    _show_done(done, settings.home, options.as_json)
 
 
 def parse_share(text: str) -> float:

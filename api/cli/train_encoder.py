@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.feed_options import ColumnNames, Format, Images, Source
+from api.cli.feed_options import ColumnNames, FeedArgument, Format, Images
 from api.cli.sync import counting
 from api.console.terminal import FAILED, Json, emit, load_describer, say
 from indexer.ingest.feed_source import FeedSource
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def train_encoder(
     context: typer.Context,
-    source: Source,
+    source: FeedArgument,
     full: Annotated[
         bool, typer.Option("--full", help="Train the whole image tower: for a GPU.")
     ] = False,
@@ -46,11 +46,15 @@ def train_encoder(
     exit 1 if it is not better. The photos are described once: run it again, and that is not redone.
     """
     feed = FeedSource(source, images, format_name, mapping or ())
-    _train(context.obj, feed, _Asked(full, out, steps, epochs, queries, seed, keep_anyway, as_json))
+    _train(
+        context.obj,
+        feed,
+        _TuningOptions(full, out, steps, epochs, queries, seed, keep_anyway, as_json),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _TuningOptions:
     """How to go about it."""
 
     full: bool
@@ -63,30 +67,35 @@ class _Asked:
     as_json: bool
 
 
-def _train(settings: "Settings", feed: FeedSource, asked: _Asked) -> None:
+def _train(settings: "Settings", feed: FeedSource, options: _TuningOptions) -> None:
     from api.console.encoder_tables import report_json, verdict_table
     from indexer.finetuning.head_report import draw_curve
     from indexer.models.registry import used_models
     from search.finetuning.install_encoder import CURVE, REPORT, check_free, install, source_of
 
-    check_free(asked.out)
+    check_free(options.out)
     source = source_of(next(each for each in used_models(settings) if each.kind == "encoder"))
     feed.read()  # says at once what is no feed
     describer = load_describer(settings, is_for_many=True)
     work = _work_folder(settings, feed, describer)
-    shop = _described(settings, feed, describer, work, asked)
-    tuned = _tuned(shop, source, settings, work, asked)
-    kept = tuned.verdict.is_better or asked.keep_anyway
-    how = {"encoder": source.name, "feed": feed.source.name, "full": asked.full,
-           "seed": asked.seed, "steps": asked.epochs if asked.full else asked.steps}  # fmt: skip
+    shop = _described(settings, feed, describer, work, options)
+    tuned = _tuned(shop, source, settings, work, options)
+    kept = tuned.verdict.is_better or options.keep_anyway
+    how = {
+        "encoder": source.name,
+        "feed": feed.source.name,
+        "full": options.full,
+        "seed": options.seed,
+        "steps": options.epochs if options.full else options.steps,
+    }
     report = report_json(tuned, how, kept)
     (work / REPORT).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    unit = "epoch" if asked.full else "step"
+    unit = "epoch" if options.full else "step"
     draw_curve(tuned.curve, work / CURVE, "supervised contrast", unit)
     folder = None
     if kept:
-        folder = install(tuned, shop, source, settings, asked.out, report, work / CURVE)
-    if asked.as_json:
+        folder = install(tuned, shop, source, settings, options.out, report, work / CURVE)
+    if options.as_json:
         emit({**report, "folder": str(folder) if folder else None})
     else:
         typer.echo(verdict_table(tuned))
@@ -104,7 +113,11 @@ def _work_folder(settings: "Settings", feed: FeedSource, describer: "Describer")
 
 
 def _described(
-    settings: "Settings", feed: FeedSource, describer: "Describer", work: Path, asked: _Asked
+    settings: "Settings",
+    feed: FeedSource,
+    describer: "Describer",
+    work: Path,
+    options: _TuningOptions,
 ) -> "Shop":
     """Describe what of the feed is not described yet, keeping crops; read all of it."""
     from indexer.catalogue.catalogue import Catalogue
@@ -132,13 +145,17 @@ def _described(
             importer = Importer(catalogue, keeping, folder, under, say, pictures)
             with counting("describe", "row", plan.rows) as tick:
                 sync.apply(plan, importer, 1.0, tick)
-        return read_shop(catalogue, keeper, models.heads, asked.queries, asked.seed)
+        return read_shop(catalogue, keeper, models.heads, options.queries, options.seed)
     finally:
         catalogue.engine.dispose()
 
 
 def _tuned(
-    shop: "Shop", source: "ModelDescription", settings: "Settings", work: Path, asked: _Asked
+    shop: "Shop",
+    source: "ModelDescription",
+    settings: "Settings",
+    work: Path,
+    options: _TuningOptions,
 ) -> "Tuned":
     from indexer.finetuning.full_training import FullPlan
     from indexer.finetuning.map_folding import read_state
@@ -147,12 +164,12 @@ def _tuned(
     from search.finetuning.tune_encoder import tune_full, tune_map
 
     state = read_state(source.folder)
-    if not asked.full:
+    if not options.full:
         with counting("views", "garment", len(shop.gallery)) as tick:
-            return tune_map(shop, state, asked.steps, asked.seed, tick)
+            return tune_map(shop, state, options.steps, options.seed, tick)
     device = Runtime.of(settings).device
-    plan = FullPlan(device, asked.epochs, asked.seed, work / "full.pt")
-    with counting(f"train on {device}", "epoch", asked.epochs) as tick:
+    plan = FullPlan(device, options.epochs, options.seed, work / "full.pt")
+    with counting(f"train on {device}", "epoch", options.epochs) as tick:
         return tune_full(shop, state, OpenClipModel(f"local-dir:{source.folder}"), plan, tick)
 
 

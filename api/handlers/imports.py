@@ -5,14 +5,14 @@ from pathlib import Path
 
 from api.handlers.photo_intake import Upload
 from api.schemas.requests import ImportRequest
-from api.server.import_jobs import Job
+from api.server.import_jobs import ImportJob
 from api.server.state import State
 from indexer.errors import FeedError
 from indexer.ingest.feed_source import FeedSource
 from indexer.system.atomic_files import write_whole
 
 
-def begin_import(state: State, name: str, query: ImportRequest, upload: Upload | None) -> Job:
+def begin_import(state: State, name: str, query: ImportRequest, upload: Upload | None) -> ImportJob:
     """Begin to import the feed that was sent or named. Raises FeedError, ImportRunning."""
     root = (state.limits.import_root or state.settings.home / "import").resolve()
     images = _within(root, query.images) if query.images else None
@@ -25,7 +25,7 @@ def begin_import(state: State, name: str, query: ImportRequest, upload: Upload |
     else:
         raise FeedError("no feed; send one as `feed`, or name a `source` in the import folder")
     catalogue = state.catalogues.for_writing.get(name, create=True)
-    state.following.follow_for(name)
+    state.model_switch.update_for(name)
     shown_as = upload.name if upload else str(query.source)
     feed = FeedSource(source, images, query.format, query.mapping)
     return state.jobs.start(catalogue, state.describer, feed, shown_as)

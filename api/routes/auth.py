@@ -26,7 +26,7 @@ _bearer = HTTPBearer(
     bearerFormat="lapel_pub_... or lapel_adm_...",
     description="A key made by `lapel keys make`; not needed where none was made.",
 )
-_Shown = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 
 class RateLimit:
@@ -60,12 +60,12 @@ class RateLimit:
             )
 
 
-def may_search(request: Request, shown: _Shown) -> None:
+def may_search(request: Request, shown: _Credentials) -> None:
     """Let a request on that reads. Raises Unauthorised, Forbidden, TooManyRequests."""
     _check(request, shown, needs_admin=False)
 
 
-def may_write(request: Request, shown: _Shown) -> None:
+def may_write(request: Request, shown: _Credentials) -> None:
     """Let a request on that writes. Raises Unauthorised, Forbidden, TooManyRequests."""
     _check(request, shown, needs_admin=True)
 

@@ -150,7 +150,7 @@ def _free(state: State, name: str, create: bool = False) -> ServedCatalogue:
     """Return a catalogue that no import of this server writes to now."""
     state.jobs.check_free(name)
     served = state.catalogues.for_writing.get(name, create)
-    state.following.follow_for(name)
+    state.model_switch.update_for(name)
     return served
 
 

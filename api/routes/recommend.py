@@ -113,7 +113,7 @@ async def _of_photo(
     model: type[Asked],
     answer: Callable[[State, ServedCatalogue, Asked, Upload | None], dict[str, Any]],
 ) -> JSONResponse:
-    with state.let_in():
+    with state.admit():
         query, upload = await read_query(request, model, query_bytes(state))
         return JSONResponse(
             await run_in_threadpool(
@@ -126,4 +126,4 @@ def _answered(
     state: State, catalogue: str, ask: Callable[[ServedCatalogue], dict[str, Any]]
 ) -> dict[str, Any]:
     served = state.catalogues.get(catalogue)
-    return state.following.answered(served, lambda: ask(served))
+    return state.model_switch.answer(served, lambda: ask(served))

@@ -30,7 +30,7 @@ routes = APIRouter(prefix="/v1", dependencies=[CanSearch])
 )
 async def search(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
     """Search with a photo (a form, or JSON), an item, a text, a vector, or several mixed."""
-    with state.let_in():
+    with state.admit():
         query, upload = await read_query(request, SearchRequest, query_bytes(state))
         return JSONResponse(await run_in_threadpool(answer_search, state, catalogue, query, upload))
 
@@ -44,7 +44,7 @@ async def search(request: Request, state: Served, catalogue: CatalogueName) -> J
 )
 async def detect(request: Request, state: Served) -> JSONResponse:
     """Detect in a photo (a form, or JSON); needs no catalogue."""
-    with state.let_in():
+    with state.admit():
         query, upload = await read_query(request, DetectRequest, query_bytes(state))
         return JSONResponse(await run_in_threadpool(answer_detect, state, query, upload))
 
@@ -82,4 +82,4 @@ def answer_search(
 ) -> dict[str, Any]:
     """Return the answer to a search, by the models that the catalogue has now."""
     served = state.catalogues.get(catalogue)
-    return state.following.answered(served, lambda: Search(state, served, query).answer(upload))
+    return state.model_switch.answer(served, lambda: Search(state, served, query).answer(upload))

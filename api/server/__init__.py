@@ -1,2 +1,1 @@
-"""Keep what one server shares between requests: catalogues, inference, jobs, keys, limits,
-metrics."""
+"""Hold what one server's requests share: catalogues, inference, jobs, keys, limits, metrics."""

@@ -1,6 +1,6 @@
-"""Keys to the server: made, listed, revoked, and looked up by the hash of what a request shows.
+"""Make, list, revoke and look up the server's keys, of which the database holds hashes only.
 
-A key is 32 random bytes: nobody guesses it, so a plain hash keeps it as safe as a slow one would.
+A key is 32 random bytes, which cannot be guessed: a plain hash protects it as well as a slow one.
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from sqlalchemy.orm import Session
 from indexer.errors import SettingsError
 from indexer.storage.tables import KeyRow
 
-Kind = Literal["publishable", "admin"]
-KINDS: tuple[Kind, ...] = ("publishable", "admin")
-_STARTS: dict[Kind, str] = {"publishable": "lapel_pub_", "admin": "lapel_adm_"}
+KeyKind = Literal["publishable", "admin"]
+KINDS: tuple[KeyKind, ...] = ("publishable", "admin")
+_STARTS: dict[KeyKind, str] = {"publishable": "lapel_pub_", "admin": "lapel_adm_"}
 _ANY = select(KeyRow.id).limit(1)
 SHOWN = 16  # letters of a key that lists show: its start and six random ones
 MAX_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A key that was found."""
+class ApiKey:
+    """A valid key."""
 
     id: int
-    kind: Kind
+    kind: KeyKind
 
 
-class Keys:
+class ApiKeys:
     """The keys in one database."""
 
     def __init__(self, engine: Engine) -> None:
@@ -57,7 +57,7 @@ class Keys:
             return list(session.scalars(select(KeyRow).order_by(KeyRow.id)))
 
     def revoke(self, key_id: int) -> KeyRow:
-        """Make a key useless, at once and for ever. Raises SettingsError."""
+        """Make a key useless, at once and for good. Raises SettingsError."""
         with Session(self._engine, expire_on_commit=False) as session:
             row = session.get(KeyRow, key_id)
             if row is None:
@@ -68,20 +68,20 @@ class Keys:
 
     def any_made(self) -> bool:
         """Tell whether a key was ever made: revoking the last one opens nothing."""
-        if not self._was_made:  # what was once made stays so, and need not be asked again
+        if not self._was_made:  # keys are never deleted, so one yes is enough
             with self._engine.connect() as sql:
                 self._was_made = sql.scalar(_ANY) is not None
         return self._was_made
 
-    def find(self, key: str) -> Key | None:
-        """Return the key that a request shows, None when it is not known or revoked."""
+    def find(self, key: str) -> ApiKey | None:
+        """Return the key that a request shows; None when it is unknown or revoked."""
         query = select(KeyRow.id, KeyRow.kind).where(
             KeyRow.sha256 == _hash(key), KeyRow.revoked_at.is_(None)
         )
         with Session(self._engine) as session:
-            found = session.execute(query).first()
-        kind = next((each for each in KINDS if found and each == found.kind), None)
-        return Key(found.id, kind) if found and kind else None
+            row = session.execute(query).first()
+        kind = next((each for each in KINDS if row and each == row.kind), None)
+        return ApiKey(row.id, kind) if row and kind else None
 
 
 def _hash(key: str) -> str:

@@ -1,6 +1,7 @@
-"""Feeds in, imports that run beside the searches out: progress, counts, errors as CSV.
+"""Run imports of feeds beside the searches, with their progress, counts, and errors as CSV.
 
-An import runs in the worker that was asked for it; all workers can tell of it (`job_rows.py`).
+An import runs in the worker that received the request; all workers can report on it
+(`job_store.py`).
 """
 
 import logging
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.schemas.problems import ImportRunning, JobUnknown, ServerStopping
 from api.schemas.responses import JobAnswer
-from api.server.job_store import KEPT, OPEN, JobRows
+from api.server.job_store import KEPT, OPEN, JobStore
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.errors import FeedError, LapelError
@@ -29,13 +30,13 @@ from indexer.storage.tables import JobRow
 
 log = logging.getLogger("lapel")
 
-TELL_S = 5.0  # between two signs of life: a person who looks sees progress, a disk hardly a write
-TURN_S = 0.5  # between two looks whether another worker's import has ended
+STORE_S = 5.0  # between two signs of life: often enough to watch, too rare to load the disk
+TURN_S = 0.5  # between two checks whether another worker's import has ended
 WAITING = 4  # imports; a shop has one nightly feed, and now and then another
 
 
 class NamedErrorsImporter(Importer):
-    """An Importer that writes the errors to a file of its own."""
+    """An Importer that writes its errors to a file named by the caller."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class NamedErrorsImporter(Importer):
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class ImportJob:
     """One import. `total` is how many rows the feed has, None until they are counted."""
 
     id: str
@@ -83,8 +84,8 @@ class Job:
         )
 
     @classmethod
-    def of(cls, row: JobRow, errors: Path) -> "Job":
-        """Return a job of another worker, as that one last told of it."""
+    def of(cls, row: JobRow, errors: Path) -> "ImportJob":
+        """Return another worker's job, as that worker last stored it."""
         report = ImportReport(**{name: row.counts.get(name, 0) for name in asdict(ImportReport())})
         status: Any = row.status
         return cls(
@@ -109,26 +110,26 @@ class Job:
         )
 
 
-class Jobs:
+class ImportJobs:
     """Runs imports one after the other. `folder` keeps the files of their errors."""
 
-    def __init__(self, folder: Path, rows: JobRows) -> None:
+    def __init__(self, folder: Path, rows: JobStore) -> None:
         self._folder = folder
         self._rows = rows
-        self._jobs: dict[str, Job] = {}  # this worker's own
+        self._jobs: dict[str, ImportJob] = {}  # this worker's own
         self._lock = threading.Lock()
         self._runner = ThreadPoolExecutor(1, "import")
         self._is_stopping = threading.Event()
-        self._teller = threading.Thread(target=self._keep_telling, name="jobs", daemon=True)
+        self._reporter = threading.Thread(target=self._keep_storing, name="jobs", daemon=True)
 
     def start(
         self, catalogue: Catalogue, describer: Describer, feed: FeedSource, shown_as: str
-    ) -> Job:
-        """Begin an import, after those that wait. Raises FeedError, ImportRunning."""
-        records = feed.read()  # says at once what is no feed
+    ) -> ImportJob:
+        """Queue an import behind those that wait. Raises FeedError, ImportRunning."""
+        records = feed.read()  # refuses at once what is no feed
         id_ = secrets.token_hex(8)
         name = catalogue.settings.catalogue
-        job = Job(id_, name, shown_as, self._errors_of(id_))
+        job = ImportJob(id_, name, shown_as, self._errors_of(id_))
         with self._lock:
             if self._rows.waiting() >= WAITING:
                 raise ImportRunning(f"{WAITING} imports wait already; wait for one to end")
@@ -136,19 +137,19 @@ class Jobs:
                 self._jobs.pop(old, None)
                 self._errors_of(old).unlink(missing_ok=True)
             self._jobs[id_] = job
-            if self._teller.ident is None:
-                self._teller.start()
+            if self._reporter.ident is None:
+                self._reporter.start()
         self._runner.submit(self._run, job, catalogue, describer, feed, records)
         return job
 
-    def get(self, id_: str) -> Job:
+    def get(self, id_: str) -> ImportJob:
         """Return a job, whichever worker runs it. Raises JobUnknown."""
-        if own := self._jobs.get(id_):
-            return own
+        if job := self._jobs.get(id_):
+            return job
         row = self._rows.find(id_)
         if row is None:
             raise JobUnknown(f"no import {id_!r}; the last {KEPT} are known")
-        return Job.of(row, self._errors_of(id_))
+        return ImportJob.of(row, self._errors_of(id_))
 
     def check_free(self, catalogue: str) -> None:
         """Raise ImportRunning while an import writes to a catalogue."""
@@ -170,24 +171,24 @@ class Jobs:
     def _errors_of(self, id_: str) -> Path:
         return self._folder / f"{id_}.csv"
 
-    def _end(self, job: Job, status: Literal["done", "failed"], detail: str = "") -> None:
+    def _end(self, job: ImportJob, status: Literal["done", "failed"], detail: str = "") -> None:
         job.ended_at = datetime.now(UTC)
         job.status, job.detail = status, detail
-        self._tell([job])
+        self._store([job])
 
-    def _tell(self, jobs: list[Job]) -> None:
+    def _store(self, jobs: list[ImportJob]) -> None:
         try:
-            self._rows.tell([job.row() for job in jobs])
-        except (SQLAlchemyError, LapelError) as error:  # it is not the import that fails
+            self._rows.update([job.row() for job in jobs])
+        except (SQLAlchemyError, LapelError) as error:  # the import itself goes on
             log.warning("the progress of %d imports cannot be stored: %s", len(jobs), error)
 
-    def _keep_telling(self) -> None:
-        while not self._is_stopping.wait(TELL_S):
+    def _keep_storing(self) -> None:
+        while not self._is_stopping.wait(STORE_S):
             if running := [job for job in list(self._jobs.values()) if job.status in OPEN]:
-                self._tell(running)
+                self._store(running)
 
-    def _wait_turn(self, job: Job) -> None:
-        """Wait for imports into the same catalogue that other workers were asked for before."""
+    def _wait_turn(self, job: ImportJob) -> None:
+        """Wait for earlier imports into the same catalogue, which other workers run."""
         while not self._rows.is_next(job.id, job.catalogue):
             if self._is_stopping.is_set():
                 raise ServerStopping("the server was stopped before it began; import again")
@@ -195,7 +196,7 @@ class Jobs:
 
     def _run(
         self,
-        job: Job,
+        job: ImportJob,
         catalogue: Catalogue,
         describer: Describer,
         feed: FeedSource,
@@ -204,7 +205,7 @@ class Jobs:
         try:
             self._wait_turn(job)
             job.status = "running"
-            self._tell([job])
+            self._store([job])
             job.total = sum(1 for _ in feed.read())
             if not job.total:
                 raise FeedError(f"{job.source} holds no items; expected rows, or photos")
@@ -214,11 +215,11 @@ class Jobs:
             self._end(job, "done")
         except LapelError as error:
             self._end(job, "failed", str(error))
-        except Exception as error:  # whatever a feed or a disk does, the job says it ended
+        except Exception as error:  # whatever a feed or a disk does, the job must end
             self._end(job, "failed", f"{type(error).__name__}: {error}")
 
     def _counted(
-        self, job: Job, records: Iterable[ItemRecord | RowError]
+        self, job: ImportJob, records: Iterable[ItemRecord | RowError]
     ) -> Iterator[ItemRecord | RowError]:
         for record in records:
             if self._is_stopping.is_set():
@@ -228,5 +229,5 @@ class Jobs:
 
 
 def _utc(time_: datetime) -> datetime:
-    # SQLite keeps no time zone; what is written is UTC.
+    # SQLite keeps no time zone; times are written in UTC.
     return time_ if time_.tzinfo else time_.replace(tzinfo=UTC)

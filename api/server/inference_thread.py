@@ -1,7 +1,7 @@
-"""Requests for the models in, described photos out: the one thread that owns the models.
+"""Run the models on one thread that owns them, in batches, queries before imports.
 
-What waits when the thread is free is described together, in one batch. Queries go before the
-photos of an import, which come in small portions so that no query waits long for them.
+Queries that wait when the thread is free are described together, in one batch. An import's photos
+come in small portions, so that no query waits long for them.
 """
 
 import threading
@@ -27,12 +27,12 @@ from indexer.system.stopwatch import Stopwatch
 from search.answer_facts import to_ms
 
 T = TypeVar("T")
-PHOTOS_TOGETHER = 8  # more gains nothing on a CPU, and the first of them waits for the last
+PHOTOS_TOGETHER = 8  # more gain nothing on a CPU, and the first of them waits for the last
 IMPORT_PORTION = 2  # photos of an import between two looks at the queue: a quarter of a second
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DescribedPhoto:
     """One photo's garments, and the milliseconds that it waited and that each stage took."""
 
     garments: tuple[DescribedGarment, ...]
@@ -43,7 +43,7 @@ class Described:
 class _PhotoJob:
     photo: Photo
     wanted: Slot | None
-    done: "Future[Described]" = field(default_factory=Future)
+    done: "Future[DescribedPhoto]" = field(default_factory=Future)
     since: float = field(default_factory=time.perf_counter)
 
 
@@ -54,9 +54,9 @@ class _CallJob:
 
 
 class Inference:
-    """Runs models on its own thread. `most_waiting` queries are let in, then QueueFull is raised.
+    """Runs models on its own thread; over `most_waiting` waiting queries, it raises QueueFull.
 
-    `on_batch` is given the number of photos of each batch of queries.
+    `on_batch` is called with the number of photos of each batch of queries.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Inference:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after what it does now; who still waits is told."""
+        """End the thread after its present work; waiting callers get ServerStopping."""
         with self._changed:
             self._is_stopping = True
-            left = [*self._queries, *self._imports]
+            dropped = [*self._queries, *self._imports]
             self._queries.clear()
             self._imports.clear()
             self._changed.notify()
-        for job in left:
+        for job in dropped:
             job.done.set_exception(_stopping())
         if self._thread.ident is not None:
             self._thread.join()
@@ -98,16 +98,16 @@ class Inference:
         """How many queries wait now."""
         return len(self._queries)
 
-    def describe(self, photo: Photo, wanted: Slot | None = None) -> Described:
-        """Describe a photo, perhaps together with others; blocks. Raises QueueFull."""
+    def describe(self, photo: Photo, wanted: Slot | None = None) -> DescribedPhoto:
+        """Describe a photo, perhaps in one batch with others; blocks. Raises QueueFull."""
         job = _PhotoJob(photo, wanted)
-        self._let_in(job)
+        self._admit(job)
         return job.done.result()
 
     def call(self, work: Callable[[], T]) -> T:
         """Run something short that uses the models; blocks. Raises QueueFull."""
         job = _CallJob(work)
-        self._let_in(job)
+        self._admit(job)
         result: T = job.done.result()
         return result
 
@@ -137,7 +137,7 @@ class Inference:
         result: T = job.done.result()
         return result
 
-    def _let_in(self, job: _PhotoJob | _CallJob) -> None:
+    def _admit(self, job: _PhotoJob | _CallJob) -> None:
         with self._changed:
             if self._is_stopping:
                 raise _stopping()
@@ -158,7 +158,7 @@ class Inference:
                     _settle(job.done, job.call)
 
     def _next(self) -> list[_PhotoJob | _CallJob] | None:
-        """Wait for work; return what is to be done together, None when stopping."""
+        """Wait for work; return the jobs of the next batch, None when stopping."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_stopping or self._queries or self._imports)
             if self._is_stopping:
@@ -181,7 +181,7 @@ class Inference:
             if len(jobs) == 1:
                 jobs[0].done.set_exception(error)
                 return
-            for job in jobs:  # one photo's failure is not its neighbours'
+            for job in jobs:  # only the photo that fails gets the error
                 self._describe_together([job])
 
     def _describe_batch(self, jobs: Sequence[_PhotoJob]) -> None:
@@ -193,11 +193,11 @@ class Inference:
         total = to_ms(time.perf_counter() - start)
         for job, garments in zip(jobs, found, strict=True):
             took = {"queue": to_ms(start - job.since), **stages, "total": total}
-            job.done.set_result(Described(tuple(garments), took))
+            job.done.set_result(DescribedPhoto(tuple(garments), took))
 
 
 class SharedDescriber(Describer):
-    """A Describer whose work is done by the thread that owns the models: for imports."""
+    """A Describer for imports, whose work is done by the thread that owns the models."""
 
     def __init__(self, inference: Inference) -> None:
         super().__init__(inference.models)

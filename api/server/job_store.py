@@ -1,7 +1,7 @@
-"""Imports in, their rows in SQL out: so that every worker of a server can tell of each.
+"""Store import jobs in SQL, so that every worker of a server can report on each.
 
-The worker that runs an import says every few seconds that it still does; of one that was killed
-nothing more is heard, and its imports count as failed.
+The worker that runs an import gives a sign of life every few seconds; when a killed worker's signs
+stop, its imports count as failed.
 """
 
 from collections.abc import Sequence
@@ -12,43 +12,43 @@ from sqlalchemy.orm import Session
 
 from indexer.storage.tables import JobRow
 
-KEPT = 50  # jobs that can still be asked for
-# Five signs of life missed: a disk or a database that stands still for a while is no death.
+KEPT = 50  # jobs that can still be looked up
+# Twelve signs of life missed: a disk or a database may stand still for a while.
 LOST_S = 60.0
 LOST = "the worker that ran it was ended; import again to go on from there"
 OPEN = ("waiting", "running")
 
 
-class JobRows:
+class JobStore:
     """The imports of all workers on one database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def add(self, row: JobRow) -> list[str]:
-        """Store a job; returns the ids of old ones that were forgotten for it."""
+        """Store a job; return the ids of old ones that were deleted for it."""
         with Session(self._engine) as session:
             session.add(row)
             session.flush()
             newest = select(JobRow.job_id).order_by(JobRow.created_at.desc(), JobRow.job_id)
-            gone = list(
+            deleted = list(
                 session.scalars(
                     select(JobRow.job_id).where(
                         JobRow.job_id.not_in(newest.limit(KEPT)), ~(_is_open() & _is_alive())
                     )
                 )
             )
-            session.execute(delete(JobRow).where(JobRow.job_id.in_(gone)))
+            session.execute(delete(JobRow).where(JobRow.job_id.in_(deleted)))
             session.commit()
-        return gone
+        return deleted
 
     def find(self, job_id: str) -> JobRow | None:
-        """Return a job as its worker last told of it, None when it is not known."""
+        """Return a job as its worker last stored it; None when it is not known."""
         with Session(self._engine) as session:
             row = session.get(JobRow, job_id)
             if row is not None:
                 session.expunge(row)
-                _bury(row)
+                _fail_if_lost(row)
             return row
 
     def waiting(self) -> int:
@@ -74,8 +74,8 @@ class JobRows:
         with Session(self._engine) as session:
             return session.scalar(query) in (job_id, None)
 
-    def tell(self, rows: Sequence[JobRow]) -> None:
-        """Store how far jobs are; the time is this worker's sign of life."""
+    def update(self, rows: Sequence[JobRow]) -> None:
+        """Store the progress of jobs, and now as this worker's sign of life."""
         now = datetime.now(UTC)
         with Session(self._engine) as session:
             for row in rows:
@@ -97,8 +97,8 @@ def _is_alive() -> ColumnElement[bool]:
     return JobRow.seen_at > datetime.now(UTC) - timedelta(seconds=LOST_S)
 
 
-def _bury(row: JobRow) -> None:
-    """Say of a job whose worker is gone that it failed."""
+def _fail_if_lost(row: JobRow) -> None:
+    """Mark a job as failed if its worker has given no sign of life for too long."""
     seen = row.seen_at if row.seen_at.tzinfo else row.seen_at.replace(tzinfo=UTC)
     if row.status in OPEN and seen < datetime.now(UTC) - timedelta(seconds=LOST_S):
         row.status, row.detail = "failed", row.detail or LOST

@@ -1,4 +1,4 @@
-"""What the server accepts and keeps, from `LAPEL_...` variables; a limit has a reason beside it."""
+"""Read what the server accepts and keeps from `LAPEL_...` variables, each with its reason."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from indexer.images.photo import MAX_BYTES
 
 
 class Limits(BaseSettings):
-    """What a shop may choose of its server. Every field can be set as `LAPEL_<NAME>`."""
+    """A server's limits. Every field can be set as `LAPEL_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="LAPEL_", extra="ignore")
 

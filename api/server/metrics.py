@@ -1,7 +1,7 @@
-"""What happens in the server in, Prometheus metrics out; their names begin with `lapel_`.
+"""Count what the server does, as Prometheus metrics whose names begin with `lapel_`.
 
-Of several workers each counts in files of the folder PROMETHEUS_MULTIPROC_DIR, and whichever is
-asked adds them up: https://prometheus.github.io/client_python/multiprocess/.
+Several workers count in files in the folder PROMETHEUS_MULTIPROC_DIR, and the one that is asked
+adds them up: https://prometheus.github.io/client_python/multiprocess/.
 """
 
 import os
@@ -89,11 +89,11 @@ class Metrics:
         self._batch.observe(photos)
 
     def vectors(self, catalogue: str, count: int) -> None:
-        """Say how many vectors a catalogue has."""
+        """Set how many vectors a catalogue has."""
         self._vectors.labels(catalogue).set(count)
 
     def text(self) -> bytes:
-        """Return all of them as Prometheus reads them."""
+        """Return all metrics in the format that Prometheus reads."""
         if FOLDER not in os.environ:
             return generate_latest(self.registry)
         together = CollectorRegistry()
@@ -101,6 +101,6 @@ class Metrics:
         return generate_latest(together)
 
     def close(self) -> None:
-        """Count no more: what this worker's queue held is gone."""
+        """Drop this worker's gauges, such as the length of its queue, from the sums."""
         if FOLDER in os.environ:
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Every request in, counted and timed; every answer out, with headers that browsers heed."""
+"""Count and time every request, and add the headers that browsers heed to every answer."""
 
 import time
 
@@ -8,13 +8,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    # Of answers that are no page: opened as one, they load and run nothing.
+    # For answers that are no page: opened as one, they load and run nothing.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
 
 
-class Watching:
+class RequestMiddleware:
     """The outermost layer of the application."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -28,7 +28,7 @@ class Watching:
         start = time.perf_counter()
         status = 500
 
-        async def watched(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -38,12 +38,12 @@ class Watching:
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_with_headers)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             seconds = time.perf_counter() - start
             state = scope["app"].state.lapel
             state.metrics.request(scope["method"], route, status, seconds)
-            # Here too, not only when asked: of several workers, one is.
+            # Not only when /metrics is asked: it is answered by one worker of several.
             state.metrics.queue.set(state.inference.waiting)
             state.metrics.photos.set(len(state.photos))

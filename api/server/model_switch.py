@@ -1,8 +1,8 @@
-"""A catalogue being made anew by other models in, a server that goes over to these models out.
+"""Switch a running server to the new models when `lapel reembed` finishes.
 
-`lapel reembed` describes a catalogue's photos anew beside the old ones and switches in one
-transaction. A server sees that it has begun, loads the same models beside its own, and takes them
-with the switch: no request fails. It is its default catalogue that a server follows.
+`lapel reembed` describes a catalogue's photos again beside the old descriptions and switches in one
+transaction. A server notices that it has begun, loads the same models beside its own, and uses them
+from the switch on: no request fails. It watches its default catalogue only.
 """
 
 import logging
@@ -23,14 +23,14 @@ from indexer.storage.tables import CatalogueRow
 
 log = logging.getLogger("lapel")
 
-LOOK_S = 2.0  # between two looks: two short queries, and far less than a re-embedding takes
-TRIES = 3  # one switch may fall into a request, and another server's older row into the second try
+LOOK_S = 2.0  # between two checks: two short queries, and far less than a re-embedding takes
+TRIES = 3  # one switch may fall into a request, and a stale row into its second try
 
 Answered = dict[str, Any]
 
 
-class Following:
-    """Takes a server from models to models. `load` is what loads them."""
+class ModelSwitch:
+    """Replaces a server's models by those of its catalogue; `load` loads them."""
 
     def __init__(
         self,
@@ -44,59 +44,59 @@ class Following:
         self._catalogues = catalogues
         self._load = load
         self._lock = threading.Lock()
-        self._next: Models | None = None  # of the catalogue that is being made
-        self._useless: set[str] = set()  # fingerprints whose names here name other models
+        self._next: Models | None = None  # of the re-embedding that is under way
+        self._useless: set[str] = set()  # fingerprints whose model names are other models here
         self._is_stopping = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="following", daemon=True)
+        self._thread = threading.Thread(target=self._look, name="model-switch", daemon=True)
 
     def start(self) -> None:
-        """Start to look whether the catalogue is being made anew."""
+        """Start to watch for a re-embedding."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking; a model that is being loaded is waited for."""
+        """Stop watching, once a model that is being loaded is loaded."""
         self._is_stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
 
-    def answered(self, catalogue: ServedCatalogue, ask: Callable[[], Answered]) -> Answered:
-        """Return the answer of a search, asked again if the models were switched meanwhile."""
+    def answer(self, catalogue: ServedCatalogue, ask: Callable[[], Answered]) -> Answered:
+        """Return a search's answer; repeat the search if the models were switched meanwhile."""
         for left in reversed(range(TRIES)):
             used = self._inference.models.fingerprint
             try:
                 answer = ask()
             except QueryError:
                 raise
-            except Exception:  # half of it was of the old rows: whatever comes of that
-                if not left or not self.follow(catalogue, used):
+            except Exception:  # half of it may have read old rows, with any result
+                if not left or not self.update(catalogue, used):
                     raise
                 continue
             is_empty = not all(each["results"] for each in answer["garments"])
             is_doubtful = is_empty or self._inference.models.fingerprint != used
-            if not left or not is_doubtful or not self.follow(catalogue, used):
+            if not left or not is_doubtful or not self.update(catalogue, used):
                 break
         return answer
 
-    def follow(self, catalogue: ServedCatalogue, used: str | None = None) -> bool:
-        """Take the catalogue's models if it was switched; tells whether they are not `used`.
+    def update(self, catalogue: ServedCatalogue, used: str | None = None) -> bool:
+        """Use the catalogue's models if it was switched; tell whether they are others than `used`.
 
-        Takes seconds if they are not loaded yet; who asks meanwhile waits.
+        Takes seconds if they are not loaded yet; other callers wait meanwhile.
         """
         used = used or self._inference.models.fingerprint
         row = catalogue.row()
         is_ours = row.name == self._settings.catalogue
         if is_ours and row.fingerprint not in (None, self._inference.models.fingerprint):
-            with self._lock:  # perhaps they are just being loaded, or were taken meanwhile
+            with self._lock:  # another thread may be loading them, or have them by now
                 self._take(catalogue.row())
         return self._inference.models.fingerprint != used
 
-    def follow_for(self, name: str) -> None:
-        """Take a catalogue's models if it was switched, before it is written to.
+    def update_for(self, name: str) -> None:
+        """Use a catalogue's models if it was switched, before it is written to.
 
-        A read replica decides: while it lags, searches need the models of before.
+        A read replica decides: while it lags, searches need the old models.
         """
         if name == self._settings.catalogue:
-            self.follow(self._catalogues.get(name))
+            self.update(self._catalogues.get(name))
 
     def _take(self, row: CatalogueRow) -> None:
         if row.fingerprint in (None, self._inference.models.fingerprint):
@@ -108,7 +108,7 @@ class Following:
             log.info("catalogue %s was made anew; its models are served now", row.name)
 
     def _loaded(self, row: CatalogueRow) -> Models | None:
-        """Return the models that made a row's garments, None where they cannot be had."""
+        """Return the models that described a row's garments; None if they cannot be loaded."""
         wanted = row.fingerprint
         if self._next is not None and self._next.fingerprint == wanted:
             return self._next
@@ -132,7 +132,7 @@ class Following:
         while not self._is_stopping.wait(LOOK_S):
             try:
                 self._look_once()
-            except (SQLAlchemyError, LapelError) as error:  # the next look may find it mended
+            except (SQLAlchemyError, LapelError) as error:  # the next check may succeed
                 log.warning("cannot see whether the catalogue is made anew: %s", error)
 
     def _look_once(self) -> None:
@@ -145,4 +145,4 @@ class Following:
                 self._next = self._loaded(hidden)
             self._take(catalogue.row())
             if hidden is None:
-                self._next = None  # it was given up
+                self._next = None  # the re-embedding was given up

@@ -1,4 +1,4 @@
-"""What all requests of one server share: settings, models' thread, catalogues, photos, jobs."""
+"""Hold what all requests of one server share: settings, models, catalogues, photos, jobs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.schemas.problems import QueueFull
-from api.server.api_keys import Keys
+from api.server.api_keys import ApiKeys
 from api.server.catalogues import Catalogues
-from api.server.import_jobs import Jobs
+from api.server.import_jobs import ImportJobs
 from api.server.inference_thread import Inference, SharedDescriber
 from api.server.limits import Limits
 from api.server.metrics import Metrics
-from api.server.model_switch import Following
+from api.server.model_switch import ModelSwitch
 from api.server.photo_cache import PhotoMemory
 from indexer.images.safe_fetch import Fetcher
 from indexer.settings import Settings
@@ -31,31 +31,32 @@ class State:
     catalogues: Catalogues
     photos: PhotoMemory
     fetcher: Fetcher
-    keys: Keys
-    jobs: Jobs
+    keys: ApiKeys
+    jobs: ImportJobs
     metrics: Metrics
-    in_work: BoundedSemaphore
-    following: Following
+    in_flight: BoundedSemaphore
+    model_switch: ModelSwitch
 
     @property
     def describer(self) -> SharedDescriber:
-        """A describer with the models as they are now: they may be others later."""
+        """A describer with the present models; the model switch may replace them later."""
         return SharedDescriber(self.inference)
 
     @contextmanager
-    def let_in(self) -> Iterator[None]:
-        """Hold one of the places for requests in work. Raises QueueFull."""
-        if not self.in_work.acquire(blocking=False):
+    def admit(self) -> Iterator[None]:
+        """Hold one of the places for requests in flight. Raises QueueFull."""
+        if not self.in_flight.acquire(blocking=False):
             raise QueueFull(
                 f"{self.limits.photos_in_work} requests are in work already; try again soon"
             )
         try:
             yield
         finally:
-            self.in_work.release()
+            self.in_flight.release()
 
 
-async def _state_of(request: Request) -> State:  # not async, it were called on another thread
+# async on purpose: FastAPI would run a sync dependency in its thread pool.
+async def _state_of(request: Request) -> State:
     state: State = request.app.state.lapel
     return state
 

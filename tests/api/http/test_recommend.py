@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.client import Client
 from api.schemas.recommend import CompleteAnswer, OutfitAnswer
-from api.server.api_keys import Keys
+from api.server.api_keys import ApiKeys
 from api.server.limits import Limits
 from indexer.models.loading import Models
 from indexer.sample import SampleItem
@@ -145,7 +145,7 @@ def written(models: Models, home: Path) -> Iterator[TestClient]:
 
 def test_events_with_a_publishable_key(written: TestClient, home: Path, shop: Shop) -> None:
     engine = open_engine(Settings(home=home).resolved_database_url)
-    key = Keys(engine).make("publishable", "page")
+    key = ApiKeys(engine).make("publishable", "page")
     engine.dispose()
     events = [
         {"kind": "view", "item_id": shop.items[0].item_id, "query_id": "a" * 32, "session": "s-1"},

@@ -13,7 +13,7 @@ from api.cli.main import app as command_line
 from api.cli.serve import check_binding, is_loopback
 from api.routes.auth import RateLimit
 from api.schemas.problems import TooManyRequests
-from api.server.api_keys import Keys
+from api.server.api_keys import ApiKeys
 from api.server.limits import Limits
 from indexer.errors import SettingsError
 from indexer.models.attribute_heads import AttributeHeads
@@ -34,9 +34,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def keys(settings: Settings) -> Iterator[Keys]:
+def keys(settings: Settings) -> Iterator[ApiKeys]:
     engine = open_engine(settings.resolved_database_url, create=True)
-    yield Keys(engine)
+    yield ApiKeys(engine)
     engine.dispose()
 
 
@@ -63,7 +63,7 @@ def test_without_keys_all_is_open_on_this_machine_and_by_its_names_only(
     assert "lapel keys make" in elsewhere.json()["detail"]
 
 
-def test_keys_open_what_they_are_for(client: TestClient, keys: Keys) -> None:
+def test_keys_open_what_they_are_for(client: TestClient, keys: ApiKeys) -> None:
     search, admin = keys.make("publishable", "the web site"), keys.make("admin", "nightly import")
     body = {"item_ids": ["none"]}
     assert client.get(STATS).status_code == 401
@@ -77,7 +77,9 @@ def test_keys_open_what_they_are_for(client: TestClient, keys: Keys) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_a_revoked_key_is_refused_at_once_and_opens_nothing(client: TestClient, keys: Keys) -> None:
+def test_a_revoked_key_is_refused_at_once_and_opens_nothing(
+    client: TestClient, keys: ApiKeys
+) -> None:
     key = keys.make("publishable", "x")
     assert client.get(STATS, headers=bearer(key)).status_code == 200
     keys.revoke(keys.rows()[0].id)
@@ -85,7 +87,7 @@ def test_a_revoked_key_is_refused_at_once_and_opens_nothing(client: TestClient, 
     assert client.get(STATS).status_code == 401  # the last one revoked, the server stays shut
 
 
-def test_no_key_is_stored(settings: Settings, keys: Keys) -> None:
+def test_no_key_is_stored(settings: Settings, keys: ApiKeys) -> None:
     key = keys.make("admin", "x")
     engine = open_engine(settings.resolved_database_url)
     with engine.connect() as database:
@@ -114,7 +116,7 @@ def test_the_command_line_makes_lists_and_revokes(settings: Settings) -> None:
     assert run("make", "root")[0] == 2
 
 
-def test_without_a_key_others_cannot_reach_the_server(settings: Settings, keys: Keys) -> None:
+def test_without_a_key_others_cannot_reach_the_server(settings: Settings, keys: ApiKeys) -> None:
     for host in ("127.0.0.1", "::1", "localhost"):
         assert is_loopback(host)
         check_binding(settings, host)

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from api.schemas.problems import ImportRunning, JobUnknown
 from api.server import import_jobs as jobs_module
-from api.server.import_jobs import Jobs
-from api.server.job_store import KEPT, LOST, LOST_S, JobRows
+from api.server.import_jobs import ImportJobs
+from api.server.job_store import KEPT, LOST, LOST_S, JobStore
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.ingest.feed_source import FeedSource
@@ -36,12 +36,12 @@ class Held(Describer):
         return Describer.describe(self, *given)
 
 
-def worker(catalogue: Catalogue) -> Jobs:
-    return Jobs(catalogue.settings.home / "jobs", JobRows(catalogue.engine))
+def worker(catalogue: Catalogue) -> ImportJobs:
+    return ImportJobs(catalogue.settings.home / "jobs", JobStore(catalogue.engine))
 
 
 @pytest.fixture
-def workers(small: Catalogue) -> Iterator[tuple[Jobs, Jobs]]:
+def workers(small: Catalogue) -> Iterator[tuple[ImportJobs, ImportJobs]]:
     """Two workers, as two processes have them: they share the database and the home alone."""
     both = worker(small), worker(fresh(small))
     yield both
@@ -60,7 +60,9 @@ def feed(small: Catalogue) -> FeedSource:
     return FeedSource(folder, None)
 
 
-def test_any_worker_tells_of_an_import(small: Catalogue, workers: tuple[Jobs, Jobs]) -> None:
+def test_any_worker_tells_of_an_import(
+    small: Catalogue, workers: tuple[ImportJobs, ImportJobs]
+) -> None:
     first, second = workers
     job = first.start(small, dots(1), feed(small), "more")
     first.join()
@@ -76,7 +78,7 @@ def test_any_worker_tells_of_an_import(small: Catalogue, workers: tuple[Jobs, Jo
 
 
 def test_imports_of_two_workers_take_turns(
-    small: Catalogue, workers: tuple[Jobs, Jobs], monkeypatch: pytest.MonkeyPatch
+    small: Catalogue, workers: tuple[ImportJobs, ImportJobs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs_module, "TURN_S", 0.02)
     first, second = workers
@@ -98,9 +100,9 @@ def test_imports_of_two_workers_take_turns(
 
 
 def test_an_import_whose_worker_was_killed_has_failed(
-    small: Catalogue, workers: tuple[Jobs, Jobs]
+    small: Catalogue, workers: tuple[ImportJobs, ImportJobs]
 ) -> None:
-    rows = JobRows(small.engine)
+    rows = JobStore(small.engine)
     before = datetime.now(UTC) - timedelta(seconds=LOST_S + 1)
     for id_, seen in (("dead", before), ("alive", datetime.now(UTC))):
         rows.add(
@@ -116,7 +118,7 @@ def test_an_import_whose_worker_was_killed_has_failed(
 
 
 def test_an_import_that_was_not_begun_says_that_the_server_stopped(
-    small: Catalogue, workers: tuple[Jobs, Jobs]
+    small: Catalogue, workers: tuple[ImportJobs, ImportJobs]
 ) -> None:
     first, second = workers
     source, held = feed(small), Held(dots(1).models)
@@ -132,7 +134,7 @@ def test_an_import_that_was_not_begun_says_that_the_server_stopped(
 
 
 def test_the_oldest_are_forgotten_with_their_files(
-    small: Catalogue, workers: tuple[Jobs, Jobs], monkeypatch: pytest.MonkeyPatch
+    small: Catalogue, workers: tuple[ImportJobs, ImportJobs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.server.job_store.KEPT", 2)
     source, ids = feed(small), []

@@ -16,7 +16,7 @@ from PIL import Image
 
 from api.app import create_app
 from api.schemas.problems import QueueFull, ServerStopping
-from api.server.inference_thread import Described, Inference, SharedDescriber
+from api.server.inference_thread import DescribedPhoto, Inference, SharedDescriber
 from api.server.limits import Limits
 from indexer.errors import ModelError
 from indexer.fused_vector import unit_rows
@@ -90,7 +90,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 def describe_held(
     pool: Executor, inference: Inference, detector: HeldDetector
-) -> Future[Described]:
+) -> Future[DescribedPhoto]:
     """Have a photo described, and return once the detector holds it."""
     first = pool.submit(inference.describe, photo())
     assert detector.began.acquire(timeout=60)

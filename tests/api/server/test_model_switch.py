@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from PIL import Image
 
 from api.app import create_app
-from api.server import model_switch as following
+from api.server import model_switch
 from api.server.limits import Limits
 from indexer.catalogue.catalogue import Catalogue
 from indexer.ingest.importer import Importer
@@ -76,7 +76,7 @@ class Shopper(threading.Thread):
 def test_no_request_fails_while_the_catalogue_is_switched(
     small: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "LOOK_S", 0.05)
+    monkeypatch.setattr(model_switch, "LOOK_S", 0.05)
     photo = encoded(draw(ITEMS[0], "worn", seed=9).pixels)
     with serving(app_of(small)) as address:
         shoppers = [Shopper(address, photo) for _ in range(3)]
@@ -102,7 +102,7 @@ def wait_for(shoppers: list[Shopper], fingerprint: str) -> None:
 def test_who_comes_before_the_server_has_looked_waits_for_the_models(
     small: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "LOOK_S", 3_600)
+    monkeypatch.setattr(model_switch, "LOOK_S", 3_600)
     with serving(app_of(small)) as address, httpx.Client(base_url=address) as client:
         assert client.get(SIMILAR).json()["model"]["fingerprint"] == BEFORE
         reembed(small, "two", 2, 24)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from api.server.api_keys import Keys
+from api.server.api_keys import ApiKeys
 from api.server.catalogues import Catalogues
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
@@ -50,7 +50,7 @@ def test_a_catalogue_in_postgresql(stored: Catalogue, describer: Describer, shop
     again = import_again(stored, describer, shop)
     assert (again.unchanged, again.embedded_photos) == (shop.report.added, 0)
     _own_columns_are_compared_as_numbers(stored)
-    keys = Keys(stored.engine)
+    keys = ApiKeys(stored.engine)
     found = keys.find(keys.make("admin", "tests"))
     assert found is not None
     assert found.kind == "admin"

@@ -1,4 +1,4 @@
-"""Python calls in, a Lapel server's answers out: a small typed client over HTTP."""
+"""Call a Lapel server from Python: a small typed client over HTTP."""
 
 import json
 import time
@@ -28,11 +28,11 @@ from indexer.errors import LapelError
 
 AnswerModel = TypeVar("AnswerModel", bound=BaseModel)
 TIMEOUT_S = 60.0  # a batch of a hundred items with pictures takes most of it on a CPU
-LONGEST_WAIT_S = 30.0  # between two tries of a busy server
+LONGEST_WAIT_S = 30.0  # between two requests to a busy server
 
 
 class RequestRefused(LapelError):
-    """The server's answer is a problem; `problem` is it, `retry_after_s` when to come again."""
+    """The server answered with a `problem`; `retry_after_s` is when to send it again."""
 
     def __init__(self, problem: Problem, retry_after_s: float | None) -> None:
         super().__init__(f"{problem.status} {problem.title}: {problem.detail}")
@@ -41,7 +41,7 @@ class RequestRefused(LapelError):
 
 
 class Client:
-    """Calls one server, on one catalogue.
+    """Sends requests to one server, about one catalogue.
 
     A request that a busy server refuses (503, 429) is sent again, `tries` times in all, after the
     time that the server names. Raises RequestRefused, and httpx's errors when there is no answer.
@@ -102,7 +102,7 @@ class Client:
         return self._ask(OutfitAnswer, f"{self._catalogue}/outfit", photo, options)
 
     def send_events(self, events: Iterable[Mapping[str, Any]]) -> EventsStored:
-        """Say what shoppers did: EventIn's fields each, a thousand at most."""
+        """Report what shoppers did, each event with EventIn's fields, a thousand at most."""
         body = {"events": list(events)}
         answer = self._send("POST", f"{self._catalogue}/events", json=body)
         return EventsStored.model_validate(answer.json())
@@ -134,7 +134,7 @@ class Client:
         return self._batch("POST", "items", {"items": list(items)})
 
     def change_items(self, items: Iterable[Mapping[str, Any]]) -> list[ItemStatus]:
-        """Change what is said of items, by `item_id`."""
+        """Change items' fields, by `item_id`."""
         return self._batch("PATCH", "items", {"items": list(items)})
 
     def delete_items(self, item_ids: Iterable[str]) -> list[ItemStatus]:

@@ -1,4 +1,4 @@
-"""The commands that look a catalogue over: pictures shown twice, and all that may be wrong."""
+"""Audit a catalogue: pictures shown twice, and what may be wrong with its items."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,16 +36,16 @@ def duplicates(
 ) -> None:
     """List the pictures that several products, or several colours, show."""
     from api.reports.audit_page import write_csv
-    from indexer.audit import duplicates as finding
+    from indexer.audit import duplicates as repeats
     from indexer.catalogue.catalogue import Catalogue
 
     catalogue = Catalogue.open(context.obj)
     if uncollapse:
-        say(f"{finding.uncollapse(catalogue)} items are hits of their own again")
+        say(f"{repeats.uncollapse(catalogue)} items are hits of their own again")
         return
     bits = None if exact else _checked(near)
     with counting("look", "photo") as tick:
-        sets = finding.find_duplicates(catalogue, bits, tick)
+        sets = repeats.find_duplicates(catalogue, bits, tick)
     rows = [row for i, each in enumerate(sets, start=1) for row in _rows(i, each)]
     _show_sets(sets, as_json)
     if csv_file:
@@ -58,7 +58,7 @@ def duplicates(
         f"{of_colours} for several colours"
     )
     if collapse:
-        say(f"{finding.collapse(catalogue, sets)} items were collapsed; undo it by --uncollapse")
+        say(f"{repeats.collapse(catalogue, sets)} items were collapsed; undo it by --uncollapse")
 
 
 @commands.command()
@@ -71,12 +71,12 @@ def audit(
 ) -> None:
     """List what a shop should look at: colours, garments, pictures, words that do not fit."""
     from api.reports.audit_page import COLUMNS, TITLES, finding_row, write_csv, write_page
-    from indexer.audit.audit import audit as look_over
+    from indexer.audit.audit import audit as find_faults
     from indexer.catalogue.catalogue import Catalogue
 
     catalogue = Catalogue.open(context.obj)
     with counting("audit", "item") as tick:
-        findings = look_over(catalogue, _checked(near), tick)
+        findings = find_faults(catalogue, _checked(near), tick)
     if as_json:
         for finding in findings:
             emit(finding_row(finding))

@@ -1,4 +1,4 @@
-"""The commands that fill and look after a catalogue."""
+"""Fill, rebuild and count a catalogue, and upgrade its tables."""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The commands that look whether all is well, keep a copy, and put it back."""
+"""Check a home and repair it, back it up, and restore a backup."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -73,9 +73,9 @@ def restore(
     force: Force = False,
 ) -> None:
     """Put an archive back: checked first, then switched; a running server sees it at once."""
-    from indexer.maintenance.restore import restore as put_back
+    from indexer.maintenance.restore import restore as restore_backup
 
-    report = put_back(context.obj, file, force)
+    report = restore_backup(context.obj, file, force)
     say(f"restored {report.items} items and {report.files} files as of {report.made_at}")
     if report.set_aside:
         say(

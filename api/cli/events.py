@@ -1,4 +1,4 @@
-"""The commands that count and forget what shoppers did."""
+"""Count and delete what shoppers did."""
 
 from typing import Annotated
 
@@ -31,8 +31,8 @@ def stats(
         emit({"events": counted, "popular": popular})
         return
     for kind, counts in counted.items():
-        told = ", ".join(f"{count} {name}" for name, count in counts.items())
-        typer.echo(f"{kind:8} {told}")
+        sums = ", ".join(f"{count} {name}" for name, count in counts.items())
+        typer.echo(f"{kind:8} {sums}")
     for group, popularity in best:
         typer.echo(f"{popularity:.3f}    {group}")
 

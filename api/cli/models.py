@@ -1,4 +1,4 @@
-"""The commands that list, bring, check and hand on models, and describe a catalogue by others."""
+"""List, download, verify and export models, and re-embed a catalogue by others."""
 
 import sys
 from dataclasses import asdict
@@ -66,10 +66,10 @@ def pull(
     called: Annotated[str, typer.Option("--as", help="Its name here, if not its own.")] = "",
 ) -> None:
     """Bring a model into the home, to be used without a network from then on."""
-    from indexer.models.download import pull as bring
+    from indexer.models.download import pull as download
 
     say(f"pulling {name}")
-    model = bring(name, context.obj, called)
+    model = download(name, context.obj, called)
     size = sum(path.stat().st_size for path in model.folder.rglob("*") if path.is_file())
     say(f"{model.name}: {model.kind}, {size / 1e6:.0f} MB, licence {model.licence}, {model.source}")
     say("use it, and describe the catalogue by it:")

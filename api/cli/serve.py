@@ -19,8 +19,8 @@ keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys to th
 commands.add_typer(keys, name="keys")
 MOST_CONNECTIONS = 200  # more are answered 503 at once
 WORKER = "api.app:create_worker"  # processes import what they serve
-# A worker that says nothing for so long is started anew. It says nothing while it imports and loads
-# models; uvicorn's own five seconds would kill those of a busy machine again and again.
+# A worker that is silent for so long is restarted. It is silent while it imports and loads models:
+# uvicorn's own five seconds would kill workers on a busy machine again and again.
 SILENT_S = 120
 STOP_S = 20  # for requests in work when the server is stopped
 
@@ -86,7 +86,7 @@ def _serve_by_workers(settings: "Settings", options: dict[str, Any], workers: in
 
 
 def check_binding(settings: "Settings", host: str) -> None:
-    """Refuse to be reached by others as long as no key was made. Raises SettingsError."""
+    """Refuse an address that others reach as long as no key was made. Raises SettingsError."""
     from api.server.api_keys import ApiKeys
     from indexer.storage.database import open_engine
 

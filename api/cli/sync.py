@@ -1,4 +1,4 @@
-"""The command that brings a catalogue to what a feed says, its plan shown first."""
+"""Bring a catalogue to the state of a feed, after showing the plan."""
 
 import re
 import sys
@@ -51,7 +51,7 @@ def sync(
 
 @dataclass(frozen=True, slots=True)
 class _SyncOptions:
-    """How to go about it."""
+    """The command's options."""
 
     mode: str
     max_removed: float
@@ -73,7 +73,7 @@ def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None
         raise SettingsError(f"unknown mode {options.mode!r}; one of upsert, mirror")
     check_engine(options.engine)
     use_words_of(settings.home)
-    feed.read()  # says at once what is no feed
+    feed.read()  # refuses at once what is no feed
     folder, under = feed.folders()
     catalogue = Catalogue.open(settings, create=not options.is_dry)
     with (
@@ -103,8 +103,8 @@ def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None
 
 def parse_share(text: str) -> float:
     """Read `20%` or `0.2`. Raises SettingsError."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(%?)\s*", text)
-    share = float(found.group(1)) / (100 if found.group(2) else 1) if found else -1.0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(%?)\s*", text)
+    share = float(match.group(1)) / (100 if match.group(2) else 1) if match else -1.0
     if not 0 <= share <= 1:
         raise SettingsError(f"--max-removed {text!r} is no share; give one like 20% or 0.2")
     return share
@@ -131,8 +131,8 @@ def _show_plan(plan: "Plan", as_json: bool) -> None:
                 i for kind, named in plan.examples.items() if kind.startswith(name) for i in named
             ]
             more = ", ..." if len(ids) < count else ""
-            said = "; ".join(filter(None, [note, ", ".join(ids) + more if ids else ""]))
-            typer.echo(f"  {name:11}{count:>8}  {said}".rstrip())
+            notes = "; ".join(filter(None, [note, ", ".join(ids) + more if ids else ""]))
+            typer.echo(f"  {name:11}{count:>8}  {notes}".rstrip())
 
 
 def _show_done(done: "Synced", home: Path, as_json: bool) -> None:
@@ -150,7 +150,7 @@ def _show_done(done: "Synced", home: Path, as_json: bool) -> None:
 
 @contextmanager
 def counting(name: str, unit: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr; give what is called with how many more are done."""
+    """Show a progress bar on stderr; yield the function that advances it."""
     with tqdm(total=total, desc=name, unit=unit, file=sys.stderr, leave=False) as bar:
 
         def tick(count: int) -> None:

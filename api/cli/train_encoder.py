@@ -1,4 +1,4 @@
-"""The command by which a shop tunes the encoder on its own photos."""
+"""Tune the encoder on a shop's own photos."""
 
 import json
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ def train_encoder(
 
 @dataclass(frozen=True, slots=True)
 class _TuningOptions:
-    """How to go about it."""
+    """The command's options."""
 
     full: bool
     out: Path | None
@@ -75,7 +75,7 @@ def _train(settings: "Settings", feed: FeedSource, options: _TuningOptions) -> N
 
     check_free(options.out)
     source = source_of(next(each for each in used_models(settings) if each.kind == "encoder"))
-    feed.read()  # says at once what is no feed
+    feed.read()  # refuses at once what is no feed
     describer = load_describer(settings, is_for_many=True)
     work = _work_folder(settings, feed, describer)
     shop = _described(settings, feed, describer, work, options)

@@ -1,4 +1,4 @@
-"""The commands by which a shop trains its own models, on its own labels and photos."""
+"""Train attribute heads on a shop's own labels, and group the commands of training."""
 
 import sys
 from pathlib import Path

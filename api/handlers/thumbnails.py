@@ -1,4 +1,4 @@
-"""A stored photo's hash in, its thumbnail as JPEG out: as indexing kept it, or else made anew."""
+"""Return a stored photo's thumbnail as JPEG: the one that indexing kept, or a new one."""
 
 import re
 import threading
@@ -17,7 +17,7 @@ from indexer.storage.tables import ItemPhotoRow, PhotoRow
 from indexer.storage.thumbnails import make_thumbnail, thumbnail_path
 from indexer.system.atomic_files import write_whole
 
-# At once: each holds a decoded photo, and a page asks for a dozen.
+# How many at once: each holds a decoded photo, and a page asks for a dozen.
 _making = threading.BoundedSemaphore(2)
 
 
@@ -32,18 +32,18 @@ def thumbnail(catalogue: Catalogue, sha256: str) -> bytes:
             .where(PhotoRow.catalogue_id == catalogue.id, PhotoRow.sha256 == sha256)
             .distinct()
         ).all()
-    if not addresses:  # deleted items' pictures are not shown any more, though one is kept
+    if not addresses:  # a deleted item's picture is not shown, though its thumbnail is kept
         raise PictureGone("no item shows such a picture")
-    kept = thumbnail_path(catalogue.settings.home, sha256)
+    path = thumbnail_path(catalogue.settings.home, sha256)
     try:
-        return kept.read_bytes()
+        return path.read_bytes()
     except OSError:
         pass
     with _making:
-        made = _make(addresses, sha256)
+        content = _make(addresses, sha256)
     with suppress(OSError):  # on a full or read-only disk it is made each time
-        write_whole(kept, made)
-    return made
+        write_whole(path, content)
+    return content
 
 
 def _make(addresses: Sequence[str], sha256: str) -> bytes:

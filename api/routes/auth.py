@@ -1,8 +1,8 @@
-"""A request in, whether it may go on out: keys, rates, and the names of an open server.
+"""Check a request's key, rate and host name.
 
-Without any key a server is open, and so it is reached at this machine's own names only: `lapel
+Without any key a server is open, and therefore answers to this machine's own names only: `lapel
 serve` binds to loopback, and a page elsewhere that points its own name here (DNS rebinding) is
-refused by the name it calls.
+refused for the name that it calls.
 """
 
 import threading
@@ -19,7 +19,7 @@ from api.schemas.problems import Forbidden, TooManyRequests, Unauthorised
 from api.server.state import State
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
-MOST_CLIENTS = 10_000  # remembered; who was not seen for longest is forgotten first
+MOST_CLIENTS = 10_000  # remembered; the one unseen for longest is forgotten first
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -30,7 +30,7 @@ _Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 
 class RateLimit:
-    """Lets each client do so many requests a minute, and a tenth of a minute's at once.
+    """Allows each client so many requests a minute, and a tenth of that at once.
 
     A token bucket: https://en.wikipedia.org/wiki/Token_bucket.
     """
@@ -61,12 +61,12 @@ class RateLimit:
 
 
 def may_search(request: Request, shown: _Credentials) -> None:
-    """Let a request on that reads. Raises Unauthorised, Forbidden, TooManyRequests."""
+    """Check a request that reads. Raises Unauthorised, Forbidden, TooManyRequests."""
     _check(request, shown, needs_admin=False)
 
 
 def may_write(request: Request, shown: _Credentials) -> None:
-    """Let a request on that writes. Raises Unauthorised, Forbidden, TooManyRequests."""
+    """Check a request that writes. Raises Unauthorised, Forbidden, TooManyRequests."""
     _check(request, shown, needs_admin=True)
 
 
@@ -87,8 +87,8 @@ def _check(request: Request, shown: HTTPAuthorizationCredentials | None, needs_a
             )
         return
     if state.keys.any_made():
-        said = "this key is not known, or was revoked" if shown else "a key is needed"
-        raise Unauthorised(f"{said}; send Authorization: Bearer <key>")
+        reason = "this key is not known, or was revoked" if shown else "a key is needed"
+        raise Unauthorised(f"{reason}; send Authorization: Bearer <key>")
     if request.url.hostname not in (*LOOPBACK, *state.limits.allow_hosts):
         raise Forbidden(
             f"this server has no keys and is reached as localhost only, not as "

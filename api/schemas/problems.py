@@ -1,6 +1,6 @@
-"""Errors in, problem+json answers (RFC 9457) out: the one place that chooses an HTTP status.
+"""Answer errors with problem+json (RFC 9457), and choose their HTTP status, here only.
 
-Errors of the server itself stand here; all others are in indexer/errors.py.
+The server's own errors are defined here; all others in indexer/errors.py.
 """
 
 import logging
@@ -23,14 +23,14 @@ log = logging.getLogger("lapel")
 
 
 class ServerError(LapelError):
-    """A request that this server does not carry out as it stands."""
+    """A request that this server refuses."""
 
     status = 500
     retry_after_s = 0
 
 
 class QueueFull(ServerError):
-    """More requests wait for the models than are let in."""
+    """More requests wait for the models than are admitted."""
 
     status, retry_after_s = 503, 1  # a full queue of sixteen photos takes about two seconds
 
@@ -42,19 +42,19 @@ class ServerStopping(ServerError):
 
 
 class TooManyRequests(ServerError):
-    """One client sent more requests than it may."""
+    """One client exceeded its rate of requests."""
 
     status, retry_after_s = 429, 1
 
 
 class Unauthorised(ServerError):
-    """No key, or one that is not known."""
+    """No key, or an unknown one."""
 
     status = 401
 
 
 class Forbidden(ServerError):
-    """A key that does not allow this, or a name under which this server is not reached."""
+    """A key without the right, or a host name that this server does not answer to."""
 
     status = 403
 
@@ -78,15 +78,15 @@ class JobUnknown(NotThere):
 
 
 class ErrorsNotThere(NotThere):
-    """An import that has no list of errors yet."""
+    """An import without a list of errors yet."""
 
 
 class PictureGone(NotThere):
-    """A picture that is not stored, or not there any more."""
+    """A picture that is not stored, or no longer."""
 
 
 class PhotoForgotten(NotThere):
-    """A photo_id that is not remembered any more."""
+    """A photo_id whose photo is no longer cached."""
 
 
 class ImportRunning(ServerError):
@@ -96,7 +96,7 @@ class ImportRunning(ServerError):
 
 
 class BodyTooLarge(ServerError):
-    """More bytes than are accepted."""
+    """A body above the limit of bytes."""
 
     status = 413
 
@@ -124,11 +124,11 @@ STATUSES: Mapping[type[LapelError], int] = {
     errors.SettingsError: 422,
 }
 LOCKED_RETRY_S = 10
-MOST_REPEATED = 42  # letters of what was sent: enough to see what is meant, too few for a picture
+MOST_REPEATED = 42  # letters of a value in a message: enough to recognise, too few for a picture
 
 
 def add_problems(app: FastAPI) -> None:
-    """Answer every error of this application with a problem."""
+    """Register a problem as the answer to every error of this application."""
     app.add_exception_handler(LapelError, _of_lapel)
     app.add_exception_handler(RequestValidationError, _of_request)
     app.add_exception_handler(ValidationError, _of_request)
@@ -166,7 +166,7 @@ def status_of(error: LapelError) -> int:
 
 
 def lapel_problem(error: LapelError) -> JSONResponse:
-    """Return the problem that says what the error says."""
+    """Return the problem for an error."""
     status = status_of(error)
     if status >= 500 and not isinstance(error, ServerError):
         log.warning("%s: %s", error.type, error)
@@ -178,14 +178,14 @@ def lapel_problem(error: LapelError) -> JSONResponse:
     return problem(status, error.type, _without_folders(str(error)), headers)
 
 
-def reasons(found: Sequence[Any]) -> list[dict[str, str]]:
-    """Return what is wrong with each field; what was sent is repeated where it is short."""
-    by_field: dict[str, dict[str, None]] = {}  # as an ordered set: of a union, each kind complains
+def reasons(errors_: Sequence[Any]) -> list[dict[str, str]]:
+    """Return what is wrong with each field, with the value that was sent where it is short."""
+    by_field: dict[str, dict[str, None]] = {}  # an ordered set: each member of a union complains
     sent: dict[str, str] = {}
-    for each in found:
-        field = _field(each)
-        by_field.setdefault(field, {})[_detail(each)] = None
-        sent |= {field: said} if (said := _sent(each)) else {}
+    for error in errors_:
+        field = _field(error)
+        by_field.setdefault(field, {})[_detail(error)] = None
+        sent |= {field: value} if (value := _sent(error)) else {}
     return [
         {"field": field, "detail": " or ".join(details) + sent.get(field, "")}
         for field, details in by_field.items()
@@ -193,7 +193,7 @@ def reasons(found: Sequence[Any]) -> list[dict[str, str]]:
 
 
 def _field(error: Mapping[str, Any]) -> str:
-    """Return the name of a field, with its place in lists; not the kinds that it may be of."""
+    """Return a field's name with its position in lists, without the members of unions."""
     parts = [str(p) for p in error["loc"] if p not in ("body", "query", "path")]
     kinds = [p for p in parts[1:] if "[" in p or p.startswith("constrained-")]
     is_name = error["type"] == "extra_forbidden"
@@ -207,16 +207,16 @@ def _detail(error: Mapping[str, Any]) -> str:
 
 
 def _sent(error: Mapping[str, Any]) -> str:
-    """Return what was sent instead, where that is one number or a few letters."""
+    """Return the value that was sent, where it is one number or a few letters."""
     value = error.get("input")
-    is_told = error["type"] in ("missing", "extra_forbidden", "json_invalid") or not error["loc"]
-    if is_told or not isinstance(value, str | int | float) or len(repr(value)) > MOST_REPEATED:
+    is_obvious = error["type"] in ("missing", "extra_forbidden", "json_invalid") or not error["loc"]
+    if is_obvious or not isinstance(value, str | int | float) or len(repr(value)) > MOST_REPEATED:
         return ""
     return f"; got {value!r}"
 
 
 def _without_folders(detail: str) -> str:
-    # Where the server's files lie is no business of who asks; the last part says which is meant.
+    # Clients need not know where the server's files lie; the last part tells which one is meant.
     return re.sub(r"(?<![\w:/.])/(?:[^\s/,;:'\"()]+/)+([^\s/,;:'\"()]+)", r"\1", detail)
 
 
@@ -228,8 +228,8 @@ async def _of_lapel(request: Request, error: Exception) -> Response:
 async def _of_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)  # noqa: S101
     wrong = reasons(error.errors())
-    said = "; ".join(f"{w['field']}: {w['detail']}" if w["field"] else w["detail"] for w in wrong)
-    detail = f"the request is not understood: {said}"
+    each = "; ".join(f"{w['field']}: {w['detail']}" if w["field"] else w["detail"] for w in wrong)
+    detail = f"the request is not understood: {each}"
     answer = problem(422, "request_invalid", detail, wrong=wrong)
     return _counted(request, "request_invalid", answer)
 
@@ -255,7 +255,7 @@ async def _of_database(request: Request, error: Exception) -> Response:
 
 
 async def _of_value(request: Request, error: Exception) -> Response:
-    # PostgreSQL takes no zero in a text, and no number beyond its columns.
+    # PostgreSQL refuses zeros in a text, and numbers beyond its columns.
     detail = "a value in the request is none that a database can hold; send another"
     return _counted(request, "value_invalid", problem(422, "value_invalid", detail))
 

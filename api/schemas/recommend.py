@@ -1,4 +1,4 @@
-"""What programs may send to ask for recommendations, and of events; and what is answered."""
+"""Define the requests and answers of recommendations and events."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ from api.schemas.requests import (
     Word,
 )
 from api.schemas.responses import (
-    Answered,
+    Extensible,
     Garment,
     ImageSize,
     ModelName,
@@ -34,7 +34,7 @@ SlotName = Literal["top", "bottom", "dress", "outer"]
 
 
 class Recommending(PhotoSource):
-    """What a photo's recommendations may be asked with."""
+    """The options of recommendations for a photo."""
 
     garment: (
         Annotated[int, Field(ge=0, le=1_000, strict=True)]
@@ -113,7 +113,7 @@ class EventsStored(BaseModel):
     unknown_items: list[str]
 
 
-class Completing(Answered):
+class Completing(Extensible):
     """What goes with a garment, of one slot; a result's `score` says how well."""
 
     id: int
@@ -127,7 +127,7 @@ class Completing(Answered):
     )
 
 
-class _Answer(Answered):
+class _Answer(Extensible):
     query_id: str
     took_ms: dict[str, float]
     model: ModelName

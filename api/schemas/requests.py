@@ -1,4 +1,4 @@
-"""What programs may send: the fields of each request, their limits, examples for OpenAPI."""
+"""Define what programs may send: each request's fields, their limits, examples for OpenAPI."""
 
 from typing import Annotated, Any, Literal
 
@@ -26,13 +26,13 @@ def _one_line(text: str) -> str:
 
 
 class Strict(BaseModel):
-    """A request: a field that is not known is a mistake, and said so."""
+    """A request, which refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 class PhotoSource(Strict):
-    """Where the photo is, when it is not sent as a file; at most one of them."""
+    """Where the photo is, when it is not sent as a file: at most one of these."""
 
     photo_base64: str | None = Field(None, max_length=MAX_BASE64, description="A picture file.")
     photo_url: str | None = Field(
@@ -46,7 +46,7 @@ class PhotoSource(Strict):
     )
 
     def sources(self) -> list[str]:
-        """Return which fields name a photo or another thing to start from."""
+        """Return the fields that name a photo or another starting point."""
         names = ("photo_base64", "photo_url", "photo_id", "item_id", "embedding")
         return [name for name in names if getattr(self, name, None) is not None]
 
@@ -58,7 +58,7 @@ class PhotoSource(Strict):
 
 
 class DetectRequest(PhotoSource):
-    """What to say of the photo's garments."""
+    """What to return for each of the photo's garments."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"masks": False}]})
 
@@ -67,7 +67,7 @@ class DetectRequest(PhotoSource):
 
 
 class Weights(Strict):
-    """How much each part of the score counts; what is left out keeps its default."""
+    """How much each part of the score counts; weights left out keep their defaults."""
 
     visual: Weight | None = None
     colour: Weight | None = Field(None, validation_alias=AliasChoices("colour", "color"))
@@ -79,7 +79,7 @@ class Weights(Strict):
 
 
 class SearchWeights(Weights):
-    """The same, and how much it counts that an item's feed says the text's words."""
+    """The same, and how much keyword matches of the text in the feed count."""
 
     words: Weight = Field(
         WORDS_WEIGHT, description="How far items rise whose feed says the text's words; 0: not."
@@ -171,7 +171,7 @@ class SearchRequest(PhotoSource):
 
 
 class ItemFields(Strict):
-    """What a shop says of an item; in a change, what is left out stays as it is."""
+    """An item's fields; in a change, fields left out stay as they are."""
 
     group_id: Annotated[ItemId, AfterValidator(_one_line)] | None = None
     title: str | None = Field(None, max_length=1_000)

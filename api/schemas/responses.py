@@ -1,17 +1,17 @@
-"""What the server answers, as OpenAPI shows it."""
+"""Define what the server answers; FastAPI documents and serialises these models."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Answered(BaseModel):
-    """An answer's part; more fields than these may come later."""
+class Extensible(BaseModel):
+    """A part of an answer that may get more fields later."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class Problem(Answered):
+class Problem(Extensible):
     """What is wrong, after RFC 9457."""
 
     type: str = Field(examples=["urn:lapel:photo_too_small"])
@@ -34,7 +34,7 @@ class ModelName(BaseModel):
     fingerprint: str
 
 
-class Colour(Answered):
+class Colour(Extensible):
     """One colour of a garment, and its share of the pixels."""
 
     name: str
@@ -49,7 +49,7 @@ class Mask(BaseModel):
     counts: str
 
 
-class Garment(Answered):
+class Garment(Extensible):
     """One garment; `box` is x1, y1, x2, y2 and `outlines` are polygons, in 0..1 of the photo."""
 
     id: int
@@ -70,7 +70,7 @@ class DetectedGarment(Garment):
     embedding: list[float] | None = None
 
 
-class Result(Answered):
+class Result(Extensible):
     """One item that came back, with those of its columns that were asked for."""
 
     item_id: str
@@ -109,7 +109,7 @@ class SearchedGarment(Garment):
     explain: dict[str, Any] | None = None
 
 
-class _Head(Answered):
+class _Head(Extensible):
     query_id: str
     took_ms: dict[str, float]
     model: ModelName
@@ -126,7 +126,7 @@ class DetectAnswer(_Head):
 
 
 class SearchAnswer(_Head):
-    """The garments looked for, each with its results."""
+    """The garments that were searched for, each with its results."""
 
     photo: str | None = None
     photo_id: str | None = None
@@ -139,7 +139,7 @@ class SearchAnswer(_Head):
     garments: list[SearchedGarment]
 
 
-class Item(Answered):
+class Item(Extensible):
     """One item as it is stored; `fields` are the shop's own columns."""
 
     item_id: str
@@ -199,7 +199,7 @@ class Facets(BaseModel):
     facets: list[Facet]
 
 
-class Stats(Answered):
+class Stats(Extensible):
     """What is stored."""
 
     catalogue: str

@@ -162,6 +162,7 @@ def _stop(state: State) -> None:
     state.inference.stop()  # an import that waits for it ends, and saves what it has done
     state.jobs.join()
     state.photos.clear()
+    state.fetcher.close()
     state.metrics.close()
     state.catalogues.close()
 

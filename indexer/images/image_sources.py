@@ -61,6 +61,7 @@ class Pictures:
     def close(self) -> None:
         """Stop asking for pictures."""
         self._pool.shutdown(cancel_futures=True)
+        self._web.close()
         self.known.close()
 
     def resolve(self, address: str) -> str:

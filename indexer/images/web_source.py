@@ -58,6 +58,10 @@ class WebPictures:
         fetcher = Fetcher(whole_s=WHOLE_S, inside=settings.private_hosts)
         return cls(fetcher, settings.host_connections)
 
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._fetcher.close()
+
     def fetch(self, url: str, known: Version) -> Fetched:
         """Return what is at an address, without content where it is the known version still.
 

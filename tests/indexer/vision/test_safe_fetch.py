@@ -1,15 +1,21 @@
 """Pictures fetched by address: from public servers only, whatever name, redirect or DNS says."""
 
 import ipaddress
+import shutil
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from indexer.errors import LapelError, PhotoMissing, PhotoTooManyBytes
-from indexer.images.safe_fetch import Address, Fetcher, FetchRefused, is_public
+from indexer.images.safe_fetch import Address, Fetcher, FetchFailed, FetchRefused, is_public
 
 PICTURE = b"\x89PNG and the rest"
 
@@ -22,6 +28,7 @@ class Pictures(BaseHTTPRequestHandler):
         if path == "/to":
             self.send_response(302)
             self.send_header("Location", query)
+            self.send_header("Content-Length", "0")
             self.end_headers()
         elif path == "/ever":
             self._send(b"", {"Location": "/ever"}, 302)
@@ -53,15 +60,39 @@ class Pictures(BaseHTTPRequestHandler):
         pass
 
 
+class KeptOpen(Pictures):
+    """The same over connections that stay open, counted."""
+
+    protocol_version = "HTTP/1.1"
+    connections = 0
+
+    def setup(self) -> None:
+        KeptOpen.connections += 1
+        super().setup()
+
+
+@contextmanager
+def serving(
+    handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """Run a server; its port."""
+    opened = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        opened.socket = tls.wrap_socket(opened.socket, server_side=True)
+    thread = threading.Thread(target=opened.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield opened.server_port
+    finally:
+        opened.shutdown()
+        thread.join()
+        opened.server_close()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    opened = ThreadingHTTPServer(("127.0.0.1", 0), Pictures)
-    thread = threading.Thread(target=opened.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{opened.server_port}"
-    opened.shutdown()
-    thread.join()
-    opened.server_close()
+    with serving(Pictures) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def is_the_test_server(address: Address) -> bool:
@@ -178,3 +209,59 @@ def test_public_addresses_are_public() -> None:
     for address in ("1.1.1.1", "93.184.215.14", "2606:4700:4700::1111"):
         assert is_public(ipaddress.ip_address(address))
     assert not is_public(ipaddress.ip_address("2002:7f00:1::"))  # 6to4 of 127.0.0.1
+
+
+def test_a_connection_is_kept_open_for_the_next_picture() -> None:
+    KeptOpen.connections = 0
+    looked_up: list[str] = []
+
+    def look_up(host: str, port: int) -> list[str]:
+        looked_up.append(host)
+        return ["127.0.0.1" if looked_up == ["a.example"] else "127.0.0.2"]
+
+    fetcher = Fetcher(allow=is_the_test_server, ports=None, look_up=look_up)
+    with serving(KeptOpen) as port, closing(fetcher):
+        url = f"http://a.example:{port}"
+        for _ in range(3):
+            assert fetcher.fetch(f"{url}/a b") == fetcher.fetch(f"{url}/to?/a%20b") == PICTURE
+        with pytest.raises(PhotoMissing, match="404"):
+            fetcher.fetch(f"{url}/nothing")
+        assert fetcher.fetch(f"{url}/a b") == PICTURE
+        # Looked up once: it leads to the address that was checked, whatever the name says now.
+        assert (KeptOpen.connections, looked_up) == (1, ["a.example"])
+        with pytest.raises(FetchRefused):  # another name of the same server is another host
+            fetcher.fetch(f"http://b.example:{port}/a b")
+        fetcher.close()
+        with pytest.raises(FetchRefused):
+            fetcher.fetch(f"{url}/a b")
+
+
+def test_threads_share_a_fetcher() -> None:
+    KeptOpen.connections = 0
+    fetcher = Fetcher(allow=is_the_test_server, ports=None)
+    with serving(KeptOpen) as port, closing(fetcher), ThreadPoolExecutor(4) as pool:
+        urls = [f"http://127.0.0.1:{port}/a b"] * 40
+        assert set(pool.map(fetcher.fetch, urls)) == {PICTURE}
+        assert KeptOpen.connections <= 4
+
+
+def test_a_server_must_have_the_certificate_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openssl = shutil.which("openssl") or pytest.skip("openssl is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=shop.example",
+         "-addext", "subjectAltName=DNS:shop.example"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    fetcher = Fetcher(is_the_test_server, ports=None, look_up=lambda host, port: ["127.0.0.1"])
+    with serving(Pictures, context) as port, closing(fetcher):
+        assert fetcher.fetch(f"https://shop.example:{port}/a b") == PICTURE
+        with pytest.raises(PhotoMissing, match="certificate") as refused:
+            fetcher.fetch(f"https://other.example:{port}/a b")
+        assert not isinstance(refused.value, FetchFailed)  # asking again would be no use

@@ -1,8 +1,9 @@
-"""What all commands share: messages to stderr, data to stdout, exit codes, models loaded once."""
+"""Write messages to stderr and data to stdout, and load the models, for all commands."""
 
 import json
 import re
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from indexer.description.describe import Describer
     from indexer.ingest.importer import Importer
     from indexer.settings import Settings
+    from indexer.system.stopwatch import Stopwatch
 
 FAILED, MISUSE = 1, 2
+ON_CALLER = ("look up", "write")  # stages that one thread does while the workers describe
+OF_MODELS = ("detect", "embed")
 
 
 class Commands(TyperGroup):
@@ -44,7 +48,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on st
 Profile = Annotated[bool, typer.Option("--profile", help="Say how long each stage took.")]
 
 
-# What would command the terminal, or write backwards: a feed's words and files' names hold it.
+# Characters in feeds and file names that would command the terminal, or write backwards.
 _UNSHOWABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -69,9 +73,9 @@ def emit(value: dict[str, Any]) -> None:
 def load_describer(
     settings: "Settings", is_for_many: bool = False, lazy: bool = False
 ) -> "Describer":
-    """Load the models, saying so: it takes seconds. Of many photos, some are described at once.
+    """Load the models, which takes seconds; for many photos, several are described at once.
 
-    `lazy` is for who may ask only some of the models.
+    `lazy` loads each model when it is first used.
     """
     from indexer.description.describe import Describer
     from indexer.models.loading import load_models
@@ -86,9 +90,38 @@ def load_describer(
 
 def show_profile(importer: "Importer") -> None:
     """Write to stderr where an import's time went."""
-    from api.profile import profile_lines
-
     stages = importer.stages
     photos = importer.report.embedded_photos
     for line in profile_lines(stages.watch, photos, importer.took_s, stages.workers, stages.idle_s):
         say(line)
+
+
+def profile_lines(
+    watch: "Stopwatch", photos: int, took_s: float, workers: int, idle_s: float
+) -> Iterator[str]:
+    """Yield a row for each stage of an import, then the whole against the slowest model alone.
+
+    A stage's `waiting` is the part of its seconds in which its thread did not compute; `alone` is
+    how many photos a second it would do if all its threads did nothing else.
+    """
+    if not photos:
+        yield "no photo was described"
+        return
+    yield f"{'stage':16}{'seconds':>9}{'waiting':>9}{'ms a photo':>12}{'alone, photos/s':>17}"
+    alone: dict[str, float] = {}
+    for stage, seconds in watch.seconds.items():
+        threads = 1 if stage in ON_CALLER else workers
+        alone[stage] = threads * photos / max(seconds, 1e-9)
+        waited = watch.waited[stage]
+        each = 1000 * seconds / photos
+        yield f"{stage:16}{seconds:9.2f}{waited:9.2f}{each:12.2f}{alone[stage]:17.1f}"
+    yield f"{'workers idle':16}{idle_s:9.2f}"
+    rate = photos / took_s
+    yield f"{photos} photos in {took_s:.1f} s by {workers} workers: {rate:.1f} photos/s"
+    models = [stage for stage in OF_MODELS if stage in alone]
+    if models:
+        slowest = min(models, key=alone.__getitem__)
+        yield (
+            f"the slowest model's stage, {slowest}, would do {alone[slowest]:.1f} photos/s alone: "
+            f"the whole does {rate / alone[slowest]:.0%} of that"
+        )

@@ -25,7 +25,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from api.profile import OF_MODELS, profile_lines
+from api.console.terminal import OF_MODELS, profile_lines
 from benchmarks.speed.encode import draw
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.profile import profile_lines
+from api.console.terminal import profile_lines
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.errors import FeedError

@@ -47,8 +47,8 @@ test-fast: setup ## run the tests that take less than ten seconds each, without 
 
 # A hundred writes killed at random moments: 20 to 30 minutes; the result goes into the page.
 soak: setup ## kill a hundred writes, send hostile requests; takes half an hour
-	$(BIN)/python -m tests.soak.kill --report docs/reliability.md
-	$(BIN)/python -m tests.soak.hostile_http --report docs/reliability.md
+	$(BIN)/python -m tests.soak.kill --report docs/explained/reliability.md
+	$(BIN)/python -m tests.soak.hostile_http --report docs/explained/reliability.md
 
 lint: setup ## check style, types, import layers and dependencies
 	$(BIN)/ruff check .

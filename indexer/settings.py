@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     read_database_url: str = ""
     """The address of a read replica of that database, for searches; empty means there is none."""
     vectors_url: str = ""
-    """Where Milvus keeps the vectors (docs/milvus.md); empty means a file in the home."""
+    """Where Milvus keeps the vectors (docs/guides/milvus.md); empty means a file in the home."""
     detector: str = ""
     """A detector folder, an ultralytics segmentation file, or the name of a pulled one; empty
     means the bundled one."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from indexer.settings import Settings
 
 Engine = Annotated[
-    str, typer.Option(help="Where photos are described: local, or ray for a cluster (docs/ray.md).")
+    str,
+    typer.Option(
+        help="Where photos are described: local, or ray for a cluster (docs/guides/ray.md)."
+    ),
 ]
 ENGINES = ("local", "ray")
 

@@ -7,7 +7,8 @@ import typer
 
 FeedArgument = Annotated[Path, typer.Argument(help="Feed file, or folder of photos.")]
 Format = Annotated[
-    str, typer.Option("--format", help="auto, or one of docs/feeds.md, such as google or csv.")
+    str,
+    typer.Option("--format", help="auto, or one of docs/guides/feeds.md, such as google or csv."),
 ]
 Images = Annotated[
     Path | None, typer.Option(help="Folder under which the feed's picture paths lie.")

@@ -1,6 +1,6 @@
 """One data set of the field in, the field's own metrics on it out, beside the published ones.
 
-    python -m benchmarks.field NAME [--data DIR] [--json] [--write docs/field.md]
+    python -m benchmarks.field NAME [--data DIR] [--json] [--write docs/measurements/field.md]
 
 Prints a table in Markdown (or JSON); `--write` also puts it into a document, in place of what the
 last run on this set put there. Every set is measured with the models of the settings

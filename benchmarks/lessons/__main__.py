@@ -92,7 +92,7 @@ def main(words: Sequence[str] | None = None) -> None:
             tables |= SECTIONS[name](lesson)
     for name, table in tables.items():
         print(f"\n{name}\n{table}")
-    for page in sorted(given.pages.glob("*.md")):
+    for page in sorted(given.pages.rglob("*.md")):
         text = page.read_text("utf-8")
         if (changed := put_in(text, tables)) != text:
             page.write_text(changed, "utf-8")

@@ -1,6 +1,7 @@
-"""Garments in, what they need out: memory, disk, hours and machines, from what was measured.
+"""Calculate memory, disk, hours and machines for a number of garments, from measured values.
 
-Arithmetic, no measurement: docs/scale.md says where each number is from and what would falsify it.
+Arithmetic, no measurement: docs/measurements/scale.md says where each number is from and what
+would falsify it.
 Run: python -m benchmarks.million.sizing
 """
 
@@ -11,14 +12,14 @@ from indexer.vectors.index_file import FLAT_MOST
 
 SIZES = (20_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 GB, MB = 1e9, 1e6
-# Measured; see docs/scale.md.
+# Measured; see docs/measurements/scale.md.
 ROW_BYTES = 4_000  # SQLite, a garment with its item, photo and all indices: sample shop, 3,950
 FLOAT16_BYTES = 1_554  # of it the vector: 777 numbers
 FLAT_BYTES = 3_116  # in memory: 777 float32 and an id
 IVF8_BYTES = 805  # of the mapped file of a million: 777 codes, an id, a share of the lists' centres
 THUMBNAIL_BYTES = 14_000  # sample shop, 13,900 a photo
 PHOTOS_PER_CORE_S = 7.4  # whole photo searches of four garments; indexing skips the search
-# Assumed, not measured: see docs/scale.md.
+# Assumed, not measured: see docs/measurements/scale.md.
 PHOTOS_PER_GARMENT = 1.0
 PHOTOS_PER_GPU_S = 500.0
 MILVUS_DISK_BYTES = 3_108 + IVF8_BYTES  # the vectors as sent (float32), and the index beside
@@ -112,7 +113,7 @@ def _rounded(number: float) -> str:
 
 
 def main(sizes: Sequence[int] = SIZES) -> None:
-    """Print the table of docs/scale.md."""
+    """Print the table of docs/measurements/scale.md."""
     print(HEADER)
     for size in sizes:
         print(Need(size).row())

@@ -28,9 +28,9 @@ _NEUTRAL = (
     "", "new", "classic casual style", "black", "blue white", "for women", "for men", "sport",
     "size", "summer", "winter", "cotton", "fit", "print",
 )  # fmt: skip
-# Cosines about the mean of all names, chosen on Luma's validation skus (docs/feeds.md): lower ones
-# find as little more and some of it wrong. A wrong slot costs more than none, with which every
-# garment of the photo is the item's.
+# Cosines about the mean of all names, chosen on Luma's validation skus (docs/guides/feeds.md):
+# lower ones find hardly more, and some of it wrong. A wrong slot costs more than none: without a
+# slot every garment of the photo is the item's.
 MIN_SCORE, MIN_LEAD = 0.5, 0.25
 _KEPT = 10_000  # answers; variants repeat their product's title, mostly one after the other
 _MAX_CHARACTERS = 200  # a tower reads some seventy words

@@ -48,7 +48,7 @@ LENIENCY, FAR, FAR_EFFORT = 0.5, 0.15, 2
 # Vectors scored by a search until `tuning.tune_effort` has measured how many this catalogue needs.
 # On a million of `benchmarks/million/vectors.py` two thirds of it have a recall@10 of 0.997 at
 # colour's
-# weight 0, 0.986 at 0.7, but 0.970 at 1: docs/vectors.md.
+# weight 0, 0.986 at 0.7, but 0.970 at 1: docs/explained/vectors.md.
 EFFORT = 15_000
 # At least so many times the k asked for: who asks for 1,000 has the effort of 50 not in mind.
 SCORED_A_HIT = 20

@@ -1,7 +1,7 @@
-"""A table of words in several languages in, a table to look them up out.
+"""Load the table of category words in several languages for look-up.
 
-`category_table.tsv` has a row for each category and language; docs/feeds.md says what its marks
-mean, and how a shop adds its own rows.
+`category_table.tsv` has a row for each category and language; docs/guides/feeds.md explains its
+marks, and how a shop adds its own rows.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What docs/scale.md says is what its formulas give."""
+"""What docs/measurements/scale.md says is what its formulas give."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def test_the_page_shows_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     sizing.main()
-    assert capsys.readouterr().out in (DOCS / "scale.md").read_text("utf-8")
+    assert capsys.readouterr().out in (DOCS / "measurements" / "scale.md").read_text("utf-8")
 
 
 def test_what_a_size_needs_grows_with_it() -> None:

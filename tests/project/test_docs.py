@@ -27,6 +27,7 @@ from tests.support.markdown_commands import PAGES, ROOT, Command, Page, commands
 READ = [Page.read(path) for path in PAGES]
 TYPED = [page for page in READ if page.steps]
 NAMES = [str(page.path.relative_to(ROOT)) for page in READ]
+FOLDERS = ("api", "benchmarks", "deploy", "docs", "indexer", "search", "tests", "training")
 # What no test here runs, by the beginning of the command, and why.
 UNRUN = {
     r"make demo|make test|make soak|make lint": "takes minutes; .ci/run and people run it",
@@ -192,8 +193,35 @@ def below(kind: type) -> Iterator[type]:
 
 
 def test_every_page_is_in_the_index() -> None:
-    linked = {(ROOT / "docs" / link).resolve() for link in Page.read(ROOT / "docs/README.md").links}
-    assert set(PAGES[1:]) - {ROOT / "docs/README.md"} <= linked
+    index = ROOT / "docs/README.md"
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in Page.read(index).links}
+    assert set(PAGES) - {index} <= linked
+
+
+def test_pages_that_code_names_exist() -> None:
+    """Also in YAML, the Makefile, model cards and other texts of the repository."""
+    for path in tracked_texts():
+        for name in re.findall(
+            r"(?<![\w./])docs/[\w./-]+\.(?:md|jpg|svg)\b", path.read_text("utf-8")
+        ):
+            assert (ROOT / name).exists(), f"{path.relative_to(ROOT)}: no file {name}"
+
+
+def tracked_texts() -> Iterator[Path]:
+    kinds = (
+        "*.py",
+        "*.md",
+        "*.toml",
+        "*.y*ml",
+        "*.tsv",
+        "*.html",
+        "*.j2",
+        "Makefile",
+        "Dockerfile",
+    )
+    for folder in FOLDERS:
+        yield from (path for kind in kinds for path in (ROOT / folder).rglob(kind))
+    yield from (path for kind in kinds for path in ROOT.glob(kind))
 
 
 def test_pictures_are_small() -> None:

@@ -1,4 +1,4 @@
-"""The examples of docs/feeds.md are read as they say."""
+"""The examples of docs/guides/feeds.md are read as they say."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from indexer.feeds import READERS, read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.feeds.reading.text_files import look_at
 
-TEXT = (Path(__file__).parents[2] / "docs" / "feeds.md").read_text("utf-8")
+TEXT = (Path(__file__).parents[2] / "docs/guides/feeds.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```([\w-]+) (\S+)\n(.*?)```", TEXT, re.DOTALL)
 
 

@@ -1,6 +1,6 @@
 """The whole hostile corpus over HTTP, by every way a picture or a feed goes in; counts out.
 
-    python -m tests.soak.hostile_http [--only TEXT] [--report docs/reliability.md]
+    python -m tests.soak.hostile_http [--only TEXT] [--report docs/explained/reliability.md]
 
 `tests/api/http/test_hostile_pictures.py` sends a sample in every run. Exit 1 where an answer is
 the server's

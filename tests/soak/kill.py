@@ -1,6 +1,6 @@
 """`make soak`: a hundred writes killed at random, and the command line too; the result into a page.
 
-`python -m tests.soak.kill [--kills 100] [--cli-kills 10] [--report docs/reliability.md]`
+`python -m tests.soak.kill [--kills 100] [--cli-kills 10] [--report docs/explained/reliability.md]`
 """
 
 import argparse

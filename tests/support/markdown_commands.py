@@ -11,7 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs/README.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if page != ROOT / "docs/README.md"),
+)
 PROGRAMS = ("lapel", "python", "curl", "make", "pip", "docker", "kubectl", "helm", "ray", "git",
             "pg_dump", "pg_restore", "export")  # fmt: skip
 TODAY = "2026-01-31"  # what `$(date +%F)` is here

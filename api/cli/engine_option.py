@@ -1,4 +1,4 @@
-"""Where a command describes photos: in this process, or by workers on a Ray cluster."""
+"""Choose where a command describes photos: in this process, or by workers on a Ray cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The command that tells how well a catalogue is searched, on its own photos, without labels."""
+"""Evaluate the search of a catalogue on its own photos, without labels."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A tuned encoder's verdict in, a table for people and a report for programs out."""
+"""Show the verdict on a tuned encoder: a table for people, a report for programs."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

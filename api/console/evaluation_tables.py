@@ -1,4 +1,4 @@
-"""An evaluation in, its tables for a person's terminal and its JSON for programs out."""
+"""Show an evaluation: tables for the terminal, JSON for programs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

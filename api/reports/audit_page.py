@@ -59,20 +59,20 @@ def write_page(path: Path, home: Path, catalogue: str, findings: Sequence[Findin
         severities=[
             (each, sum(f.severity == each for f in findings)) for each in ("high", "medium", "low")
         ],
-        kinds=[_kind_view(kind, found, home) for kind, found in kinds.items()],
+        kinds=[_kind_view(kind, each, home) for kind, each in kinds.items()],
     )
 
 
-def _kind_view(kind: str, found: Sequence[Finding], home: Path) -> dict[str, Any]:
+def _kind_view(kind: str, findings: Sequence[Finding], home: Path) -> dict[str, Any]:
     shown = [
         finding_row(each) | {"picture": stored_thumbnail(home, each.sha256)}
-        for each in found[:SHOWN_OF_A_KIND]
+        for each in findings[:SHOWN_OF_A_KIND]
     ]
     return {
         "kind": kind,
         "title": TITLES.get(kind, kind),
-        "severity": found[0].severity,
-        "count": len(found),
+        "severity": findings[0].severity,
+        "count": len(findings),
         "shown": shown,
     }
 

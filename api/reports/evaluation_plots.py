@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Of Okabe and Ito: told apart by the colour-blind too.
+# Okabe and Ito's colours, which the colour-blind can tell apart.
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 CATEGORIES_SHOWN = 20
 
@@ -31,7 +31,7 @@ def slice_plot(slices: Sequence[Slice]) -> str:
         spans = np.abs(ends[:, 1:] - ends[:, :1]).T
         axes.errorbar(ends[:, 0], at + shift, xerr=spans, fmt="o", color=colour, capsize=3,
                       label=name.replace("_", " "))  # fmt: skip
-    # A feed's words are no formulas: matplotlib reads what stands between dollars as one.
+    # matplotlib would read a feed's words between dollar signs as a formula.
     axes.set_yticks(at, [f"{each.name} ({each.n})".replace("$", r"\$") for each in shown])
     axes.set(xlim=(-0.02, 1.02), xlabel="share of queries, with 95 % interval")
     axes.grid(axis="x", alpha=0.3)
@@ -40,7 +40,7 @@ def slice_plot(slices: Sequence[Slice]) -> str:
 
 
 def weight_plot(evaluation: Evaluation) -> str:
-    """Draw what the grid's weights of colour and attributes do beside visual 1."""
+    """Draw the MRR for each weight of colour and attributes, with visual at 1."""
     trial = evaluation.trial
     column = MEASURES.index(CHOSEN_BY)
     values = {
@@ -69,10 +69,10 @@ def reliability_plot(calibrated: Calibrated) -> str:
     for each, colour, name in (
         (calibrated.every, GREEN, "all hits"), (calibrated.best, BLUE, "best hits"),
     ):  # fmt: skip
-        said, right, count = np.array(each.bins).reshape(-1, 3).T
-        axes.plot(said, right, color=colour, alpha=0.5)
+        confidence, right, count = np.array(each.bins).reshape(-1, 3).T
+        axes.plot(confidence, right, color=colour, alpha=0.5)
         area = 20 + 180 * count / count.max()
-        axes.scatter(said, right, s=area, color=colour, alpha=0.8,
+        axes.scatter(confidence, right, s=area, color=colour, alpha=0.8,
                      label=f"{name}: error {each.error:.3f}, n {each.n}")  # fmt: skip
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), title="on groups it was not made of")
     axes.set(xlabel="confidence", ylabel="share that is the same product")

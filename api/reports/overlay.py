@@ -14,7 +14,7 @@ from api.schemas.serialise import label_of
 from indexer.description.describe import DescribedGarment
 from indexer.garments import Slot
 
-# Okabe and Ito's colours: told apart by colour-blind people too.
+# Okabe and Ito's colours, which the colour-blind can tell apart.
 INSTANCE_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 SLOT_COLOURS: Mapping[Slot, str] = {
     "top": "#56b4e9",
@@ -23,7 +23,7 @@ SLOT_COLOURS: Mapping[Slot, str] = {
     "outer": "#009e73",
     "unknown": "#999999",
 }
-COVER = 0.45  # of the mask's colour; the cloth must still be seen
+COVER = 0.45  # opacity of the mask; the cloth must still be visible
 
 
 def colour_of(id_: int, slot: Slot, semantic: bool = False) -> str:
@@ -36,7 +36,7 @@ def draw_overlay(
 ) -> NDArray[np.uint8]:
     """Return the RGB photo (h, w, 3) with its garments drawn on it."""
     canvas = pixels.copy()
-    # The least confident first, so that the surest lies on top.
+    # The least confident first, so that the most confident lies on top.
     for i, garment in reversed(list(enumerate(garments))):
         _paint(canvas, garment, _rgb(colour_of(i, garment.slot, semantic)))
     image = Image.fromarray(canvas)
@@ -70,7 +70,7 @@ def _write_label(
     taken: list[tuple[float, float, float, float]],
     size: tuple[int, int],
 ) -> None:
-    """Write the label at the box's upper corner, moved down past labels already there."""
+    """Write the label at the box's upper corner, moved down past other labels."""
     text = label_of(garment)
     left, above, right, below = draw.textbbox((0, 0), text, font=font)
     wide, high = right - left + 8, below - above + 8

@@ -15,7 +15,7 @@ from api.server.state import Served
 from indexer.errors import VectorsUnreachable
 
 WEB = (Path(__file__).parents[1] / "web").resolve()
-# Only what the page needs: its own files, pictures it draws, its own server.
+# Only what the pages need: their own files, pictures they draw, their own server.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; form-action 'none'; "
@@ -24,7 +24,7 @@ POLICY = (
 PAGE_HEADERS = {
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Cache-Control": "no-cache",  # asked for anew after an upgrade; unchanged, 304 is sent
+    "Cache-Control": "no-cache",  # checked each time, for upgrades; unchanged files are a 304
 }
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -40,7 +40,7 @@ TYPES = {
 routes = APIRouter()
 
 
-@routes.head("/healthz", include_in_schema=False)  # what some load balancers send
+@routes.head("/healthz", include_in_schema=False)  # some load balancers send HEAD
 @routes.get("/healthz", tags=["service"])
 def health() -> ServerStatus:
     """Say that the server is alive."""
@@ -49,7 +49,7 @@ def health() -> ServerStatus:
 
 @routes.get("/readyz", responses=problems(503), tags=["service"])
 def ready(state: Served) -> ServerStatus:
-    """Say whether queries are answered: models loaded, their thread alive, the database there."""
+    """Say whether queries are answered: models loaded, their thread alive, the database up."""
     if not state.inference.is_alive:
         raise ServerStopping("the models' thread has ended; start the server again")
     with state.catalogues.engine.connect() as connection:
@@ -69,7 +69,7 @@ def metrics(state: Served) -> Response:
     state.metrics.queue.set(state.inference.waiting)
     state.metrics.photos.set(len(state.photos))
     for name, catalogue in state.catalogues.opened().items():
-        with suppress(VectorsUnreachable):  # the other numbers are wanted all the more
+        with suppress(VectorsUnreachable):  # the other metrics must not fail with it
             if catalogue.row().layout is not None:
                 state.metrics.vectors(name, len(catalogue.vectors))
     return Response(state.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -89,7 +89,7 @@ def docs(request: Request) -> Response:
 
 @routes.get("/web/{name:path}", include_in_schema=False)
 def page_file(request: Request, name: str) -> Response:
-    """Give one of the page's files."""
+    """Serve one of the pages' files."""
     return _file(request, name)
 
 

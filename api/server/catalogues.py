@@ -1,6 +1,6 @@
-"""Catalogues by name in, catalogues that many threads may use at once out.
+"""Open a home's catalogues by name, each once, for the use of many threads.
 
-Searches run beside each other; the vectors are changed by one thread alone, and are caught up when
+Searches run beside each other; one thread at a time changes the vectors, which catch up when
 another process has written to the same catalogue.
 """
 
@@ -27,7 +27,7 @@ from indexer.vectors.index import Ids, Stamp, VectorIndex
 from indexer.vectors.milvus.milvus_index import MilvusIndex
 from search.filters.facets import find_facets
 
-MOST_FACETS = 16  # answers kept; a page asks one, and counting a million items takes seconds
+MOST_FACETS = 16  # cached answers; a page needs one, and counting a million items takes seconds
 _NAMED = select(CatalogueRow.id).where(CatalogueRow.name == bindparam("name"))
 
 
@@ -111,14 +111,14 @@ class ServedCatalogue(Catalogue):
         """Return what its items can be filtered by, counted once a revision. Raises QueryError."""
         row = self.row()
         revision = row.uid, row.revision
-        asked = revision, None if names is None else tuple(names)
-        found = self._facets.get(asked)
-        if found is None:
+        key = revision, None if names is None else tuple(names)
+        facets = self._facets.get(key)
+        if facets is None:
             with Session(self.engine) as session:
-                found = find_facets(session, self.id, names)
-            kept = {key: each for key, each in self._facets.items() if key[0] == revision}
-            self._facets = dict([*kept.items(), (asked, found)][-MOST_FACETS:])
-        return found
+                facets = find_facets(session, self.id, names)
+            current = [(k, each) for k, each in self._facets.items() if k[0] == revision]
+            self._facets = dict([*current, (key, facets)][-MOST_FACETS:])
+        return facets
 
     def vectors_for(self, row: CatalogueRow) -> VectorIndex:
         """The vector index, caught up with SQL, which threads may share."""
@@ -130,7 +130,7 @@ class ServedCatalogue(Catalogue):
 class Catalogues:
     """The home's catalogues, each opened once.
 
-    Where the settings name a read replica these are the replica's, and those `for_writing` others.
+    Where the settings name a read replica, these read from it; `for_writing` has those that write.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -140,7 +140,9 @@ class Catalogues:
         self._lock = threading.Lock()
         if settings.read_database_url:
             plain = settings.model_copy(update={"read_database_url": ""})
-            self.for_writing = Catalogues(plain)  # first: the replica brings its tables
+            self.for_writing = Catalogues(
+                plain
+            )  # first: it makes the tables
             self.engine = open_replica(self.settings.resolved_database_url)
         else:
             self.engine = open_engine(settings.resolved_database_url, create=True)
@@ -150,22 +152,22 @@ class Catalogues:
         """Return a catalogue; `create` makes it where there is none. Raises CatalogueUnknown."""
         with self._lock:
             with self.engine.connect() as sql:
-                found = sql.scalar(_NAMED, {"name": name})
-            if found is None and not (create and self._may_be_made(name)):
+                id_ = sql.scalar(_NAMED, {"name": name})
+            if id_ is None and not (create and self._may_be_made(name)):
                 raise CatalogueUnknown(f"there is no catalogue {name!r}")
-            if found is None:
+            if id_ is None:
                 with Session(self.engine) as session:
-                    found = add_catalogue(session, name).id
+                    id_ = add_catalogue(session, name).id
             if name.startswith("~"):
                 raise CatalogueUnknown(f"there is no catalogue {name!r}")
             opened = self._opened.get(name)
-            if opened is None or opened.id != found:
+            if opened is None or opened.id != id_:
                 settings = self.settings.model_copy(update={"catalogue": name})
-                opened = self._opened[name] = ServedCatalogue(self.engine, settings, found)
+                opened = self._opened[name] = ServedCatalogue(self.engine, settings, id_)
             return opened
 
     def counts(self) -> dict[str, int]:
-        """Return how many items each catalogue has, by name; not those half made by `reembed`."""
+        """Return how many items each catalogue has, by name, without those half made by `reembed`."""
         query = (
             select(CatalogueRow.name, func.count(ItemRow.id))
             .outerjoin(ItemRow, ItemRow.catalogue_id == CatalogueRow.id)

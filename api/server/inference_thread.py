@@ -119,12 +119,12 @@ class Inference:
         models: Models,
     ) -> list[list[DescribedGarment]]:
         """Describe an import's photos whenever no query waits; `watch` counts the stages."""
-        found: list[list[DescribedGarment]] = []
+        described: list[list[DescribedGarment]] = []
         slots = list(wanted or [None] * len(photos))
         for start in range(0, len(photos), IMPORT_PORTION):
             some = slice(start, start + IMPORT_PORTION)
-            found += self.import_call(_describing(models, photos[some], slots[some], watch))
-        return found
+            described += self.import_call(_describing(models, photos[some], slots[some], watch))
+        return described
 
     def import_call(self, work: Callable[[], T]) -> T:
         """Run something short of an import's whenever no query waits; blocks."""
@@ -187,11 +187,11 @@ class Inference:
     def _describe_batch(self, jobs: Sequence[_PhotoJob]) -> None:
         describer = Describer(self.models)
         start = time.perf_counter()
-        found = describer.describe([j.photo for j in jobs], [j.wanted for j in jobs])
+        described = describer.describe([j.photo for j in jobs], [j.wanted for j in jobs])
         self._on_batch(len(jobs))
         stages = {stage: to_ms(seconds) for stage, seconds in describer.seconds.items()}
         total = to_ms(time.perf_counter() - start)
-        for job, garments in zip(jobs, found, strict=True):
+        for job, garments in zip(jobs, described, strict=True):
             took = {"queue": to_ms(start - job.since), **stages, "total": total}
             job.done.set_result(DescribedPhoto(tuple(garments), took))
 

@@ -101,9 +101,9 @@ class ModelSwitch:
     def _take(self, row: CatalogueRow) -> None:
         if row.fingerprint in (None, self._inference.models.fingerprint):
             return
-        found = self._loaded(row)
-        if found is not None:
-            self._inference.models = found
+        models = self._loaded(row)
+        if models is not None:
+            self._inference.models = models
             self._next = None
             log.info("catalogue %s was made anew; its models are served now", row.name)
 
@@ -115,18 +115,23 @@ class ModelSwitch:
         if wanted is None or wanted in self._useless or row.models is None:
             return None
         try:
-            found = self._load(self._settings.model_copy(update=row.models))
+            models = self._load(self._settings.model_copy(update=row.models))
         except LapelError as error:
-            log.warning("the models %s are set to, %s, cannot be loaded: %s",
-                        row.name, row.models, error)  # fmt: skip
+            log.warning(
+                "the models %s are set to, %s, cannot be loaded: %s", row.name, row.models, error
+            )
             self._useless.add(wanted)
             return None
-        if found.fingerprint != wanted:
-            log.warning("%s names models %s here, not %s, which made the catalogue",
-                        row.models, found.fingerprint, wanted)  # fmt: skip
+        if models.fingerprint != wanted:
+            log.warning(
+                "%s names models %s here, not %s, which made the catalogue",
+                row.models,
+                models.fingerprint,
+                wanted,
+            )
             self._useless.add(wanted)
             return None
-        return found
+        return models
 
     def _look(self) -> None:
         while not self._is_stopping.wait(LOOK_S):

@@ -140,9 +140,7 @@ class Catalogues:
         self._lock = threading.Lock()
         if settings.read_database_url:
             plain = settings.model_copy(update={"read_database_url": ""})
-            self.for_writing = Catalogues(
-                plain
-            )  # first: it makes the tables
+            self.for_writing = Catalogues(plain)  # first: it makes the tables
             self.engine = open_replica(self.settings.resolved_database_url)
         else:
             self.engine = open_engine(settings.resolved_database_url, create=True)
@@ -167,7 +165,7 @@ class Catalogues:
             return opened
 
     def counts(self) -> dict[str, int]:
-        """Return how many items each catalogue has, by name, without those half made by `reembed`."""
+        """Return how many items each catalogue has, by name; not those half made by `reembed`."""
         query = (
             select(CatalogueRow.name, func.count(ItemRow.id))
             .outerjoin(ItemRow, ItemRow.catalogue_id == CatalogueRow.id)

@@ -34,6 +34,7 @@ def index(
 ) -> None:
     """Index a catalogue; run again, it embeds only what changed."""
     from indexer.catalogue.catalogue import Catalogue
+    from indexer.ingest.feed_spool import FeedSpool
     from indexer.ingest.importer import Importer
     from indexer.vocabulary.categories import use_words_of
 
@@ -42,14 +43,14 @@ def index(
     feed = FeedSource(source, images, format_name, mapping or ())
     records = feed.read()
     folder, under = feed.folders()
-    total = sum(1 for _ in feed.read())
-    if not total:
-        raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
-    catalogue = Catalogue.open(context.obj, create=True)
-    with describing(context.obj, engine) as (describer, stages):
-        importer = Importer(catalogue, describer, folder, under, say, stages=stages)
-        rows = tqdm(records, total=total, desc="index", unit="item", file=sys.stderr)
-        report = importer.run(rows)
+    with FeedSpool(records) as spool:
+        if not spool:
+            raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
+        catalogue = Catalogue.open(context.obj, create=True)
+        with describing(context.obj, engine) as (describer, stages):
+            importer = Importer(catalogue, describer, folder, under, say, stages=stages)
+            rows = tqdm(spool, total=len(spool), desc="index", unit="item", file=sys.stderr)
+            report = importer.run(rows)
     _say_outcome(report, describer.seconds)
     if profile:
         show_profile(importer)

@@ -73,15 +73,15 @@ def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None
         raise SettingsError(f"unknown mode {options.mode!r}; one of upsert, mirror")
     check_engine(options.engine)
     use_words_of(settings.home)
-    feed.read()  # refuses at once what is no feed
+    rows = feed.read()  # refuses at once what is no feed
     folder, under = feed.folders()
     catalogue = Catalogue.open(settings, create=not options.is_dry)
     with (
         Pictures(settings, folder, under) as pictures,
-        Sync(catalogue, pictures, feed.read, options.mode) as work,  # type: ignore[arg-type]
+        Sync(catalogue, pictures, rows, options.mode) as work,  # type: ignore[arg-type]
     ):
         with counting("compare", "row") as tick:
-            plan = work.plan(tick)
+            plan = work.plan(tick, options.is_dry)
         _show_plan(plan, options.as_json)
         if options.is_dry:
             return
@@ -92,7 +92,7 @@ def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None
             typer.confirm("do this?", abort=True, err=True)
         with (
             describing(settings, options.engine) as (describer, stages),
-            counting("sync", "row", plan.rows) as tick,
+            counting("sync", "row", len(work.todo)) as tick,
         ):
             importer = Importer(catalogue, describer, folder, under, say, pictures, stages)
             done = work.apply(plan, importer, options.max_removed, tick)

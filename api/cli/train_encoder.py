@@ -139,11 +139,11 @@ def _described(
     try:
         with (
             Pictures(settings, folder, under) as pictures,
-            Sync(catalogue, pictures, feed.read, "mirror") as sync,
+            Sync(catalogue, pictures, feed.read(), "mirror") as sync,
         ):
             plan = sync.plan()
             importer = Importer(catalogue, keeping, folder, under, say, pictures)
-            with counting("describe", "row", plan.rows) as tick:
+            with counting("describe", "row", len(sync.todo)) as tick:
                 sync.apply(plan, importer, 1.0, tick)
         return read_shop(catalogue, keeper, models.heads, options.queries, options.seed)
     finally:

@@ -25,6 +25,7 @@ from indexer.description.describe import Describer
 from indexer.errors import FeedError, LapelError
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.ingest.feed_source import FeedSource
+from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.importer import ErrorFile, Importer, ImportReport
 from indexer.storage.tables import JobRow
 
@@ -206,12 +207,13 @@ class ImportJobs:
             self._wait_turn(job)
             job.status = "running"
             self._store([job])
-            job.total = sum(1 for _ in feed.read())
-            if not job.total:
-                raise FeedError(f"{job.source} holds no items; expected rows, or photos")
-            importer = NamedErrorsImporter(catalogue, describer, *feed.folders(), job.errors)
-            job.report = importer.report
-            importer.run(self._counted(job, records))
+            with FeedSpool(records) as spool:
+                if not spool:
+                    raise FeedError(f"{job.source} holds no items; expected rows, or photos")
+                job.total = len(spool)
+                importer = NamedErrorsImporter(catalogue, describer, *feed.folders(), job.errors)
+                job.report = importer.report
+                importer.run(self._counted(job, spool))
             self._end(job, "done")
         except LapelError as error:
             self._end(job, "failed", str(error))

@@ -141,7 +141,7 @@ def measure(home: Path, feed: Path) -> Iterator[str]:
     folder = feed.parent
     with (
         Pictures(settings, folder) as pictures,
-        Sync(catalogue, pictures, lambda: read_feed(feed), "mirror") as work,
+        Sync(catalogue, pictures, read_feed(feed), "mirror") as work,
     ):
         start = time.process_time()
         plan = work.plan()

@@ -6,31 +6,33 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
-from indexer.feeds.reading.record import ItemRecord, RowError
+from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.describe_workers import DescribedPhoto, Portion
 from indexer.ingest.photo_tasks import FoundPhoto, photo_write
+from indexer.ingest.planner import Comparison, PhotoKey, RepeatedRow, Row
 from indexer.storage.import_faults import Fault
 from indexer.storage.item_rows import PhotoWrite
 
 T = TypeVar("T")
-_Key = tuple[str, str]  # of a photo: its content, and the garment wanted in it
 
 
 @dataclass(slots=True)
 class Batch:
     """Some items on their way: what is to be done for them, who describes, what went wrong."""
 
-    records: dict[str, ItemRecord] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)  # items that are stored
+    records: dict[str, ItemRecord]
+    known: set[str]  # items that are stored
     todo: dict[str, list[FoundPhoto]] = field(default_factory=dict)
-    new: set[_Key] = field(default_factory=set)
+    new: set[PhotoKey] = field(default_factory=set)
     work: list[Future[Portion]] = field(default_factory=list)
-    described: dict[_Key, DescribedPhoto] = field(default_factory=dict)
-    failed: set[_Key] = field(default_factory=set)
+    described: dict[PhotoKey, DescribedPhoto] = field(default_factory=dict)
+    failed: set[PhotoKey] = field(default_factory=set)
     errors: list[tuple[int, str, str, str, str]] = field(default_factory=list)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
 
-    def writes(self, item_id: str, sizes: Mapping[_Key, tuple[int, int]]) -> tuple[PhotoWrite, ...]:
+    def writes(
+        self, item_id: str, sizes: Mapping[PhotoKey, tuple[int, int]]
+    ) -> tuple[PhotoWrite, ...]:
         """Return what is to be written of an item's photos; `sizes` are of those stored already."""
         writes = []
         for photo in self.todo[item_id]:
@@ -56,6 +58,17 @@ class Batch:
             self.failed.add(photo.key)
             self.cannot(photo.row, photo.item_id, photo.address, error.type, str(error))
 
+    def note_errors(self, compared: Comparison) -> None:
+        """Take in the rows that give no item, and the pictures that cannot be read."""
+        self.faults = {item_id: [] for item_id in compared.records}
+        for error in compared.row_errors:
+            if isinstance(error, RepeatedRow):  # the item's own row may be in order
+                self.errors.append((error.row, error.item_id, "", "row_error", error.detail))
+            else:
+                self.cannot(error.row, error.item_id, "", "row_error", error.detail)
+        for picture in compared.unusable:
+            self.cannot(*picture)
+
     def cannot(self, row: int, item_id: str, address: str, kind: str, detail: str) -> None:
         """Note what cannot be used."""
         self.errors.append((row, item_id, address, kind, detail))
@@ -71,7 +84,7 @@ class FeedBroke(Exception):
         self.reason = reason
 
 
-def addresses(batch: Iterable[ItemRecord | RowError]) -> Iterator[str]:
+def addresses(batch: Iterable[Row]) -> Iterator[str]:
     """Yield the addresses of the pictures that these rows name."""
     for each in batch:
         if isinstance(each, ItemRecord):

@@ -16,17 +16,16 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
-from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.images.image_sources import Pictures
 from indexer.ingest.describe_workers import Stages
 from indexer.ingest.import_batch import Batch, FeedBroke, addresses, with_next
-from indexer.ingest.photo_tasks import FoundPhoto, as_if_of, as_stored, find_photos
+from indexer.ingest.photo_tasks import FoundPhoto, as_if_of
+from indexer.ingest.planner import Planner, Row
 from indexer.ingest.slot_guess import SlotGuess
 from indexer.storage.import_faults import replace_faults
-from indexer.storage.item_rows import ItemWrite, stored_items, stored_photos
+from indexer.storage.item_rows import ItemWrite, stored_photos
 from indexer.system.batching import batches
 from indexer.system.csv_safety import safe_cell
-from indexer.system.spilled_set import IdRoll
 
 ITEMS_A_BATCH = 32  # one SQL transaction
 Outcome = Literal["added", "changed", "unchanged", "failed"]
@@ -78,7 +77,7 @@ class Importer:
         self.report = ImportReport()
         self.took_s = 0.0
 
-    def run(self, records: Iterable[ItemRecord | RowError]) -> ImportReport:
+    def run(self, records: Iterable[Row]) -> ImportReport:
         """Import all records; what is stored and unchanged costs no model call."""
         start = time.perf_counter()
         if self._given is not None:
@@ -90,10 +89,14 @@ class Importer:
         self.took_s = time.perf_counter() - start
         return self.report
 
-    def _run(self, records: Iterable[ItemRecord | RowError], pictures: Pictures) -> None:
+    def _run(self, records: Iterable[Row], pictures: Pictures) -> None:
         self._pictures = pictures
         models = self._describer.models
-        with self._catalogue.writing(), self._errors, IdRoll() as self._seen:
+        with (
+            self._catalogue.writing(),
+            self._errors,
+            Planner(self._catalogue, pictures) as self._planner,
+        ):
             # Not before the lock is held: a re-embedding may just have switched the models.
             self._catalogue.bind(models.fingerprint, models.layout)
             home = self._catalogue.settings.home
@@ -103,7 +106,7 @@ class Importer:
             finally:  # interrupted, the vectors of what was committed are kept too
                 self._catalogue.save_vectors()
 
-    def _import(self, records: Iterable[ItemRecord | RowError]) -> None:
+    def _import(self, records: Iterable[Row]) -> None:
         """Look into the next items while the photos of those before are described."""
         ahead: deque[Batch] = deque()
         try:
@@ -120,26 +123,22 @@ class Importer:
         while ahead:
             self._store(ahead.popleft())
 
-    def _plan(self, rows: Sequence[ItemRecord | RowError]) -> Batch:
+    def _plan(self, rows: Sequence[Row]) -> Batch:
         """Find out what is to be done for some rows, and have their new photos described."""
         with self._describer.watch.timed("look up"):
-            batch = Batch()
-            records = batch.records = self._first_of_each(rows, batch)
-            found = {item_id: self._find(record, batch) for item_id, record in records.items()}
-            hashes = {photo.sha256 for photos in found.values() for photo in photos}
-            with Session(self._catalogue.engine) as session:
-                stored = stored_items(session, self._catalogue.id, list(records))
-                sizes = stored_photos(session, self._catalogue.id, hashes)
-            batch.known = set(stored)
-            todo = [i for i in records if stored.get(i) != as_stored(records[i], found[i])]
-            guessed = self._guess.slots_of(records[i] for i in todo)
-            batch.todo = {
-                i: as_if_of(guessed[i], found[i]) if i in guessed else found[i] for i in todo
-            }
+            compared = self._planner.compare(rows)
+            batch = Batch(compared.records, set(compared.stored))
+            self.report.failed += len(compared.row_errors)
+            batch.note_errors(compared)
+            todo = [i for i in compared.records if not compared.is_unchanged(i)]
+            guessed = self._guess.slots_of(compared.records[i] for i in todo)
+            for i in todo:
+                photos = compared.photos[i]
+                batch.todo[i] = as_if_of(guessed[i], photos) if i in guessed else photos
             new = {
                 photo.key: photo
                 for photo in batch.photos()
-                if photo.key not in sizes and photo.key not in self._under_way
+                if photo.key not in compared.described and photo.key not in self._under_way
             }
             batch.new = set(new)
             self._under_way |= batch.new
@@ -194,35 +193,9 @@ class Importer:
             batch.take(self.stages.describe(missing.values()))
         return sizes
 
-    def _first_of_each(
-        self, rows: Sequence[ItemRecord | RowError], batch: Batch
-    ) -> dict[str, ItemRecord]:
-        """Return the rows' records by id; rows in error, or with an id there was, are named."""
-        known = self._seen.known([each.item_id for each in rows])
-        records: dict[str, ItemRecord] = {}
-        for each in rows:
-            if isinstance(each, RowError):
-                self.report.failed += 1
-                batch.cannot(each.row, each.item_id, "", "row_error", each.detail)
-            elif each.item_id in known or each.item_id in records:
-                self.report.failed += 1
-                detail = "a row above has the same id; the first one counts"
-                batch.errors.append((each.row, each.item_id, "", "row_error", detail))
-            else:
-                records[each.item_id] = each
-                batch.faults.setdefault(each.item_id, [])
-        self._seen.add(records)
-        return records
-
     def _count(self, item_id: str, outcome: Outcome) -> None:
         """Count what became of an item."""
         setattr(self.report, outcome, getattr(self.report, outcome) + 1)
-
-    def _find(self, record: ItemRecord, batch: Batch) -> list[FoundPhoto]:
-        def cannot(address: str, kind: str, detail: str) -> None:
-            batch.cannot(record.row, record.item_id, address, kind, detail)
-
-        return find_photos(self._pictures, record, cannot)
 
 
 class ErrorFile:

@@ -1,7 +1,7 @@
-"""A feed and a catalogue in, what sets them apart out: a plan first, and then the work itself.
+"""Compare a feed with a catalogue, show the plan, refuse dangerous ones, and carry it out.
 
-The feed is read as a stream, once for each; ids lie in temporary files. Interrupted, what is done
-is done: the next plan is for the rest.
+The feed is read once, as a stream: ids and the rows to work on are spooled to temporary files.
+Interrupted, what is done is done: the next plan is for the rest.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import SyncRefused
-from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.images.image_sources import Pictures
+from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.importer import Importer, ImportReport
-from indexer.ingest.photo_tasks import FoundPhoto, as_stored, find_photos
+from indexer.ingest.photo_tasks import FoundPhoto
+from indexer.ingest.planner import Planner, Row
 from indexer.storage.import_faults import forget_faults
-from indexer.storage.item_rows import StoredItem, stored_items, stored_photos
+from indexer.storage.item_rows import StoredItem
 from indexer.storage.tables import FaultRow, ItemRow
 from indexer.system.batching import batches
 from indexer.system.spilled_set import IdRoll
@@ -27,8 +28,6 @@ Mode = Literal["upsert", "mirror"]
 MAX_REMOVED = 0.2  # of the stored items; a shop's season ends more slowly, a cut file does not
 COMPARED_AT_ONCE = 500  # records held in memory
 EXAMPLES = 5  # ids of each kind that a plan names
-
-Row = ItemRecord | RowError
 
 
 @dataclass(slots=True)
@@ -110,43 +109,52 @@ class Synced:
 class Sync:
     """Brings a catalogue to what a feed says. To be used in a `with`.
 
-    `read` gives the feed's records from the beginning. `upsert` adds and changes items, `mirror`
-    also removes those that are not in the feed.
+    `rows` is the feed; it is read once, by `plan`, which spools what `apply` must work on. `upsert`
+    adds and changes items, `mirror` also removes those that are not in the feed.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
         pictures: Pictures,
-        read: Callable[[], Iterable[Row]],
+        rows: Iterable[Row],
         mode: Mode = "upsert",
     ) -> None:
         self._catalogue = catalogue
         self._pictures = pictures
-        self._read = read
+        self._rows = rows
         self._mode = mode
-        self._named = IdRoll()
-        self._settled = IdRoll()  # unchanged: not looked at again
-        self._repeated = IdRoll()
+        self._planner = Planner(catalogue, pictures)
+        self._in_error = IdRoll()  # what is wrong with a row removes nothing: its item is named
+        self.todo = FeedSpool()
+        """The rows that `apply` goes through: all but those of unchanged items."""
 
     def __enter__(self) -> "Sync":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for roll in (self._named, self._settled, self._repeated):
-            roll.close()
+        self._planner.seen.close()
+        self._in_error.close()
+        self.todo.close()
 
-    def plan(self, progress: Callable[[int], None] = lambda rows: None) -> Plan:
-        """Compare the feed with what is stored; runs no model, writes nothing to the catalogue."""
+    def plan(
+        self, progress: Callable[[int], None] = lambda rows: None, is_dry: bool = False
+    ) -> Plan:
+        """Compare the feed with what is stored; runs no model, writes nothing to the catalogue.
+
+        `is_dry`: nothing is to be applied, so no row is spooled.
+        """
         plan = Plan(self._mode)
-        for batch in batches(self._read(), COMPARED_AT_ONCE):
-            self._plan_batch(plan, batch)
+        for batch in batches(self._rows, COMPARED_AT_ONCE):
+            todo = self._plan_batch(plan, batch)
+            if not is_dry:
+                self.todo.extend(todo)
             progress(len(batch))
         with Session(self._catalogue.engine) as session:
             here = ItemRow.catalogue_id == self._catalogue.id
             plan.stored = session.scalar(select(func.count()).where(here)) or 0
         if self._mode == "mirror":
-            for item_id in self._absent():
+            for item_id in self._not_named(ItemRow):
                 plan.count("removed", item_id)
         return plan
 
@@ -159,79 +167,54 @@ class Sync:
     ) -> Synced:
         """Do what was planned, removals last. Raises SyncRefused before anything is done."""
         plan.check(max_removed)
-        report = importer.run(self._todo(progress))
+        report = importer.run(self._counted(progress))
         removed = 0
         if self._mode == "mirror":
-            # The feed was read again: what it names now is not removed, whatever the plan said.
-            for some in batches(self._absent(), 20_000):
-                removed += self._catalogue.delete(some)
+            for item_ids in batches(self._not_named(ItemRow), 20_000):
+                removed += self._catalogue.delete(item_ids)
             self._forget_faults()
         return Synced(report, removed)
 
-    def _plan_batch(self, plan: Plan, batch: Sequence[Row]) -> None:
-        records = self._first_of_each(plan, batch)
-        with Session(self._catalogue.engine) as session:
-            stored = stored_items(session, self._catalogue.id, list(records))
-        known = [records[item_id] for item_id in stored]
-        self._pictures.fetch_ahead(a for record in known for a in record.photos)
-        found = {r.item_id: find_photos(self._pictures, r, lambda *_: None) for r in known}
-        hashes = {photo.sha256 for photos in found.values() for photo in photos}
-        with Session(self._catalogue.engine) as session:
-            described = stored_photos(session, self._catalogue.id, hashes)
-        now = {item_id: as_stored(records[item_id], found[item_id]) for item_id in stored}
-        for item_id, record in records.items():
-            if item_id not in stored:
+    def _plan_batch(self, plan: Plan, batch: Sequence[Row]) -> list[Row]:
+        """Count what some rows ask for; returns those that there is something to do for."""
+        compared = self._planner.compare(batch, only_stored=True)
+        plan.rows += len(batch)
+        plan.row_errors += len(compared.row_errors)
+        self._in_error.add(error.item_id for error in compared.row_errors if error.item_id)
+        todo: list[Row] = list(compared.row_errors)
+        for item_id, record in compared.records.items():
+            if item_id not in compared.stored:
                 plan.count("added", item_id)
                 plan.pictures += len(record.photos)  # at most: some may be known, or not there
+                todo.append(record)
                 continue
-            new = {photo.key for photo in found[item_id] if not _is_in(described, photo)}
+            photos = compared.photos[item_id]
+            new = {photo.key for photo in photos if not _is_in(compared.described, photo)}
             plan.pictures += len(new)
-            plan.count(_kind(now[item_id], stored[item_id], bool(new)), item_id)
-        self._settled.add(item_id for item_id in stored if stored[item_id] == now[item_id])
+            plan.count(
+                _kind(compared.as_stored(item_id), compared.stored[item_id], bool(new)), item_id
+            )
+            if not compared.is_unchanged(item_id):
+                todo.append(record)
         self._pictures.trim()
+        return sorted(todo, key=lambda row: row.row)
 
-    def _first_of_each(self, plan: Plan, batch: Sequence[Row]) -> dict[str, ItemRecord]:
-        """Return the batch's records by id; counts the rows that give none."""
-        known = self._named.known([each.item_id for each in batch])
-        records: dict[str, ItemRecord] = {}
-        plan.rows += len(batch)
-        for each in batch:
-            if isinstance(each, RowError):
-                plan.row_errors += 1
-            elif each.item_id in known or each.item_id in records:
-                plan.row_errors += 1
-                self._repeated.add([each.item_id])
-            else:
-                records[each.item_id] = each
-        self._name(batch)
-        return records
-
-    def _name(self, batch: Iterable[Row]) -> None:
-        # A row in error names its item too: what is wrong with a row removes nothing.
-        self._named.add(each.item_id for each in batch if each.item_id)
-
-    def _todo(self, progress: Callable[[int], None]) -> Iterator[Row]:
-        """Yield the feed's rows that are not settled."""
-        for batch in batches(self._read(), COMPARED_AT_ONCE):
-            ids = [each.item_id for each in batch]
-            settled = self._settled.known(ids) - self._repeated.known(ids)
-            self._name(batch)
-            for each in batch:
-                progress(1)
-                if isinstance(each, RowError) or each.item_id not in settled:
-                    yield each
-
-    def _absent(self) -> Iterator[str]:
-        """Yield the stored items that the feed does not name."""
-        yield from self._not_named(ItemRow)
+    def _counted(self, progress: Callable[[int], None]) -> Iterator[Row]:
+        for row in self.todo:
+            progress(1)
+            yield row
 
     def _forget_faults(self) -> None:
-        for some in batches(self._not_named(FaultRow), COMPARED_AT_ONCE):
+        for item_ids in batches(self._not_named(FaultRow), COMPARED_AT_ONCE):
             with Session(self._catalogue.engine) as session:
-                forget_faults(session, self._catalogue.id, some)
+                forget_faults(session, self._catalogue.id, item_ids)
                 session.commit()
 
     def _not_named(self, table: type[ItemRow] | type[FaultRow]) -> Iterator[str]:
+        """Yield the items of a table that the feed does not name, page by page.
+
+        No session is open while they are used.
+        """
         after = ""
         while True:
             page = (
@@ -241,15 +224,13 @@ class Sync:
                 .distinct()
                 .limit(COMPARED_AT_ONCE)
             )
-            with Session(
-                self._catalogue.engine
-            ) as session:  # none is held open while they are used
+            with Session(self._catalogue.engine) as session:
                 ids = list(session.scalars(page))
             if not ids:
                 return
             after = ids[-1]
-            known = self._named.known(ids)
-            yield from (each for each in ids if each not in known)
+            named = self._planner.seen.known(ids) | self._in_error.known(ids)
+            yield from (item_id for item_id in ids if item_id not in named)
 
 
 def _is_in(described: Collection[tuple[str, str]], photo: FoundPhoto) -> bool:

@@ -26,7 +26,7 @@ class KeyedTexts:
 
     def add(self, key: str, text: str) -> None:
         """Keep a text, beside others of its key. Raises FeedError where the disk is full."""
-        with _disk_errors():
+        with explain_full_disk():
             self._file.execute("INSERT INTO texts VALUES (?, ?)", (key, text))
 
     def add_cells(self, key: str, cells: Mapping[str, str]) -> None:
@@ -36,12 +36,12 @@ class KeyedTexts:
     def texts(self, key: str) -> list[str]:
         """Return the texts of a key in the order they came; variants ask for the same in turn."""
         if not self._is_filled:
-            with _disk_errors():
+            with explain_full_disk():
                 self._file.commit()
                 self._file.execute("CREATE INDEX of_key ON texts (key)")
             self._is_filled = True
         if self._last[0] != key or not self._last[1]:
-            with _disk_errors():
+            with explain_full_disk():
                 rows = self._file.execute(
                     "SELECT text FROM texts WHERE key = ? ORDER BY rowid", (key,)
                 ).fetchall()
@@ -69,10 +69,11 @@ def keyed_texts() -> Iterator[KeyedTexts]:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def explain_full_disk() -> Iterator[None]:
+    """Raise FeedError for what a temporary file refuses to take."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise FeedError(
             f"the rows of the feed cannot be kept in a temporary file: {error}; "
             "free some space, or name another folder with TMPDIR"

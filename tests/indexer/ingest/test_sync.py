@@ -50,7 +50,7 @@ def synced(
     describer = describer or watched(1)
     with (
         Pictures(catalogue.settings, folder, folder) as pictures,
-        Sync(catalogue, pictures, lambda: rows, mode) as work,
+        Sync(catalogue, pictures, rows, mode) as work,
     ):
         plan = work.plan()
         importer = Importer(catalogue, describer, folder, folder, pictures=pictures)

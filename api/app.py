@@ -43,10 +43,10 @@ from api.server.middleware import RequestMiddleware
 from api.server.model_switch import ModelSwitch
 from api.server.photo_cache import PhotoMemory
 from api.server.state import State
-from indexer.blas import products_on_one_thread
 from indexer.images.safe_fetch import Fetcher
 from indexer.models.loading import Models, load_models
 from indexer.settings import Settings
+from indexer.system.parallel import single_threaded_blas
 from indexer.vocabulary.categories import use_words_of
 
 DESCRIPTION = """\
@@ -90,7 +90,7 @@ def create_app(
         state.inference.start()
         state.model_switch.start()
         try:
-            with products_on_one_thread():
+            with single_threaded_blas():
                 yield
         finally:
             await run_in_threadpool(_stop, state)

@@ -52,12 +52,12 @@ def tune(
 
 
 def _show(as_json: bool, measured: "Measured") -> None:
-    from indexer.vectors.index_kinds import KINDS
+    from indexer.vectors.index_kinds import INDEX_TYPES
 
     if as_json:
         emit(asdict(measured))
         return
     typer.echo(
         f"{measured.kind:8}{measured.recall:10.3f}{measured.ms:9.2f}{measured.megabytes:9.1f}"
-        f"{measured.build_s:9.1f}{measured.effort:9}  {KINDS[measured.kind].says}"
+        f"{measured.build_s:9.1f}{measured.effort:9}  {INDEX_TYPES[measured.kind].says}"
     )

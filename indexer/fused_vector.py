@@ -4,18 +4,20 @@ The stored vector is the concatenation of unit parts. A query multiplies its own
 wanted weights, and one inner product then is the exact weighted sum of the parts' similarities.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.errors import ModelError, QueryError
+from indexer.errors import CatalogueError, ModelError, QueryError
 
+Ids = NDArray[np.int64]
+"""Garment ids (n,)."""
 PARTS = ("visual", "colour", "attributes")
 # `python -m benchmarks.quality.luma --tune` on the validation skus of the Luma set: as good from
-# colour
-# 0.7 to 1.4 and from attributes 0.1 to 0.4. Colour is at the lower end: it tells no kinds apart.
+# colour 0.7 to 1.4 and from attributes 0.1 to 0.4. Colour is at the lower end: it tells no kinds
+# apart.
 DEFAULT_WEIGHTS: Mapping[str, float] = {"visual": 1.0, "colour": 0.7, "attributes": 0.3}
 
 
@@ -42,8 +44,8 @@ class Layout:
 
         Less for colour and attributes: a query may leave them out, and then vectors that look alike
         must still lie together. Of a million (`benchmarks/million/vectors.py`), recall@10 at
-        colour's
-        weight 0 is 0.90 with all parts alike and 0.99 so; at its weight 1 it is 0.99 with both.
+        colour's weight 0 is 0.90 with all parts alike and 0.99 so; at its weight 1 it is 0.99
+        with both.
         """
         return (self.visual, 1.0), (self.colour, 0.5), (self.attributes, 0.5)
 
@@ -119,3 +121,19 @@ def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale each row to length 1; a row of zeros stays as it is."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, 1e-12), np.float32)
+
+
+def to_bytes(vector: NDArray[np.float32]) -> bytes:
+    """Pack a fused vector as little-endian float16 for its SQL row."""
+    return vector.astype("<f2").tobytes()
+
+
+def from_bytes(rows: Collection[bytes], dim: int) -> NDArray[np.float32]:
+    """Unpack SQL rows into vectors (n, dim)."""
+    wrong = next((len(row) for row in rows if len(row) != 2 * dim), None)
+    if wrong is not None:
+        raise CatalogueError(
+            f"a stored vector has {wrong / 2:g} dimensions, not {dim}; index the catalogue again"
+        )
+    vectors = np.frombuffer(b"".join(rows), "<f2").astype(np.float32)
+    return vectors.reshape(len(rows), dim)

@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 from api.schemas.problems import CatalogueUnknown
 from indexer.catalogue.catalogue import Catalogue
 from indexer.catalogue.read_replica import open_replica
+from indexer.fused_vector import Ids
 from indexer.settings import Settings
 from indexer.storage.database import open_engine
 from indexer.storage.item_rows import add_catalogue
 from indexer.storage.tables import CatalogueRow, ItemRow
 from indexer.system.rw_lock import SharedLock
-from indexer.vectors.id_set import Allowed
-from indexer.vectors.index import Ids, Stamp, VectorIndex
+from indexer.vectors.id_set import IdSet
+from indexer.vectors.index import Stamp, VectorIndex
 from indexer.vectors.milvus.milvus_index import MilvusIndex
 from search.filters.facets import find_facets
 
@@ -82,7 +83,7 @@ class LockedIndex:
             return self._index.differing(ids, vectors)
 
     def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
+        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
     ) -> tuple[Ids, NDArray[np.float32]]:
         """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
         with self._lock.shared():

@@ -15,9 +15,9 @@ from indexer.description.describe import Describer
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.finetuning.head_training import LabelledEmbeddings, number_labels
+from indexer.fused_vector import from_bytes
 from indexer.sample import VIEWS, SampleItem, sample_items, write_shop
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
-from indexer.vectors.index import from_bytes
 from search.searcher import Searcher
 
 HELD_OUT = 5  # one group in five, as `lapel train attributes` keeps

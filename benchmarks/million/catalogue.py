@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from benchmarks.million.vectors import fused_vectors
 from indexer.catalogue.catalogue import Catalogue
-from indexer.fused_vector import Layout
+from indexer.fused_vector import Layout, to_bytes
 from indexer.models.loading import Models, load_models
 from indexer.settings import Settings
 from indexer.storage.tables import (
@@ -35,7 +35,6 @@ from indexer.storage.tables import (
     PhotoRow,
     Table,
 )
-from indexer.vectors.index import to_bytes
 from indexer.vocabulary.categories import slot_of
 
 CHUNK = 10_000  # garments of one transaction: 15 MB of vectors

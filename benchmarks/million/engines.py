@@ -61,7 +61,7 @@ class Lapel(Engine):
 
         from indexer.system.sealed_files import read_seal
         from indexer.vectors.index import Stamp
-        from indexer.vectors.index_kinds import KINDS
+        from indexer.vectors.index_kinds import INDEX_TYPES
         from indexer.vectors.ivf_build import Source, pack
         from indexer.vectors.ivf_index import IvfIndex
 
@@ -79,16 +79,16 @@ class Lapel(Engine):
             runs if sum(length for length, _ in runs) == exact.shape[1] else (),
         )
         file = given.folder / "lapel.faiss"
-        pack(file, KINDS["ivf8"], source)
+        pack(file, INDEX_TYPES["ivf8"], source)
         self._exact = exact
         self._index = IvfIndex(file, *read_seal(file))
         faiss.omp_set_num_threads(1)
 
     def ask(self, effort: int, allowed: Any) -> Ask:
         """Return the search and the exact scores after it, as a catalogue's search does."""
-        from indexer.vectors.id_set import Allowed
+        from indexer.vectors.id_set import IdSet
 
-        chosen = None if allowed is None else Allowed.of(allowed)
+        chosen = None if allowed is None else IdSet.of(allowed)
 
         def answer(query: Any) -> Any:
             found = np.sort(self._index.search(query, CANDIDATES, chosen)[0])

@@ -25,9 +25,9 @@ from benchmarks.million.real_garments import real_garments
 from benchmarks.million.vectors import stored_vectors
 from indexer.fused_vector import DEFAULT_WEIGHTS
 from indexer.system.sealed_files import read_seal
-from indexer.vectors.id_set import Allowed
+from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import Stamp
-from indexer.vectors.index_kinds import KINDS
+from indexer.vectors.index_kinds import INDEX_TYPES
 from indexer.vectors.ivf_build import PIECE, Source, pack
 from indexer.vectors.ivf_index import EFFORT, IvfIndex
 
@@ -41,7 +41,7 @@ def main() -> None:
     """Build the index if it is not there, and measure it."""
     parser = argparse.ArgumentParser(prog="benchmarks.million.search", description=__doc__)
     parser.add_argument("--garments", type=int, default=1_000_000)
-    kinds = [kind.name for kind in KINDS.values() if not kind.is_exact]
+    kinds = [kind.name for kind in INDEX_TYPES.values() if not kind.is_exact]
     parser.add_argument("--kind", choices=kinds, default="ivf8")
     parser.add_argument("--effort", type=int, default=EFFORT)
     parser.add_argument("--rounds", type=int, default=3)
@@ -62,7 +62,7 @@ def _build(file: Path, kind: str, n: int) -> None:
     source = Source(vectors.shape[1], np.arange(n), lambda some: vectors[some].astype(np.float32),
                     Stamp(1, n - 1), real_garments().layout.sorting_runs())  # fmt: skip
     start = time.perf_counter()
-    pack(file, KINDS[kind], source)
+    pack(file, INDEX_TYPES[kind], source)
     print(f"built in {time.perf_counter() - start:.0f} s")
 
 
@@ -75,7 +75,7 @@ def measure(file: Path, n: int, effort: int, rounds: int) -> dict[str, Any]:
     opened = time.perf_counter() - start
     index.effort = effort
     chosen = _filters(vectors)
-    alloweds = {name: None if ids is None else Allowed.of(ids) for name, ids in chosen.items()}
+    alloweds = {name: None if ids is None else IdSet.of(ids) for name, ids in chosen.items()}
     searches = []
     for colour in COLOURS:
         queries = np.stack([layout.weigh(each, {"colour": colour}) for each in asked])

@@ -12,10 +12,10 @@ from tqdm import tqdm
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.feeds.reading.record import ItemRecord
+from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import Importer
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow
-from indexer.vectors.index import from_bytes
 from search.searcher import Searcher
 
 

@@ -22,6 +22,7 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
+from indexer.fused_vector import to_bytes
 from indexer.garments import Garments
 from indexer.images.image_sources import Pictures
 from indexer.images.photo import Photo, hash_bytes
@@ -33,7 +34,6 @@ from indexer.settings import Settings
 from indexer.storage.item_rows import COLUMNS
 from indexer.storage.tables import GarmentRow, ItemPhotoRow, ItemRow, PhotoRow
 from indexer.system.batching import batches
-from indexer.vectors.index import to_bytes
 
 PICTURES = 1_000  # shared by the items, as variants do
 NEW, CHANGED, REMOVED = 10, 100, 50

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.index_rebuild import repack, save
-from indexer.catalogue.index_sync import bring_up, compare, touch
+from indexer.catalogue.index_sync import compare, sync_index
 from indexer.catalogue.read_replica import Replica
 from indexer.fused_vector import Layout
 from indexer.settings import Settings
@@ -35,6 +35,7 @@ from indexer.storage.reembed_staging import (
     find_staged,
     switch_to_staged,
 )
+from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import CatalogueRow, GarmentRow
 from indexer.storage.thumbnails import photo_hashes, remove_unstored
 from indexer.system.batching import batches
@@ -114,7 +115,7 @@ class Catalogue:
             if models not in (None, row.fingerprint):
                 raise mismatch(row.fingerprint, models)
             path, own = self.vector_file(row.uid), self._vectors_of(row)
-            held = bring_up(session, row, own, layout_of(row).dim, path, self._replica)
+            held = sync_index(session, row, own, layout_of(row).dim, path, self._replica)
             self._held = held, _key(row)
             return held
 
@@ -205,7 +206,9 @@ class Catalogue:
             linked_before = garment_ids_of(session, self.id, item_ids)
             hashes = photo_hashes(session, linked_before)
             yield session
-            touch(session, self.id, delete_orphans(session, self.id, linked_before), item_ids)
+            bump_revision(
+                session, self.id, delete_orphans(session, self.id, linked_before), item_ids
+            )
             session.commit()
             remove_unstored(session, self.settings.home, hashes)
         self.save_vectors(is_sparing=True)  # which brings them up first

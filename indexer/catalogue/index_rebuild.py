@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from indexer.catalogue.index_sync import stored_ids
-from indexer.fused_vector import Layout
+from indexer.fused_vector import Ids, Layout, from_bytes
+from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow, GarmentRow
 from indexer.system.batching import SQL_VALUES, batches
 from indexer.system.disk_errors import sync_folder
 from indexer.system.sealed_files import read_seal
-from indexer.vectors.id_set import Ids
-from indexer.vectors.index import FaissIndex, Stamp, VectorIndex, from_bytes
+from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
 from indexer.vectors.index_benchmark import ask, tried_path, tune_effort
 from indexer.vectors.index_file import (
     Choice,
@@ -29,7 +28,7 @@ from indexer.vectors.index_file import (
     read_choice,
     write_choice,
 )
-from indexer.vectors.index_kinds import Kind
+from indexer.vectors.index_kinds import IndexType
 from indexer.vectors.ivf_build import PIECE, Source, pack
 from indexer.vectors.ivf_index import IvfIndex
 
@@ -110,7 +109,7 @@ def repack(engine: Engine, row: CatalogueRow, layout: Layout, path: Path) -> int
 
 
 def _chosen(
-    file: Path, kind: Kind, source: Source, layout: Layout, wanted: float, by: str
+    file: Path, kind: IndexType, source: Source, layout: Layout, wanted: float, by: str
 ) -> Choice:
     """Measure how many vectors a search must score in a new file, and return that as a choice."""
     index = IvfIndex(file, *read_seal(file))

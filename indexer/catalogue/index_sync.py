@@ -5,58 +5,21 @@ and what is gone stands in `removed_garment`. A catalogue has one writer at a ti
 become visible in their order.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.read_replica import Replica
-from indexer.storage.tables import CatalogueRow, GarmentRow, ItemRow, RemovedGarmentRow
+from indexer.fused_vector import from_bytes
+from indexer.storage.revision_log import CHUNK, count_stored, stored_ids
+from indexer.storage.tables import CatalogueRow, GarmentRow, RemovedGarmentRow
 from indexer.system.batching import batches
-from indexer.vectors.index import Ids, Stamp, VectorIndex, from_bytes
+from indexer.vectors.index import Stamp, VectorIndex
 from indexer.vectors.index_file import is_superseded, open_vectors
-
-CHUNK = 2_000  # vectors read at a time: a few MB
-LOGGED = 100_000  # removed garments remembered; who missed more compares all ids
-
-
-def touch(
-    session: Session,
-    catalogue_id: int,
-    removed: Collection[int] = (),
-    item_ids: Collection[str] = (),
-) -> None:
-    """Raise the catalogue's revision; log what the transaction removed and changed.
-
-    `removed` are garments' ids, `item_ids` the shop's own.
-    """
-    session.execute(
-        update(CatalogueRow)
-        .where(CatalogueRow.id == catalogue_id)
-        .values(revision=CatalogueRow.revision + 1)
-    )
-    revision = session.scalar(select(CatalogueRow.revision).where(CatalogueRow.id == catalogue_id))
-    for some in batches(item_ids, CHUNK):
-        session.execute(
-            update(ItemRow)
-            .where(ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_(some))
-            # Nothing that a shop sees of the item is changed by this.
-            .values(revision=revision, updated_at=ItemRow.updated_at)
-            .execution_options(synchronize_session=False)
-        )
-    if not removed:
-        return
-    session.execute(
-        insert(RemovedGarmentRow),
-        [
-            {"garment_id": gone, "catalogue_id": catalogue_id, "revision": revision}
-            for gone in removed
-        ],
-    )
-    _shorten(session, catalogue_id)
 
 
 def catch_up(
@@ -91,7 +54,7 @@ def catch_up(
     return added, before - len(index)
 
 
-def catch_up_opened(
+def sync_opened(
     session: Session, row: CatalogueRow, index: VectorIndex, replica: Replica | None = None
 ) -> None:
     """Make an index just read from its file equal to SQL, even if who saved it knew less."""
@@ -102,7 +65,7 @@ def catch_up_opened(
         compare(session, row, index)
 
 
-def bring_up(
+def sync_index(
     session: Session,
     row: CatalogueRow,
     held: VectorIndex | None,
@@ -115,7 +78,7 @@ def bring_up(
         catch_up(session, row, held, replica)
     if held is None or is_superseded(held, path):
         held = open_vectors(dim, path)
-        catch_up_opened(session, row, held, replica)
+        sync_opened(session, row, held, replica)
     return held
 
 
@@ -136,19 +99,6 @@ def clear(index: VectorIndex) -> None:
     index.stamp = Stamp()
 
 
-def stored_ids(session: Session, catalogue_id: int) -> Ids:
-    """Return the ids of a catalogue's garments, (n,), ascending."""
-    query = select(GarmentRow.id).where(GarmentRow.catalogue_id == catalogue_id)
-    found = session.scalars(query.order_by(GarmentRow.id)).yield_per(CHUNK * 5)
-    return np.fromiter(found, np.int64)
-
-
-def count_stored(session: Session, catalogue_id: int) -> int:
-    """Return how many garments a catalogue has."""
-    query = select(func.count()).select_from(GarmentRow)
-    return session.scalar(query.where(GarmentRow.catalogue_id == catalogue_id)) or 0
-
-
 def _add(session: Session, index: VectorIndex, ids: Iterable[int]) -> int:
     """Add the vectors of garments, which must be ascending; returns how many there were."""
     added = 0
@@ -162,22 +112,3 @@ def _add(session: Session, index: VectorIndex, ids: Iterable[int]) -> int:
         index.stamp = replace(index.stamp, last_id=max(index.stamp.last_id, some[-1]))
         added += len(found)
     return added
-
-
-def _shorten(session: Session, catalogue_id: int) -> None:
-    """Forget the older half of a log that has grown long."""
-    of_it = RemovedGarmentRow.catalogue_id == catalogue_id
-    count = session.scalar(select(func.count()).select_from(RemovedGarmentRow).where(of_it)) or 0
-    if count <= LOGGED:
-        return
-    middle = session.scalar(
-        select(RemovedGarmentRow.revision)
-        .where(of_it)
-        .order_by(RemovedGarmentRow.revision)
-        .offset(count // 2)
-        .limit(1)
-    )
-    session.execute(delete(RemovedGarmentRow).where(of_it, RemovedGarmentRow.revision <= middle))
-    session.execute(
-        update(CatalogueRow).where(CatalogueRow.id == catalogue_id).values(log_from=middle)
-    )

@@ -8,7 +8,7 @@ from indexer.errors import CatalogueError
 from indexer.system.disk_errors import explained
 from indexer.vectors.index_benchmark import Measured, best_of, tried_path, try_all
 from indexer.vectors.index_file import TUNED_LEAST, Choice, write_choice
-from indexer.vectors.index_kinds import KINDS
+from indexer.vectors.index_kinds import INDEX_TYPES
 from indexer.vectors.ivf_build import Source
 
 MEMORY_MOST = 1.3e9  # bytes: what a catalogue of a million may take
@@ -33,8 +33,10 @@ def tune(
             "this catalogue's vectors are kept by Milvus, which has its own kinds: name one in "
             "LAPEL_VECTORS_URL"
         )
-    if unknown := [name for name in names if name not in KINDS]:
-        raise CatalogueError(f"unknown kind {', '.join(unknown)}; there is {', '.join(KINDS)}")
+    if unknown := [name for name in names if name not in INDEX_TYPES]:
+        raise CatalogueError(
+            f"unknown kind {', '.join(unknown)}; there is {', '.join(INDEX_TYPES)}"
+        )
     source, path = source_of(catalogue.engine, row, layout), catalogue.vector_file(row.uid)
     if len(source.ids) < TUNED_LEAST:
         raise CatalogueError(
@@ -42,7 +44,9 @@ def tune(
             f"from {TUNED_LEAST} on"
         )
     floats = 4 * source.dim * len(source.ids)
-    names = names or [k.name for k in KINDS.values() if not k.is_exact or floats <= MEMORY_MOST]
+    names = names or [
+        k.name for k in INDEX_TYPES.values() if not k.is_exact or floats <= MEMORY_MOST
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with explained(catalogue.settings.home):
@@ -62,7 +66,7 @@ def _keep(catalogue: Catalogue, source: Source, uid: str, best: Measured, recall
         if row.uid != uid:
             raise CatalogueError("the catalogue was re-embedded meanwhile; tune it again")
         path = catalogue.vector_file(uid)
-        if KINDS[best.kind].is_exact:
+        if INDEX_TYPES[best.kind].is_exact:
             save_exact(source, path)
             write_choice(path, choice)
         else:

@@ -21,7 +21,7 @@ from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
 from indexer.models.encoder import cut_out
 from indexer.models.loading import Models
-from indexer.system.parallel import Made, Other, both
+from indexer.system.parallel import Made, Other, run_both
 from indexer.system.stopwatch import Stopwatch
 from indexer.vocabulary.categories import is_general, slot_of
 
@@ -109,7 +109,7 @@ class Describer:
         models = self.models
         embed, colour = partial(self._embed, pairs), partial(self._read_colours, pairs)
         # Who is alone has all cores, and a network leaves some of them idle.
-        at_once = both if self.at_once == 1 else _in_turn
+        at_once = run_both if self.at_once == 1 else _in_turn
         embeddings, (colours, palettes) = at_once(embed, colour)
         with self.watch.timed("attributes"):
             scores = models.heads.scores(embeddings)

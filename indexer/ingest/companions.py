@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import PhotoError
+from indexer.fused_vector import to_bytes
 from indexer.images.image_sources import Pictures
 from indexer.images.photo import Photo, read_photo
 from indexer.storage.tables import CompanionRow, GarmentRow, ItemPhotoRow, PhotoRow
-from indexer.vectors.index import to_bytes
 
 if TYPE_CHECKING:
     from indexer.description.describe import DescribedGarment, Describer

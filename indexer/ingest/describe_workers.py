@@ -19,7 +19,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from indexer.blas import products_on_one_thread
 from indexer.description.describe import DescribedGarment, Describer
 from indexer.errors import LapelError
 from indexer.images.image_sources import Pictures
@@ -32,6 +31,7 @@ from indexer.ingest.photo_tasks import (
     decode_in_batches,
 )
 from indexer.storage.thumbnails import keep_thumbnail
+from indexer.system.parallel import single_threaded_blas
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Stages:
         # The workers are as many as the cores: neither OpenCV nor NumPy must ask for as many again
         # for each.
         self._held = ExitStack()
-        self._held.enter_context(products_on_one_thread())
+        self._held.enter_context(single_threaded_blas())
         self._threads_before = cv2.getNumThreads()
         if self.workers > 1:
             cv2.setNumThreads(1)

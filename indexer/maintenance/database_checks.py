@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.index_sync import touch
 from indexer.maintenance.check_result import Finding, mended, ok, warning, wrong
+from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
 from indexer.system.batching import batches
 
@@ -102,5 +102,5 @@ def _remove_loose(catalogue: Catalogue, garments: list[int], photos: list[int]) 
         for some in batches(photos, CHUNK):
             hidden = select(PhotoRow.id).where(PhotoRow.id.in_(some), *_loose_photos(catalogue))
             session.execute(delete(PhotoRow).where(PhotoRow.id.in_(list(session.scalars(hidden)))))
-        touch(session, catalogue.id, gone)
+        bump_revision(session, catalogue.id, gone)
         session.commit()

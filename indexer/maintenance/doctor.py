@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.index_sync import stored_ids
 from indexer.errors import CatalogueEmpty, CatalogueError, LapelError, SchemaOutdated
+from indexer.fused_vector import from_bytes
 from indexer.maintenance.check_result import Finding, mended, ok, warning, wrong
 from indexer.maintenance.database_checks import (
     REPAIR,
@@ -26,11 +26,12 @@ from indexer.maintenance.service_checks import answers, check_milvus, check_repl
 from indexer.settings import Settings
 from indexer.storage.database import revisions
 from indexer.storage.reembed_staging import find_staged
+from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import GarmentRow
 from indexer.system.batching import batches
 from indexer.system.disk_errors import free_bytes, is_writable
 from indexer.system.sealed_files import SealBroken
-from indexer.vectors.index import VectorIndex, from_bytes
+from indexer.vectors.index import VectorIndex
 from indexer.vectors.index_file import describe_choice, read_vectors
 
 TRIES = 5  # while another process writes

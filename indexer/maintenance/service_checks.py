@@ -8,10 +8,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.index_sync import stored_ids
 from indexer.errors import LapelError, SettingsError, VectorsUnreachable
 from indexer.maintenance.check_result import Finding, mended, ok, warning, wrong
 from indexer.storage.database import open_engine
+from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow
 from indexer.vectors.milvus.filter_fields import covers, read_facts
 from indexer.vectors.milvus.milvus_index import CHUNK, MilvusIndex

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from indexer.feeds.reading.record import ItemRecord
+from indexer.fused_vector import to_bytes
 from indexer.storage.tables import (
     CatalogueRow,
     FaultRow,
@@ -19,7 +20,6 @@ from indexer.storage.tables import (
     PhotoRow,
 )
 from indexer.system.batching import SQL_VALUES, batches
-from indexer.vectors.index import to_bytes
 
 if TYPE_CHECKING:  # it brings the models' libraries, which no command needs that runs no model
     from indexer.description.describe import DescribedGarment

@@ -1,23 +1,28 @@
-"""Several pieces of work in, their results in the same order out, done at the same time.
+"""Run several pieces of work at the same time on the cores of this process.
 
-A photo's garments are searched so, and their colours read while they are embedded: networks,
-OpenCV, FAISS and SQLite leave Python to others while they work.
+The garments of a photo are searched in parallel, and their colours are read while they are
+embedded: networks, OpenCV, FAISS and SQLite release Python's lock while they work.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from indexer.system.devices import usual_threads
 
+# NumPy's own library, of its wheels; that of FAISS is another, and makes lists faster with threads.
+NUMPY_BLAS = "libscipy_openblas"
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 Other = TypeVar("Other")
 
 
-def together(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
+def parallel_map(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
     """Return what `work` makes of each, in order; the first that fails is raised.
 
     This thread takes a share of it, so that who calls from many threads gains nothing and loses
@@ -45,7 +50,7 @@ def together(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made
     return [made[i] for i in range(len(given))]
 
 
-class Crowd:
+class ActiveCounter:
     """Counts threads that are at one kind of work: `with` it to be counted."""
 
     def __init__(self) -> None:
@@ -63,15 +68,15 @@ class Crowd:
             self._count -= 1
 
     @property
-    def leaves_room(self) -> bool:
+    def has_spare_core(self) -> bool:
         """Whether there is a second thread for each, so that work may be halved."""
         return 2 * max(1, self._count) <= usual_threads()
 
 
-SEARCHING = Crowd()  # threads that answer a search, from its vectors to its hits
+SEARCHING = ActiveCounter()  # threads that answer a search, from its vectors to its hits
 
 
-def both(first: Callable[[], Made], second: Callable[[], Other]) -> tuple[Made, Other]:
+def run_both(first: Callable[[], Made], second: Callable[[], Other]) -> tuple[Made, Other]:
     """Return what two pieces of work make; the first is done by this thread."""
     if usual_threads() < 2:
         return first(), second()
@@ -86,4 +91,15 @@ def both(first: Callable[[], Made], second: Callable[[], Other]) -> tuple[Made, 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, usual_threads() - 1), "together")
+    return ThreadPoolExecutor(max(1, usual_threads() - 1), "parallel_map")
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold NumPy's matrix products to the calling thread, in the whole process, for the block.
+
+    The products of a search are small. Shared with the other cores they are no faster on a quiet
+    machine; on a busy one each waits 4 to 8 ms for the helping thread, for 0.1 ms of work.
+    """
+    with threadpool_limits({NUMPY_BLAS: 1}):
+        yield

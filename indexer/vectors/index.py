@@ -13,14 +13,13 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.errors import CatalogueError
+from indexer.fused_vector import Ids
 from indexer.system.sealed_files import SealBroken, write_sealed
-from indexer.vectors.id_set import Allowed
-from indexer.vectors.id_set import Ids as Ids  # part of this protocol, too
+from indexer.vectors.id_set import IdSet
 
 log = logging.getLogger("lapel")
 
-Found = tuple[Ids, NDArray[np.float32]]
+Neighbours = tuple[Ids, NDArray[np.float32]]
 """Ids (n,) and scores (n,), best first where a search gives them."""
 # Of the stored vectors: when so many came or went, the file is written again. Who opens it before
 # reads at most these from SQL: 5,000 of a million, in about 0.1 s.
@@ -69,8 +68,8 @@ class VectorIndex(Protocol):
         """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
 
     def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
-    ) -> Found:
+        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
+    ) -> Neighbours:
         """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
 
     @property
@@ -153,8 +152,8 @@ class FaissIndex:
         return int((np.abs(self.get(ids) - vectors).max(axis=1, initial=0) > TOLERANCE).sum())
 
     def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
-    ) -> Found:
+        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
+    ) -> Neighbours:
         """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
         k = min(k, len(self) if allowed is None else len(allowed))
         if k <= 0 or not len(self):
@@ -162,7 +161,7 @@ class FaissIndex:
         parameters = None
         if allowed is not None:
             # Per call: a shared index is never changed to serve one request.
-            selector = faiss.IDSelectorBitmap(Allowed.of(allowed).bitmap)
+            selector = faiss.IDSelectorBitmap(IdSet.of(allowed).bitmap)
             parameters = faiss.SearchParameters(sel=selector)
         row = np.ascontiguousarray(query[None], np.float32)
         scores, ids = self._index.search(row, k, params=parameters)
@@ -210,7 +209,7 @@ def is_save_due(changes: int, count: int) -> bool:
     return changes >= max(1, SAVED_SHARE * count)
 
 
-def merge(found: Sequence[Found], k: int) -> Found:
+def merge(found: Sequence[Neighbours], k: int) -> Neighbours:
     """Return the k best of several findings, best first."""
     ids = np.concatenate([each[0] for each in found])
     scores = np.concatenate([each[1] for each in found])
@@ -224,19 +223,3 @@ def say_unused(path: Path, error: Exception) -> None:
         "the vector file %s is not used: %s; its vectors are read from the database, and "
         "saved by the next change or `lapel rebuild`", path, error
     )  # fmt: skip
-
-
-def to_bytes(vector: NDArray[np.float32]) -> bytes:
-    """Pack a fused vector as little-endian float16 for its SQL row."""
-    return vector.astype("<f2").tobytes()
-
-
-def from_bytes(rows: Collection[bytes], dim: int) -> NDArray[np.float32]:
-    """Unpack SQL rows into vectors (n, dim)."""
-    wrong = next((len(row) for row in rows if len(row) != 2 * dim), None)
-    if wrong is not None:
-        raise CatalogueError(
-            f"a stored vector has {wrong / 2:g} dimensions, not {dim}; index the catalogue again"
-        )
-    vectors = np.frombuffer(b"".join(rows), "<f2").astype(np.float32)
-    return vectors.reshape(len(rows), dim)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.fused_vector import DEFAULT_WEIGHTS, Layout
+from indexer.fused_vector import DEFAULT_WEIGHTS, Ids, Layout
 from indexer.system.sealed_files import read_seal
-from indexer.vectors.id_set import Allowed, Ids
+from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import FaissIndex, VectorIndex
-from indexer.vectors.index_kinds import KINDS, Kind
+from indexer.vectors.index_kinds import INDEX_TYPES, IndexType
 from indexer.vectors.ivf_build import PIECE, Source, pack
 from indexer.vectors.ivf_index import IvfIndex
 
@@ -39,7 +39,7 @@ class Questions:
     share: float
     queries: NDArray[np.float32]
     asking: Ids
-    allowed: Allowed | None
+    allowed: IdSet | None
     right: Ids
 
 
@@ -66,7 +66,7 @@ def ask(source: Source, layout: Layout, count: int = QUESTIONS) -> list[Question
         [layout.weigh(v, {"colour": w}) for v, w in zip(vectors, weights, strict=True)]
     )
     alloweds = [
-        None if share == 1 else Allowed.of(source.ids[rng.random(len(source.ids)) < share])
+        None if share == 1 else IdSet.of(source.ids[rng.random(len(source.ids)) < share])
         for share in SHARES
     ]
     rights = _exact(source, queries, asking, alloweds)
@@ -79,7 +79,7 @@ def ask(source: Source, layout: Layout, count: int = QUESTIONS) -> list[Question
 
 
 def _exact(
-    source: Source, queries: NDArray[np.float32], asking: Ids, alloweds: Sequence[Allowed | None]
+    source: Source, queries: NDArray[np.float32], asking: Ids, alloweds: Sequence[IdSet | None]
 ) -> list[Ids]:
     """Return the ids (m, K) with the best exact scores, per set of allowed ids."""
     best = [(np.full((len(queries), K), -1), np.full((len(queries), K), -np.inf, np.float32))
@@ -144,7 +144,7 @@ def median_ms(index: VectorIndex, asked: Questions) -> float:
 
 
 def measure(
-    kind: Kind, source: Source, asked: Sequence[Questions], recall: float, path: Path
+    kind: IndexType, source: Source, asked: Sequence[Questions], recall: float, path: Path
 ) -> Measured:
     """Build a kind in a file of its own at `path`, which stays, and ask it."""
     start = time.perf_counter()
@@ -185,14 +185,14 @@ def try_all(
     layout: Layout,
     recall: float,
     path: Path,
-    names: Sequence[str] = tuple(KINDS),
+    names: Sequence[str] = tuple(INDEX_TYPES),
     say: Callable[[Measured], None] = lambda measured: None,
 ) -> list[Measured]:
     """Measure kinds one after the other, each in a file beside `path` that ends in `.new`."""
     asked = ask(source, layout)
     done = []
     for name in names:
-        done.append(measure(KINDS[name], source, asked, recall, tried_path(path, name)))
+        done.append(measure(INDEX_TYPES[name], source, asked, recall, tried_path(path, name)))
         say(done[-1])
     return done
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from indexer.system.disk_errors import sync_folder
 from indexer.system.sealed_files import SealBroken, read_seal
 from indexer.vectors.index import FaissIndex, VectorIndex, say_unused
-from indexer.vectors.index_kinds import KINDS, Kind
+from indexer.vectors.index_kinds import INDEX_TYPES, IndexType
 from indexer.vectors.ivf_index import EFFORT, IvfIndex
 
 # Garments up to which every vector is scored: 20,000 take 2.5 ms on one thread and 62 MB, and the
@@ -50,7 +50,7 @@ def read_choice(path: Path) -> Choice | None:
         choice = Choice(**json.loads(choice_file(path).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None  # the size decides, as where nobody chose
-    return choice if choice.kind in KINDS else None
+    return choice if choice.kind in INDEX_TYPES else None
 
 
 def write_choice(path: Path, choice: Choice) -> None:
@@ -67,15 +67,15 @@ def describe_choice(path: Path) -> str:
     choice = read_choice(path)
     if choice is None:
         return ", each scored exactly"
-    said = f", kept as {choice.kind} ({KINDS[choice.kind].says}), chosen by {choice.by}"
+    said = f", kept as {choice.kind} ({INDEX_TYPES[choice.kind].says}), chosen by {choice.by}"
     return f"{said} at {choice.garments} garments with a recall of {choice.recall:.3f}"
 
 
-def kind_for(n: int, choice: Choice | None) -> Kind:
+def kind_for(n: int, choice: Choice | None) -> IndexType:
     """Return the kind for n vectors: what was tuned, else by size."""
     if choice is not None and choice.by == "tune" and n >= TUNED_LEAST:
-        return KINDS[choice.kind]
-    return KINDS["flat" if n <= FLAT_MOST else "ivf8"]
+        return INDEX_TYPES[choice.kind]
+    return INDEX_TYPES["flat" if n <= FLAT_MOST else "ivf8"]
 
 
 def read_vectors(dim: int, path: Path) -> VectorIndex:
@@ -83,9 +83,11 @@ def read_vectors(dim: int, path: Path) -> VectorIndex:
     facts, content_bytes = read_seal(path)
     if facts.get("dim") != dim:
         raise SealBroken(f"it holds vectors of {facts.get('dim')} dimensions, not {dim}")
-    kind = KINDS.get(str(facts.get("kind")))
+    kind = INDEX_TYPES.get(str(facts.get("kind")))
     if kind is None:
-        raise SealBroken(f"it holds vectors as {facts.get('kind')!r}; there is {', '.join(KINDS)}")
+        raise SealBroken(
+            f"it holds vectors as {facts.get('kind')!r}; there is {', '.join(INDEX_TYPES)}"
+        )
     if kind.is_exact:
         return FaissIndex.read(path, facts)
     index = IvfIndex(path, facts, content_bytes)

@@ -7,7 +7,7 @@ import faiss
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class IndexType:
     """One kind: `bits` of each number; `is_sorted` into lists of which a search reads some."""
 
     name: str
@@ -35,13 +35,13 @@ class Kind:
         return max(1, min(round(4 * n**0.5), n // 39)) if self.is_sorted else 1
 
 
-KINDS: Mapping[str, Kind] = {
+INDEX_TYPES: Mapping[str, IndexType] = {
     kind.name: kind
     for kind in (
-        Kind("flat", "float32 in memory, every one scored", 32, False),
-        Kind("flat16", "float16 in a mapped file, every one scored", 16, False),
-        Kind("flat8", "8 bits in a mapped file, every one scored", 8, False),
-        Kind("ivf16", "float16 in a mapped file, sorted into lists", 16, True),
-        Kind("ivf8", "8 bits in a mapped file, sorted into lists", 8, True),
+        IndexType("flat", "float32 in memory, every one scored", 32, False),
+        IndexType("flat16", "float16 in a mapped file, every one scored", 16, False),
+        IndexType("flat8", "8 bits in a mapped file, every one scored", 8, False),
+        IndexType("ivf16", "float16 in a mapped file, sorted into lists", 16, True),
+        IndexType("ivf8", "8 bits in a mapped file, sorted into lists", 8, True),
     )
 }

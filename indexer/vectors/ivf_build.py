@@ -13,9 +13,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.vectors.id_set import Ids
+from indexer.fused_vector import Ids
 from indexer.vectors.index import Stamp
-from indexer.vectors.index_kinds import Kind
+from indexer.vectors.index_kinds import IndexType
 from indexer.vectors.ivf_file import Placed, nearest_lists, padded, scale_of, write_lists
 
 PIECE = 5_000  # vectors read at a time: 16 MB
@@ -36,7 +36,7 @@ class Source:
     """How much stretches of a vector count when vectors are sorted into lists: `(length, by)`."""
 
 
-def pack(path: Path, kind: Kind, source: Source) -> None:
+def pack(path: Path, kind: IndexType, source: Source) -> None:
     """Write a file of this kind, beside and then in place. OSError."""
     trained = train(kind, source)
     scale = scale_of(source.runs, trained.d)
@@ -59,7 +59,7 @@ def pack(path: Path, kind: Kind, source: Source) -> None:
             waiting.unlink(missing_ok=True)
 
 
-def train(kind: Kind, source: Source) -> Any:
+def train(kind: IndexType, source: Source) -> Any:
     """Return an empty IndexIVFScalarQuantizer whose lists and ranges fit a sample of the source."""
     n_lists = kind.lists(len(source.ids))
     rng = np.random.default_rng(SEED)
@@ -75,7 +75,7 @@ def train(kind: Kind, source: Source) -> Any:
             n_lists,
             niter=ROUNDS,
             seed=SEED,
-            min_points_per_centroid=1,  # `Kind.lists` sees to it; FAISS would say so on stdout
+            min_points_per_centroid=1,  # `IndexType.lists` sees to it; FAISS would say so on stdout
             max_points_per_centroid=TRAINED_A_LIST,
         )
         means.train(scaled)

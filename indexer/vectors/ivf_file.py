@@ -15,8 +15,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.fused_vector import Ids
 from indexer.system.sealed_files import SealBroken, write_sealed
-from indexer.vectors.id_set import Ids
 
 Codes = NDArray[np.uint8]
 PIECE = 20_000  # codes gathered at a time: 16 MB of 8-bit codes

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.vectors.id_set import Allowed, Ids, marked
+from indexer.fused_vector import Ids
+from indexer.vectors.id_set import IdSet, is_set
 from indexer.vectors.index import (
     FaissIndex,
-    Found,
+    Neighbours,
     Stamp,
     is_replaced,
     is_save_due,
@@ -81,7 +82,7 @@ class IvfIndex:
 
     @property
     def kind(self) -> str:
-        """Which of `indexer.vectors.index_kinds.KINDS` this is."""
+        """Which of `indexer.vectors.index_kinds.INDEX_TYPES` this is."""
         return str(self._facts["kind"])
 
     @property
@@ -102,7 +103,7 @@ class IvfIndex:
         """Return all ids, in no order."""
         state = self._state
         held = state.lists.ids
-        return np.concatenate([held[marked(state.alive, held)], state.fresh.ids()])
+        return np.concatenate([held[is_set(state.alive, held)], state.fresh.ids()])
 
     def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
         """Store vectors (n, d) under new ids (n,)."""
@@ -116,7 +117,7 @@ class IvfIndex:
         state, before = self._state, len(self)
         wanted = np.unique(np.fromiter(ids, np.int64, len(ids)))
         wanted = wanted[np.isin(wanted, state.lists.ids, assume_unique=True)]
-        wanted = wanted[marked(state.alive, wanted)]
+        wanted = wanted[is_set(state.alive, wanted)]
         taken = np.left_shift(1, wanted & 7).astype(np.uint8)
         np.bitwise_and.at(state.alive, wanted >> 3, ~taken)
         state.gone += len(wanted)
@@ -142,14 +143,14 @@ class IvfIndex:
         return different + state.fresh.differing(ids[~held], given[~held])
 
     def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
-    ) -> Found:
+        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
+    ) -> Neighbours:
         """Return the k best ids and scores for a query (d,), only from `allowed` when given.
 
         If k are stored and allowed, k come back.
         """
         state = self._state
-        chosen = None if allowed is None else Allowed.of(allowed)
+        chosen = None if allowed is None else IdSet.of(allowed)
         k = min(k, len(self) if chosen is None else chosen.count)
         if k <= 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
@@ -180,7 +181,7 @@ class IvfIndex:
     def save(self) -> None:
         """Pack what is stored into a new file, put in place of the old. OSError."""
         state, stamp = self._state, self.stamp
-        kept = np.flatnonzero(marked(state.alive, state.lists.ids))
+        kept = np.flatnonzero(is_set(state.alive, state.lists.ids))
         fresh = state.fresh.ids()
         added = state.fresh.get(fresh)
         index = state.lists.index
@@ -223,8 +224,8 @@ def _opened(path: Path, content_bytes: int, runs: Sequence[Sequence[float]]) -> 
 
 
 def _among(
-    state: _State, row: NDArray[np.float32], k: int, effort: float, chosen: Allowed
-) -> Found:
+    state: _State, row: NDArray[np.float32], k: int, effort: float, chosen: IdSet
+) -> Neighbours:
     """Return the k nearest of those allowed that the file has."""
     least, held = SCORED_A_HIT * k, len(state.lists.ids)
     share = min(1.0, chosen.count / max(held, 1))
@@ -250,12 +251,12 @@ def _is_looked_up(count: int, held: int, wanted: float) -> bool:
 def _rows(state: _State, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the rows in the file of those ids (n,) that are there, and which these are (n,)."""
     rows, held = rows_of(state.lists.ids, ids)
-    stays = marked(state.alive, ids[held])
+    stays = is_set(state.alive, ids[held])
     held[held] = stays
     return rows[stays], held
 
 
-def _passing(state: _State, chosen: Allowed | None) -> NDArray[np.uint8] | None:
+def _passing(state: _State, chosen: IdSet | None) -> NDArray[np.uint8] | None:
     """Return the bitmap of what may be found in the file; None when all may."""
     if chosen is None:
         return state.alive if state.gone else None

@@ -12,9 +12,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.system.parallel import SEARCHING, together
-from indexer.vectors.id_set import Allowed, Ids
-from indexer.vectors.index import Found, merge
+from indexer.fused_vector import Ids
+from indexer.system.parallel import SEARCHING, parallel_map
+from indexer.vectors.id_set import IdSet
+from indexer.vectors.index import Neighbours, merge
 from indexer.vectors.ivf_file import Lists
 
 # Codes scored at a time, by their ids: their floats stay in the processor's own cache.
@@ -35,7 +36,7 @@ class Scan:
         self._means: Floats = means / scale
         self._index, self._step, self._least = _as_codes(lists.index)
         self._sizes = np.bincount(lists.lists, minlength=lists.index.nlist)
-        self._sizes_among: WeakKeyDictionary[Allowed, NDArray[np.int64]] = WeakKeyDictionary()
+        self._sizes_among: WeakKeyDictionary[IdSet, NDArray[np.int64]] = WeakKeyDictionary()
 
     def nearest(
         self,
@@ -43,9 +44,9 @@ class Scan:
         k: int,
         effort: float,
         ordered: tuple[NDArray[np.int64], Floats],
-        chosen: Allowed | None = None,
+        chosen: IdSet | None = None,
         bitmap: NDArray[np.uint8] | None = None,
-    ) -> Found:
+    ) -> Neighbours:
         """Search the lists most like a query (d,) for k; more lists while fewer than k come.
 
         `effort` vectors are scored. Where some may be found only, `chosen` says in which lists to
@@ -69,7 +70,7 @@ class Scan:
         return np.argsort(-nearness), nearness
 
     def shares(
-        self, ordered: tuple[NDArray[np.int64], Floats], effort: float, chosen: Allowed
+        self, ordered: tuple[NDArray[np.int64], Floats], effort: float, chosen: IdSet
     ) -> tuple[float, float]:
         """Return how much may be found of the lists that are read without a filter, and of all."""
         near = ordered[0][: self._enough(ordered[0], effort, None)]
@@ -86,7 +87,7 @@ class Scan:
             return np.asarray(self._means @ row)
         half = len(self._means) // 2
         halves = self._means[:half], self._means[half:]
-        return np.concatenate(together(lambda means: np.asarray(means @ row), halves))
+        return np.concatenate(parallel_map(lambda means: np.asarray(means @ row), halves))
 
     def _search(
         self,
@@ -96,11 +97,11 @@ class Scan:
         nearness: Floats,
         bitmap: NDArray[np.uint8] | None,
         effort: float,
-    ) -> Found:
+    ) -> Neighbours:
         """Search these lists; many vectors by two threads, where a second one is free."""
         if not _is_halved(effort):
             return _search_lists(self._index, coded, k, some, nearness, bitmap)
-        found = together(
+        found = parallel_map(
             lambda part: _search_lists(self._index, coded, k, some[part], nearness[part], bitmap),
             [slice(0, None, 2), slice(1, None, 2)],
         )
@@ -120,7 +121,7 @@ class Scan:
             return codes.astype(np.float32) + np.float32(0.5)
         return np.asarray(self._index.sq.decode(codes), np.float32)
 
-    def _enough(self, order: NDArray[np.int64], effort: float, chosen: Allowed | None) -> int:
+    def _enough(self, order: NDArray[np.int64], effort: float, chosen: IdSet | None) -> int:
         """Return how many of the lists in this order hold so many that may be found."""
         held, nlist = len(self._lists.ids), len(order)
         probes = min(nlist, math.ceil(effort * nlist / max(held, 1)))
@@ -131,7 +132,7 @@ class Scan:
         among = np.cumsum(self._among(chosen)[order])
         return max(probes, min(nlist, int(np.searchsorted(among, effort)) + 1))
 
-    def _among(self, chosen: Allowed) -> NDArray[np.int64]:
+    def _among(self, chosen: IdSet) -> NDArray[np.int64]:
         """Return how many of those that may be found each list (nlist,) holds."""
         sizes = self._sizes_among.get(chosen)
         if sizes is None:
@@ -143,7 +144,7 @@ class Scan:
 
 def _is_halved(work: float) -> bool:
     """Tell whether two threads shall share the scoring of so many vectors."""
-    return work >= WORTH_HALVING and SEARCHING.leaves_room
+    return work >= WORTH_HALVING and SEARCHING.has_spare_core
 
 
 def rows_of(stored: Ids, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -183,7 +184,7 @@ def _search_lists(
     some: NDArray[np.int64],
     nearness: Floats,
     bitmap: NDArray[np.uint8] | None,
-) -> Found:
+) -> Neighbours:
     """Search some of the lists. Parameters are per call: a shared index is never changed."""
     if not len(some):  # all that may be found came since: FAISS refuses to look nowhere
         return np.zeros(0, np.int64), np.zeros(0, np.float32)

@@ -15,11 +15,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.fused_vector import Layout
+from indexer.fused_vector import Layout, from_bytes
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow
 from indexer.system.batching import batches
-from indexer.vectors.index import from_bytes
 
 ROWS_AT_ONCE = 5_000  # read from SQL, and later made float32, at a time: 16 MB
 

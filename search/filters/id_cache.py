@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Select, bindparam, select
 
 from indexer.catalogue.catalogue import Catalogue
+from indexer.fused_vector import Ids
 from indexer.storage.catalogue_row import row_seen
 from indexer.storage.tables import (
     CatalogueRow,
@@ -29,7 +30,7 @@ from indexer.storage.tables import (
     ItemRow,
     RemovedGarmentRow,
 )
-from indexer.vectors.id_set import Allowed, Ids
+from indexer.vectors.id_set import IdSet
 from search.filters.conditions import Condition, Filters
 
 # Of filters' sets together: a million ids take 8.1 MB, and a shop's page offers some dozens.
@@ -80,7 +81,7 @@ class _Slotted:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
     version: Version
-    allowed: Allowed
+    allowed: IdSet
 
 
 class AllowedSets:
@@ -121,7 +122,7 @@ class AllowedSets:
                 seen, known = self._fields
                 self._fields = (version, wanted | known if seen == version else wanted)
 
-    def among_slots(self, sql: Connection, version: Version, slots: Slots) -> Allowed | None:
+    def among_slots(self, sql: Connection, version: Version, slots: Slots) -> IdSet | None:
         """Return the garments of these slots, and of an unknown one; None for all of them."""
         if slots is None:
             return None
@@ -131,19 +132,19 @@ class AllowedSets:
                 slotted = self._follow_slots(sql, version)
                 asked = [i for i, name in enumerate(slotted.names) if name in (*slots, "unknown")]
                 ids = slotted.ids[np.isin(slotted.codes, asked)]
-                kept = self._of_slots[slots] = _Kept(version, Allowed.of(ids))
+                kept = self._of_slots[slots] = _Kept(version, IdSet.of(ids))
             return kept.allowed
 
     def among_matching(
         self, sql: Connection, version: Version, slots: Slots, filters: Filters, read: bool
-    ) -> Allowed | None:
+    ) -> IdSet | None:
         """Return the garments of these slots whose items match; without `read`, only if kept."""
         key = slots, filters
         with self._lock:
             kept = self._filtered.get(key)
         followed = kept and self._follow(sql, kept, version, slots, filters)
         if followed is None and read:
-            followed = _Kept(version, Allowed.of(_ids(sql, self._matching(slots, filters))))
+            followed = _Kept(version, IdSet.of(_ids(sql, self._matching(slots, filters))))
         with self._lock:
             if followed is None:
                 self._filtered.pop(key, None)
@@ -223,7 +224,7 @@ class AllowedSets:
         gone = np.concatenate([affected, self._removed(sql, kept.version)])
         before = kept.allowed.ids
         stays = before[~np.isin(before, gone)]
-        return _Kept(version, Allowed.of(np.union1d(stays, _ids(sql, matching))))
+        return _Kept(version, IdSet.of(np.union1d(stays, _ids(sql, matching))))
 
     def _matching(self, slots: Slots, filters: Filters) -> Select[Any]:
         query = (

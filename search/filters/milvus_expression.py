@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.vectors.index import Found
+from indexer.vectors.index import Neighbours
 from indexer.vectors.milvus.filter_fields import ANY, NONE, PRICE_LIMIT, WORDS, spell, spell_own
 from indexer.vectors.milvus.milvus_index import MOST_FOUND, MilvusIndex
 from search.filters.conditions import COLUMNS, Condition, Filters, Node
@@ -37,8 +37,8 @@ def expression(slots: Sequence[str] | None, filters: Filters) -> str | None:
 
 
 def nearest_where(
-    index: MilvusIndex, weighted: NDArray[np.float32], where: str, wanted: int, found: Found
-) -> Generator[Found, None, bool]:
+    index: MilvusIndex, weighted: NDArray[np.float32], where: str, wanted: int, found: Neighbours
+) -> Generator[Neighbours, None, bool]:
     """Yield the nearest garments where an expression holds, ever more, best first.
 
     `found` are the first of them, `wanted`. Returns whether these are surely all: an index that is

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, bindparam, func, or_, select, text
 
+from indexer.fused_vector import Ids
 from indexer.storage.tables import ItemRow
-from indexer.vectors.id_set import Ids
 
 # Items of which a word is known to be theirs; of a word that more have, candidates are read.
 MOST_ITEMS = 1_000

@@ -15,10 +15,9 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.fused_vector import Layout, normalise_weights
+from indexer.fused_vector import Layout, from_bytes, normalise_weights
 from indexer.storage.tables import GarmentRow
 from indexer.system.batching import SQL_VALUES, batches
-from indexer.vectors.index import from_bytes
 from search.query.options import Options
 from search.ranking.hits import Hit
 from search.ranking.popularity import AVERAGE, KeptPopularity, Popularity

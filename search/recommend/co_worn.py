@@ -18,10 +18,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.fused_vector import Layout, normalise_weights
+from indexer.fused_vector import Layout, from_bytes, normalise_weights
 from indexer.garments import Slot
 from indexer.storage.tables import CompanionRow, GarmentRow
-from indexer.vectors.index import from_bytes
 
 MOST_PAIRS = 20_000  # of two slots; the newest: 100 MB of vectors
 # A pair counts half as much for each so much less of likeness to the garment asked with.

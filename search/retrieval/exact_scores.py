@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from indexer.fused_vector import Layout
+from indexer.fused_vector import Ids, Layout, from_bytes
 from indexer.garments import Slot
-from indexer.vectors.index import Found, Ids, from_bytes
+from indexer.vectors.index import Neighbours
 from search.filters.conditions import Filters
 from search.query.options import Options
 from search.ranking.hits import Candidate, rank, score_parts
@@ -63,7 +63,7 @@ class Scored:
         parts, row = self._parts[garment_id]
         return {part: float(scores[row]) for part, scores in parts.items()}
 
-    def is_enough(self, k: int, group: bool, few: int, found: Found) -> bool:
+    def is_enough(self, k: int, group: bool, few: int, found: Neighbours) -> bool:
         """Tell whether the k best are surely among those read, which are the first few found."""
         if len(found[0]) <= few:
             return True
@@ -88,7 +88,7 @@ def score_nearest(
     sql: Connection,
     layout: Layout,
     sought: Sequence[Sought],
-    near: Sequence[Found],
+    near: Sequence[Neighbours],
     options: Options,
 ) -> list[Scored]:
     """Read of each query's nearest garments, best first, as many as the k best may be among."""

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, bindparam, select
 
 from indexer.catalogue.catalogue import Catalogue
+from indexer.fused_vector import Ids
 from indexer.storage.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemRow
 from indexer.system.batching import SQL_VALUES, batches
-from indexer.vectors.id_set import Allowed, Ids
-from indexer.vectors.index import Found
+from indexer.vectors.id_set import IdSet
+from indexer.vectors.index import Neighbours
 from indexer.vocabulary.categories import telling
 from search.filters.conditions import Filters
 from search.filters.id_cache import MOST_STATEMENTS, AllowedSets, Version, kept_part
@@ -80,7 +81,7 @@ def match_keywords(
     best: dict[int, None] = {}
     for share in np.unique(shares[order])[::-1]:
         alike = garments[shares[order] == share]
-        nearest, _ = catalogue.vectors_for(row).search(weighted, len(alike), Allowed.of(alike))
+        nearest, _ = catalogue.vectors_for(row).search(weighted, len(alike), IdSet.of(alike))
         best |= dict.fromkeys(nearest.tolist())
     return list(best)
 
@@ -108,8 +109,8 @@ def _garments_where(filters: Filters) -> Select[*tuple[Any, ...]]:
 
 
 def merge_matches(
-    said: Sequence[int], near: Iterator[Found] | None
-) -> Iterator[tuple[Found, bool]]:
+    said: Sequence[int], near: Iterator[Neighbours] | None
+) -> Iterator[tuple[Neighbours, bool]]:
     """Yield ever more garments to choose hits from, and whether all that were said are in.
 
     `near` are the nearest, ever more of them; None where looks are not to count. What was said has
@@ -129,7 +130,7 @@ def merge_matches(
         many *= FURTHER
 
 
-def _unscored(ids: Collection[int]) -> Found:
+def _unscored(ids: Collection[int]) -> Neighbours:
     return np.fromiter(ids, np.int64, len(ids)), np.full(len(ids), np.inf, np.float32)
 
 

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.storage.tables import CatalogueRow
-from indexer.vectors.id_set import Allowed
-from indexer.vectors.index import Found, VectorIndex
+from indexer.vectors.id_set import IdSet
+from indexer.vectors.index import Neighbours, VectorIndex
 from indexer.vectors.milvus.milvus_index import MilvusIndex
 from search.filters.conditions import Filters
 from search.filters.id_cache import (
@@ -33,7 +33,7 @@ from search.filters.milvus_expression import expression, nearest_where
 LOOKED_AT = 1_000
 LIKELY_ENOUGH = 2.4  # times those wanted: of a filter that half passes, 19 of 20 times as many do
 FURTHER = 4  # times as many, when the first were too few
-NOTHING: Found = np.zeros(0, np.int64), np.zeros(0, np.float32)
+NOTHING: Neighbours = np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,7 @@ class Reach:
     slots: tuple[str, ...] | None
     filters: Filters
     where: str | None = None
-    allowed: Allowed | None = None
+    allowed: IdSet | None = None
     is_sure: bool = False
 
     @classmethod
@@ -88,13 +88,13 @@ class Reach:
         """How many garments are looked among."""
         return len(self.vectors) if self.allowed is None else len(self.allowed)
 
-    def first(self, weighted: NDArray[np.float32], wanted: int) -> Found:
+    def first(self, weighted: NDArray[np.float32], wanted: int) -> Neighbours:
         """Return the index's first answer to a weighted query (dim,). No SQL is asked."""
         if self.where is not None and isinstance(self.vectors, MilvusIndex):
             return self.vectors.search_where(weighted, wanted, self.where)
         return self.search(weighted, wanted if self.is_sure else FURTHER * wanted)
 
-    def search(self, weighted: NDArray[np.float32], wanted: int) -> Found:
+    def search(self, weighted: NDArray[np.float32], wanted: int) -> Neighbours:
         """Return the nearest garments: so many, or all that can be reached."""
         return self.vectors.search(weighted, min(wanted, self.reachable), self.allowed)
 
@@ -104,9 +104,9 @@ def nearest(
     reach: Reach,
     weighted: NDArray[np.float32],
     wanted: int,
-    found: Found,
+    found: Neighbours,
     least: int | None,
-) -> Iterator[Found]:
+) -> Iterator[Neighbours]:
     """Yield the nearest garments, `wanted` of them and then ever more, until all.
 
     Those that match are among them, best first, each with the score that its vector has as the
@@ -136,9 +136,9 @@ def _looked_at(
     reach: Reach,
     weighted: NDArray[np.float32],
     wanted: int,
-    found: Found,
+    found: Neighbours,
     least: int | None,
-) -> Generator[Found, None, bool]:
+) -> Generator[Neighbours, None, bool]:
     """Yield those of the nearest garments whose items match; returns whether these are all.
 
     Of a loose filter the first few are enough: the thousandth costs several times as much. Either
@@ -167,8 +167,8 @@ def _looked_at(
 
 
 def _matching_of(
-    sql: Connection, reach: Reach, seen: Found, steps: Sequence[int]
-) -> Iterator[tuple[Found, int]]:
+    sql: Connection, reach: Reach, seen: Neighbours, steps: Sequence[int]
+) -> Iterator[tuple[Neighbours, int]]:
     """Yield those that match among the first of those seen, ever more of them, and how many."""
     passing, asked = NOTHING, 0
     for upto in dict.fromkeys(min(step, len(seen[0])) for step in steps):
@@ -177,15 +177,15 @@ def _matching_of(
         yield passing, asked
 
 
-def _part(found: Found, start: int, stop: int) -> Found:
+def _part(found: Neighbours, start: int, stop: int) -> Neighbours:
     return found[0][start:stop], found[1][start:stop]
 
 
-def _joined(first: Found, rest: Found) -> Found:
+def _joined(first: Neighbours, rest: Neighbours) -> Neighbours:
     return np.concatenate([first[0], rest[0]]), np.concatenate([first[1], rest[1]])
 
 
-def _matching(sql: Connection, reach: Reach, seen: Found) -> Found:
+def _matching(sql: Connection, reach: Reach, seen: Neighbours) -> Neighbours:
     matching = matching_among(sql, seen[0].tolist(), reach.filters)
     matches = np.array([each in matching for each in seen[0].tolist()], np.bool_)
     return seen[0][matches], seen[1][matches]

@@ -1,7 +1,7 @@
 """Fused vectors to look for in, for each the catalogue's most similar items out.
 
 slots and filters -> nearest vectors -> rows and exact scores -> rank. Those of one photo go
-together: their vectors are searched at the same time, their rows are read by the same queries.
+parallel_map: their vectors are searched at the same time, their rows are read by the same queries.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from indexer.catalogue.catalogue import Catalogue
 from indexer.fused_vector import Layout
 from indexer.storage.catalogue_row import row_seen
-from indexer.system.parallel import SEARCHING, together
-from indexer.vectors.index import Found
+from indexer.system.parallel import SEARCHING, parallel_map
+from indexer.vectors.index import Neighbours
 from search.query.options import Options
 from search.ranking.hits import Hit, boost_of, hit_of, rank
 from search.ranking.rerank import pool_for, rearranged
@@ -65,7 +65,7 @@ def _first_candidates(
     layout: Layout,
     sought: Sequence[Sought],
     options: Options,
-) -> list[Iterator[tuple[Found, bool]]]:
+) -> list[Iterator[tuple[Neighbours, bool]]]:
     """Return for each vector ever more garments near to it, and whether all that say the words of a
     text are among them. The first searches are done, at the same time.
     """
@@ -79,7 +79,7 @@ def _first_candidates(
     # Where the feed says all of a text's words, looks find nobody.
     by_looks = [i for i, ids in enumerate(said) if not (ids and known.is_all)]
     reaches = {i: Reach.of(sql, catalogue, row, sought[i].slots, options.filters) for i in by_looks}
-    firsts = together(lambda i: reaches[i].first(weighted[i], wanted), by_looks)
+    firsts = parallel_map(lambda i: reaches[i].first(weighted[i], wanted), by_looks)
     near = {
         i: nearest(sql, reaches[i], weighted[i], wanted, first, read_first(options))
         for i, first in zip(by_looks, firsts, strict=True)
@@ -91,7 +91,7 @@ def _to_hits(
     sql: Connection,
     layout: Layout,
     sought: Sequence[Sought],
-    near: Sequence[Found],
+    near: Sequence[Neighbours],
     options: Options,
 ) -> list[list[Hit]]:
     scored = score_nearest(sql, layout, sought, near, options)

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, bindparam, select
 
-from indexer.fused_vector import Layout
+from indexer.fused_vector import Layout, from_bytes
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.storage.tables import GarmentRow, ItemPhotoRow, ItemRow
-from indexer.vectors.index import from_bytes
 from search.retrieval.hit_rows import SHOWN
 
 _ITEMS = (

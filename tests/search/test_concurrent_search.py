@@ -10,13 +10,13 @@ import pytest
 
 from indexer.fused_vector import unit_rows
 from indexer.system import parallel as together_module
-from indexer.system.parallel import Crowd, together
+from indexer.system.parallel import ActiveCounter, parallel_map
 from indexer.system.rw_lock import SharedLock
 from indexer.system.sealed_files import read_seal
 from indexer.vectors import ivf_search as ivf_scan
-from indexer.vectors.id_set import Allowed
+from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import Stamp
-from indexer.vectors.index_kinds import KINDS
+from indexer.vectors.index_kinds import INDEX_TYPES
 from indexer.vectors.ivf_build import Source, pack
 from indexer.vectors.ivf_index import IvfIndex
 
@@ -128,13 +128,13 @@ def test_a_nested_read_does_not_wait_for_who_waits_for_it() -> None:
 def test_results_keep_their_order(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together_module, "usual_threads", lambda: threads)
     for n in (0, 1, 2, 3, 40):
-        assert together(lambda i: i * i, range(n)) == [i * i for i in range(n)]
+        assert parallel_map(lambda i: i * i, range(n)) == [i * i for i in range(n)]
 
 
 def test_two_are_done_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together_module, "usual_threads", lambda: 2)
     met = threading.Barrier(2)
-    assert sorted(together(lambda i: met.wait(LONG_S), range(2))) == [0, 1]
+    assert sorted(parallel_map(lambda i: met.wait(LONG_S), range(2))) == [0, 1]
 
 
 def test_a_failure_is_raised_and_nothing_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,18 +143,18 @@ def test_a_failure_is_raised_and_nothing_hangs(monkeypatch: pytest.MonkeyPatch) 
     def work(i: int) -> list[int]:
         if i == 3:
             raise ValueError("the fourth")
-        return together(lambda j: i * j, range(3))  # within, while all threads are taken
+        return parallel_map(lambda j: i * j, range(3))  # within, while all threads are taken
 
     for _ in range(20):
         with pytest.raises(ValueError, match="the fourth"):
-            together(work, range(6))
-    assert together(work, range(3)) == [[0, 0, 0], [0, 1, 2], [0, 2, 4]]
+            parallel_map(work, range(6))
+    assert parallel_map(work, range(3)) == [[0, 0, 0], [0, 1, 2], [0, 2, 4]]
 
 
 def test_work_is_halved_while_there_is_a_second_thread_for_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    crowd = Crowd()
+    crowd = ActiveCounter()
     for cores, rooms in (
         (1, [False] * 4),
         (2, [True, True, False, False]),
@@ -164,12 +164,12 @@ def test_work_is_halved_while_there_is_a_second_thread_for_each(
         with ExitStack() as inside:
             seen = []
             for _ in range(4):
-                seen.append(crowd.leaves_room)
+                seen.append(crowd.has_spare_core)
                 inside.enter_context(crowd)
         assert seen == rooms
     with pytest.raises(ZeroDivisionError), crowd:
         raise ZeroDivisionError  # who fails has left
-    assert crowd.leaves_room
+    assert crowd.has_spare_core
 
 
 @pytest.mark.parametrize("effort", [100, 100_000])
@@ -182,10 +182,10 @@ def test_halved_or_not_the_same_is_found(
     vectors = unit_rows(rng.normal(size=(6_000, 24)).astype(np.float32))
     ids = np.arange(6_000)
     file = tmp_path / "vectors.faiss"
-    pack(file, KINDS["ivf8"], Source(24, ids, lambda some: vectors[some], Stamp(1, 6_000)))
+    pack(file, INDEX_TYPES["ivf8"], Source(24, ids, lambda some: vectors[some], Stamp(1, 6_000)))
     index = IvfIndex(file, *read_seal(file))
     index.effort = effort
-    allowed = Allowed.of(ids[::3])
+    allowed = IdSet.of(ids[::3])
     for chosen in (None, allowed):
         for query in unit_rows(rng.normal(size=(20, 24)).astype(np.float32)):
             found = []

@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import EvaluationImpossible, FingerprintMismatch, QueryError
 from indexer.feeds.reading.record import ItemRecord
-from indexer.fused_vector import DEFAULT_WEIGHTS, Layout
+from indexer.fused_vector import DEFAULT_WEIGHTS, Layout, from_bytes
 from indexer.garments import WORN_SLOTS
 from indexer.ingest.importer import Importer
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow
-from indexer.vectors.index import from_bytes
 from search.evaluation.bootstrap import grouped_intervals
 from search.evaluation.evaluate import Plan, category_of, evaluate, slices_of
 from search.evaluation.gallery import Gallery, Product, read_gallery

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.vectors.index import Found
+from indexer.vectors.index import Neighbours
 from search.filters.conditions import Filters
 from search.query.options import Options
 from search.ranking.hits import Candidate, rank
@@ -43,7 +43,7 @@ def inexact(monkeypatch: pytest.MonkeyPatch, noise: float, shift: float = 0.0) -
     """Let the index's first answer be that of less exact vectors: other scores, another order."""
     first = Reach.first
 
-    def noisy(self: Reach, weighted: np.ndarray, wanted: int) -> Found:
+    def noisy(self: Reach, weighted: np.ndarray, wanted: int) -> Neighbours:
         ids, scores = first(self, weighted, len(self.vectors))
         rng = np.random.default_rng(int(1e6 * abs(float(weighted[0]))))
         said = scores + shift + noise * rng.normal(size=len(scores)).astype(np.float32)

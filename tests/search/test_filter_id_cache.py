@@ -12,13 +12,12 @@ from sqlalchemy.orm import Session
 
 from benchmarks.million.catalogue import write_garments
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.index_sync import touch
 from indexer.errors import QueryError
-from indexer.fused_vector import unit_rows
+from indexer.fused_vector import from_bytes, unit_rows
 from indexer.garments import Slot
 from indexer.settings import Settings
+from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
-from indexer.vectors.index import from_bytes
 from search.filters import id_cache as allowed_sets
 from search.filters.conditions import Filters
 from search.filters.id_cache import AllowedSets
@@ -123,7 +122,7 @@ def change_items(catalogue: Catalogue) -> None:
         row = session.scalar(select(ItemRow.id).where(ItemRow.item_id == "item-10"))
         session.merge(ItemGarmentRow(item_id=row, garment_id=1))
         session.merge(ItemPhotoRow(item_id=row, photo_id=1, position=2, address="1.jpg"))
-        touch(session, catalogue.id, (), [*ids, "item-10"])
+        bump_revision(session, catalogue.id, (), [*ids, "item-10"])
         session.commit()
     catalogue.delete(["item-1"])  # its first garment stays, for item-10
 

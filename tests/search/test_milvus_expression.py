@@ -12,11 +12,9 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import SettingsError
-from indexer.fused_vector import Layout
-from indexer.milvus_address import read_address
-from indexer.settings import Settings
+from indexer.fused_vector import Layout, to_bytes
+from indexer.settings import Settings, read_address
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
-from indexer.vectors.index import to_bytes
 from indexer.vectors.milvus.filter_fields import (
     ANY,
     covers,

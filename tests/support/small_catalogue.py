@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.index_sync import stored_ids
 from indexer.description.describe import DescribedGarment, Describer
 from indexer.description.garment_target import Wanted
 from indexer.feeds.reading.record import ItemRecord
@@ -23,6 +22,7 @@ from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.sample import SampleItem, write_shop
 from indexer.settings import Settings
+from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
 from tests.conftest import SHOP_ITEMS, SeesNothing
 

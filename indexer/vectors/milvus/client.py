@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 from indexer.errors import SettingsError, VectorsUnreachable
-from indexer.milvus_address import MilvusAddress
+from indexer.settings import MilvusAddress
 from indexer.vectors.milvus.filter_fields import OWN_WORDS, WORD_BYTES, WORDS
 
 STAMPS = "lapel_stamps"

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import CatalogueError
-from indexer.milvus_address import MilvusAddress
+from indexer.fused_vector import Ids
+from indexer.settings import MilvusAddress
 from indexer.system.batching import batches
-from indexer.vectors.id_set import Allowed, Ids
-from indexer.vectors.index import TOLERANCE, Found, Stamp, merge
+from indexer.vectors.id_set import IdSet
+from indexer.vectors.index import TOLERANCE, Neighbours, Stamp, merge
 from indexer.vectors.milvus.client import GARMENT_FIELDS, READ_S, WRITE_S, MilvusServer, explained
 from indexer.vectors.milvus.filter_fields import unknown_facts
 
@@ -29,7 +30,7 @@ MOST_FOUND = 16_384  # Milvus's own bound of one search
 FEW_IDS = 1_000
 # Milvus lets a search be 5 s old by default; after double that, the cheap way shows everything.
 STALE_S = 10
-NOTHING: Found = (np.zeros(0, np.int64), np.zeros(0, np.float32))
+NOTHING: Neighbours = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 class MilvusIndex:
@@ -149,15 +150,15 @@ class MilvusIndex:
         return int((np.abs(self.get(ids) - vectors).max(axis=1, initial=0) > TOLERANCE).sum())
 
     def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | Allowed | None = None
-    ) -> Found:
+        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
+    ) -> Neighbours:
         """Return the k best ids and scores for a query (d,), only from `allowed` when given.
 
         Many ids are no filter for Milvus: then more are asked for, and the allowed ones taken.
         """
         if allowed is None and k <= MOST_FOUND:
             return self.search_where(query, k, "")
-        members = Allowed.of(self.ids() if allowed is None else allowed).ids
+        members = IdSet.of(self.ids() if allowed is None else allowed).ids
         k = min(k, len(members))
         if len(members) <= FEW_IDS and not self.is_exact:
             found = self._found(members)  # without those that are in SQL only, as yet
@@ -176,7 +177,7 @@ class MilvusIndex:
         among = [self.search_where(query, k, f"id in {some}") for some in pieces]
         return merge([NOTHING, *among], k)
 
-    def search_where(self, query: NDArray[np.float32], k: int, where: str) -> Found:
+    def search_where(self, query: NDArray[np.float32], k: int, where: str) -> Neighbours:
         """Return the k best ids and scores for a query (d,), where Milvus's expression holds.
 
         At most MOST_FOUND: Milvus finds no more at once.

@@ -14,10 +14,10 @@ import numpy as np
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from indexer.catalogue.index_sync import CHUNK, stored_ids
 from indexer.errors import CatalogueLocked, CatalogueReadOnly, VectorsUnreachable
-from indexer.milvus_address import MilvusAddress, read_address
-from indexer.settings import Settings
+from indexer.fused_vector import from_bytes
+from indexer.settings import MilvusAddress, Settings, read_address
+from indexer.storage.revision_log import CHUNK, stored_ids
 from indexer.storage.tables import (
     CatalogueRow,
     GarmentRow,
@@ -27,7 +27,7 @@ from indexer.storage.tables import (
 )
 from indexer.system.batching import batches
 from indexer.system.writer_lock import CatalogueLock
-from indexer.vectors.index import Stamp, from_bytes
+from indexer.vectors.index import Stamp
 from indexer.vectors.milvus.client import MilvusServer
 from indexer.vectors.milvus.filter_fields import read_facts
 from indexer.vectors.milvus.milvus_index import MilvusIndex, collection_name

@@ -16,13 +16,13 @@ from indexer.errors import (
     SchemaOutdated,
 )
 from indexer.feeds.reading.record import ItemRecord
+from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import Importer
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.database import newest_revision, open_engine, upgrade_url
 from indexer.storage.tables import GarmentRow, ItemRow
-from indexer.vectors.index import from_bytes
 from tests.conftest import Shop, import_again, is_consistent
 from tests.support.databases import Store
 

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import CatalogueError, VectorsUnreachable
 from indexer.feeds.reading.record import ItemRecord
+from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import Importer
 from indexer.ingest.reembed import Reembedder
 from indexer.maintenance.doctor import examine
-from indexer.milvus_address import read_address
-from indexer.settings import Settings
+from indexer.settings import Settings, read_address
 from indexer.storage.tables import GarmentRow
-from indexer.vectors.index import Stamp, from_bytes
+from indexer.vectors.index import Stamp
 from indexer.vectors.milvus import milvus_sync as shared_vectors
 from indexer.vectors.milvus.client import MilvusServer
 from indexer.vectors.milvus.filter_fields import unknown_facts

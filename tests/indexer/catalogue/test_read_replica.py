@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from api.server.catalogues import Catalogues
 from indexer.catalogue.catalogue import Catalogue
+from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import Importer
 from indexer.maintenance.check_result import Finding
 from indexer.maintenance.doctor import examine
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow
-from indexer.vectors.index import from_bytes
 from search.query.options import Options
 from search.searcher import Searcher
 from tests.indexer.storage.test_writer_lock import counted

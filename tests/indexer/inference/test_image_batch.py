@@ -3,8 +3,8 @@
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from indexer.blas import NUMPYS, products_on_one_thread
 from indexer.inference.image_batch import by_levels
+from indexer.system.parallel import NUMPY_BLAS, single_threaded_blas
 
 
 def test_a_batch_by_levels_is_the_arithmetic_to_the_last_bit() -> None:
@@ -20,12 +20,12 @@ def test_a_batch_by_levels_is_the_arithmetic_to_the_last_bit() -> None:
 
 def test_numpys_products_are_held_on_one_thread_and_let_go() -> None:
     def threads() -> list[int]:
-        return [each["num_threads"] for each in threadpool_info() if each["prefix"] == NUMPYS]
+        return [each["num_threads"] for each in threadpool_info() if each["prefix"] == NUMPY_BLAS]
 
     before = threads()
-    with products_on_one_thread():
+    with single_threaded_blas():
         assert set(threads()) <= {1}
-        with products_on_one_thread():
+        with single_threaded_blas():
             pass
         assert set(threads()) <= {1}
     assert threads() == before

@@ -25,10 +25,10 @@ from indexer.distributed.worker import Load
 from indexer.distributed.worker_pool import Crew
 from indexer.errors import ClusterError, FingerprintMismatch, PhotoMissing
 from indexer.feeds.reading.record import ItemRecord
+from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import ImportReport
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
-from indexer.vectors.index import from_bytes
 from tests.conftest import Shop, is_consistent
 from tests.support import ray_models
 from tests.support.ray_models import InFours

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue import index_sync as changes
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.index_sync import count_stored
 from indexer.errors import CatalogueEmpty, CatalogueLocked
 from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import Importer
 from indexer.maintenance.doctor import examine
+from indexer.storage.revision_log import count_stored
 from indexer.storage.tables import ItemRow
 from search.searcher import Searcher
 from tests.support.small_catalogue import ITEMS, dots, equal_to_sql, fresh, record_of

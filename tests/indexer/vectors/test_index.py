@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from indexer.errors import CatalogueError, QueryError
-from indexer.fused_vector import DEFAULT_WEIGHTS, Layout, normalise_weights, unit_rows
-from indexer.vectors.id_set import Allowed
-from indexer.vectors.index import FaissIndex, Stamp, VectorIndex, from_bytes, to_bytes
+from indexer.fused_vector import (
+    DEFAULT_WEIGHTS,
+    Layout,
+    from_bytes,
+    normalise_weights,
+    to_bytes,
+    unit_rows,
+)
+from indexer.vectors.id_set import IdSet
+from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
 from indexer.vectors.index_file import (
     Choice,
     is_outgrown,
@@ -21,7 +28,7 @@ from indexer.vectors.index_file import (
     read_vectors,
     write_choice,
 )
-from indexer.vectors.index_kinds import KINDS
+from indexer.vectors.index_kinds import INDEX_TYPES
 from indexer.vectors.ivf_build import pack
 from indexer.vectors.ivf_index import IvfIndex
 from tests.support.clustered_vectors import clustered, source
@@ -39,7 +46,7 @@ def fused(n: int, seed: int = 0) -> np.ndarray:
     return LAYOUT.fuse(parts).astype(np.float16).astype(np.float32)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=INDEX_TYPES)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -50,13 +57,13 @@ def made(kind: str, tmp_path: Path) -> Made:
 
     def make(ids: np.ndarray, vectors: np.ndarray) -> VectorIndex:
         path = tmp_path / "v.faiss"
-        if KINDS[kind].is_exact:
+        if INDEX_TYPES[kind].is_exact:
             flat = FaissIndex(vectors.shape[1], path)
             flat.add(ids, vectors)
             flat.stamp = Stamp(3, int(ids.max()))
             flat.save()
         else:
-            pack(path, KINDS[kind], source(ids, vectors, LAYOUT.sorting_runs()))
+            pack(path, INDEX_TYPES[kind], source(ids, vectors, LAYOUT.sorting_runs()))
         return read_vectors(vectors.shape[1], path)
 
     return make
@@ -98,7 +105,7 @@ def test_ids_are_kept_and_deletes_are_immediate(index: VectorIndex) -> None:
 @pytest.mark.parametrize("n_allowed", [1, 3, 50, 100])
 def test_as_many_as_are_allowed_come_back(index: VectorIndex, n_allowed: int) -> None:
     allowed = np.random.default_rng(1).permutation(np.arange(100, 200))[:n_allowed]
-    for form in (allowed, Allowed.of(allowed)):
+    for form in (allowed, IdSet.of(allowed)):
         ids, scores = index.search(fused(1, seed=3)[0], 30, form)
         assert len(ids) == min(30, n_allowed)
         assert set(ids.tolist()) <= set(allowed.tolist())
@@ -199,7 +206,7 @@ def test_nearly_all_of_the_best_are_found(made: Made, share: float) -> None:
     if isinstance(index, IvfIndex):
         index.effort = 1_500
     chosen = ids[np.random.default_rng(4).random(6_000) < share]
-    allowed = None if share == 1 else Allowed.of(chosen)
+    allowed = None if share == 1 else IdSet.of(chosen)
     hits = []
     for query in clustered(40, seed=2):
         scores = np.where(np.isin(ids, chosen), vectors @ query, -9)
@@ -230,7 +237,7 @@ def test_the_size_decides_until_somebody_tunes(tmp_path: Path) -> None:
     write_choice(path, tuned)
     assert read_choice(path) == tuned
     assert [kind_for(n, tuned).name for n in (10, 5_000, 10**6)] == ["flat", "flat16", "flat16"]
-    pack(path, KINDS["flat16"], source(np.arange(1, 101), fused(100), LAYOUT.sorting_runs()))
+    pack(path, INDEX_TYPES["flat16"], source(np.arange(1, 101), fused(100), LAYOUT.sorting_runs()))
     opened = read_vectors(LAYOUT.dim, path)
     assert isinstance(opened, IvfIndex)
     assert opened.effort == 77

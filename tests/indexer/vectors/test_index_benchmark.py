@@ -11,16 +11,16 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.index_sync import touch
 from indexer.catalogue.index_tuning import tune
 from indexer.errors import CatalogueError
 from indexer.feeds.reading.record import ItemRecord
-from indexer.fused_vector import unit_rows
+from indexer.fused_vector import to_bytes, unit_rows
 from indexer.ingest.importer import Importer
 from indexer.maintenance.doctor import examine
+from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import GarmentRow, PhotoRow
 from indexer.vectors import index_file as vector_files
-from indexer.vectors.index import FaissIndex, to_bytes
+from indexer.vectors.index import FaissIndex
 from indexer.vectors.index_benchmark import Measured, best_of
 from indexer.vectors.index_file import read_choice
 from indexer.vectors.ivf_index import IvfIndex
@@ -50,7 +50,7 @@ def grown(small: Catalogue) -> Catalogue:
                  "category": "shirt", "confidence": 1.0, "is_fallback": False, "palette": [],
                  "box": [0, 0, 1, 1], "attributes": {}, "fingerprint": row.fingerprint}  # fmt: skip
         session.execute(insert(GarmentRow), [{**plain, "vector": to_bytes(v)} for v in vectors])
-        touch(session, small.id)
+        bump_revision(session, small.id)
         session.commit()
     return fresh(small)
 

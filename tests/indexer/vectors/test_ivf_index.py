@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from indexer.system.sealed_files import read_seal
-from indexer.vectors.id_set import Allowed
-from indexer.vectors.index_kinds import KINDS
+from indexer.vectors.id_set import IdSet
+from indexer.vectors.index_kinds import INDEX_TYPES
 from indexer.vectors.ivf_build import pack
 from indexer.vectors.ivf_file import padded
 from indexer.vectors.ivf_index import IvfIndex
@@ -20,7 +20,7 @@ IDS = np.arange(6_000)
 @pytest.fixture(params=["ivf8", "ivf16"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> IvfIndex:
     path = tmp_path / "v.faiss"
-    pack(path, KINDS[request.param], source(IDS, VECTORS))
+    pack(path, INDEX_TYPES[request.param], source(IDS, VECTORS))
     return IvfIndex(path, *read_seal(path))
 
 
@@ -56,7 +56,7 @@ def test_it_is_known_how_much_of_what_is_near_may_be_found(index: IvfIndex) -> N
         (1.0, 1.0, IDS >= 0),
         (0.0, 0.0, IDS < 0),
     ]:
-        near, share = scan.shares(scan.ordered(row), 60, Allowed.of(IDS[some]))
+        near, share = scan.shares(scan.ordered(row), 60, IdSet.of(IDS[some]))
         assert low <= near <= high
         assert share == pytest.approx(some.mean())
 

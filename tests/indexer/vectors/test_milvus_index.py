@@ -11,7 +11,7 @@ import pytest
 
 from indexer.errors import CatalogueError, SettingsError, VectorsUnreachable
 from indexer.fused_vector import Layout, unit_rows
-from indexer.milvus_address import KINDS, read_address
+from indexer.settings import MILVUS_INDEXES, read_address
 from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
 from indexer.vectors.milvus import milvus_index as milvus_vectors
 from indexer.vectors.milvus.client import MilvusServer, _connect
@@ -148,7 +148,7 @@ def garments(n: int, seed: int) -> np.ndarray:
     return WIDE.fuse(parts)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=MILVUS_INDEXES)
 def kinds(request: pytest.FixtureRequest, url: str) -> Iterator[MilvusIndex]:
     """An index of one kind whose rows lie in sealed segments, some changed and some gone since."""
     index = MilvusIndex(read_address(f"{url}?index={request.param}"), "1" * 32, WIDE.dim)

@@ -1,7 +1,8 @@
-"""A model's name in, a folder in the home out, from which it loads without a network.
+"""Download a model by its name into a folder of the home, from which it loads without a network.
 
 An encoder becomes an open_clip folder: configuration, weights as safetensors, tokenizer if it has
-one of its own. Made beside, checked by loading it, then renamed: no half model is ever there.
+one of its own. It is filled under another name, checked by loading it, then renamed, so that no
+half model is ever found.
 """
 
 import json
@@ -18,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from indexer.errors import ModelError
-from indexer.models.hub_client import fetch_file, hub_file, hub_network
+from indexer.models.hub_client import copy_from_hub, fetch_file
 from indexer.models.registry import (
     KNOWN,
     NOTES,
@@ -35,6 +36,7 @@ from indexer.settings import Settings
 WEIGHTS_FILE = "open_clip_model.safetensors"
 # As open_clip looks for them, the safe format first.
 HUB_WEIGHTS = (WEIGHTS_FILE, "open_clip_pytorch_model.bin")
+MODEL_CARD = "README.md"
 # What Hugging Face tokenizers are made of; a model has some of them.
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -138,22 +140,21 @@ def _copy_local(source: Path, part: Path) -> dict[str, Any]:
 
 
 def _fetch_hub(repository: str, part: Path) -> dict[str, Any]:
-    with hub_network():
-        config = hub_file(repository, OPEN_CLIP_CONFIG, part)
-        if config is None:
-            raise ModelError(
-                f"hf-hub:{repository} has no {OPEN_CLIP_CONFIG}: it is not an open_clip model, "
-                "and no other can be loaded"
-            )
-        _fetch_tokenizer(json.loads(config.read_text("utf-8"))["model_cfg"], part)
-        if not any(hub_file(repository, each, part) for each in HUB_WEIGHTS):
-            raise ModelError(
-                f"hf-hub:{repository} has no weights that can be had: expected one of "
-                f"{', '.join(HUB_WEIGHTS)} there, or brought here before"
-            )
-        licence = _licence_of(hub_file(repository, "README.md", part))
+    copy_from_hub(repository, [OPEN_CLIP_CONFIG, MODEL_CARD], part)
+    if not (part / OPEN_CLIP_CONFIG).is_file():
+        raise ModelError(
+            f"hf-hub:{repository} has no {OPEN_CLIP_CONFIG}: it is not an open_clip model, "
+            "and no other can be loaded"
+        )
+    _fetch_tokenizer(json.loads((part / OPEN_CLIP_CONFIG).read_text("utf-8"))["model_cfg"], part)
+    # One after the other: a repository has gigabytes of each.
+    if not any(copy_from_hub(repository, [each], part) for each in HUB_WEIGHTS):
+        raise ModelError(
+            f"hf-hub:{repository} has no weights that can be had: expected one of "
+            f"{', '.join(HUB_WEIGHTS)} there, or brought here before"
+        )
     _to_safetensors(part)
-    return {"source": f"https://huggingface.co/{repository}", "licence": licence}
+    return {"source": f"https://huggingface.co/{repository}", "licence": _licence_in(part)}
 
 
 def _fetch_open_clip(architecture: str, tag: str, part: Path) -> dict[str, Any]:
@@ -167,21 +168,22 @@ def _fetch_open_clip(architecture: str, tag: str, part: Path) -> dict[str, Any]:
         raise ModelError(f"open_clip knows no weights {tag!r} of {architecture}; it has {tags}")
     config = open_clip.get_model_config(architecture)
     listed = open_clip.get_pretrained_cfg(architecture, tag)
-    with hub_network():
-        _fetch_tokenizer(config, part)
-        try:
-            model = open_clip.create_model(architecture, pretrained=tag, require_pretrained=True)
-        except Exception as error:  # a hub's client, a web server, a weight file
-            raise ModelError(f"{architecture}/{tag} cannot be brought here: {error}") from error
-        repository = str(listed.get("hf_hub", "")).rstrip("/")
-        licence = _licence_of(hub_file(repository, "README.md", part) if repository else None)
+    repository = str(listed.get("hf_hub", "")).rpartition("/")[0]
+    _fetch_tokenizer(config, part)
+    if repository:  # asked for first: open_clip waits long for a hub that is out of reach
+        copy_from_hub(repository, [MODEL_CARD], part)
+    try:
+        model = open_clip.create_model(architecture, pretrained=tag, require_pretrained=True)
+    except Exception as error:  # a hub's client, a web server, a weight file
+        raise ModelError(f"{architecture}/{tag} cannot be brought here: {error}") from error
     state = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
     save_file(state, part / WEIGHTS_FILE)
     preprocess = open_clip.get_model_preprocess_cfg(model)
     written = {"model_cfg": config, "preprocess_cfg": preprocess}
     (part / OPEN_CLIP_CONFIG).write_text(json.dumps(written, indent=1) + "\n", "utf-8")
     source = f"https://huggingface.co/{repository}" if repository else listed.get("url", "")
-    return {"source": source or f"open_clip {architecture}/{tag}", "licence": licence}
+    source = source or f"open_clip {architecture}/{tag}"
+    return {"source": source, "licence": _licence_in(part)}
 
 
 def _fetch_segmenter(name: str, part: Path) -> dict[str, Any]:
@@ -207,14 +209,16 @@ def _fetch_tokenizer(config: dict[str, Any], part: Path) -> None:
         return
     if find_spec("transformers") is None:
         raise ModelError("its tokenizer needs the package transformers: `pip install transformers`")
-    if not [each for each in TOKENIZER_FILES if hub_file(repository, each, part)]:
+    if not copy_from_hub(repository, TOKENIZER_FILES, part):
         raise ModelError(f"its tokenizer hf-hub:{repository} has none of the files expected")
 
 
-def _licence_of(card: Path | None) -> str:
-    """Read the licence that a hub's model card states in its first lines."""
-    found = re.search(r"^license: *(\S+)", card.read_text("utf-8"), re.MULTILINE) if card else None
-    return found[1] if found else UNKNOWN
+def _licence_in(part: Path) -> str:
+    """Return the licence that a hub's model card states in its first lines."""
+    card = part / MODEL_CARD
+    text = card.read_text("utf-8") if card.is_file() else ""
+    line = re.search(r"^license: *(\S+)", text, re.MULTILINE)
+    return line[1] if line else UNKNOWN
 
 
 def _to_safetensors(part: Path) -> None:

@@ -1,18 +1,18 @@
-"""A published file's name in, the file in a folder out; without a network, an error that says so.
+"""Download published models; without a network, raise an error that says so at once.
 
-One try at each file, a time limit on silence, no telemetry; HF_HUB_OFFLINE and YOLO_OFFLINE hold.
+HF_HUB_OFFLINE and YOLO_OFFLINE hold, and nothing is reported to anyone.
 """
 
 import os
 import shutil
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+import httpx
 
 from indexer.errors import ModelError
+
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read by the hub's client when it is imported
 
 SILENCE_S = 20  # without one byte: a slow network is waited for, a dead one is not
 ELSEWHERE = (
@@ -21,49 +21,35 @@ ELSEWHERE = (
 )
 
 
-@contextmanager
-def hub_network() -> Iterator[None]:
-    """Let the hub's client use the network if there is one, else only what it brought before.
+def copy_from_hub(repository: str, names: Sequence[str], folder: Path) -> list[Path]:
+    """Copy those files that a hub's repository has into a folder; returns their paths.
 
-    It would otherwise ask five times for each file of a server it cannot reach.
+    Without a network they are taken from what the hub's client downloaded before, if the repository
+    is among it. Raises ModelError.
     """
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _answers(constants.ENDPOINT)
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def hub_file(repository: str, name: str, folder: Path) -> Path | None:
-    """Copy a file of a hub's repository into a folder; None when the repository has no such file.
-
-    To be used within `hub_network`. Raises ModelError.
-    """
-    from huggingface_hub import constants, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        found = hf_hub_download(repository, name)
+        snapshot = Path(
+            snapshot_download(
+                repository,
+                allow_patterns=list(names),
+                etag_timeout=SILENCE_S,
+                cache_dir=constants.HF_HUB_CACHE,
+            )
+        )
     except LocalEntryNotFoundError as error:
-        if _has_any(repository):
-            return None  # brought before without this file: it has none, or it was not wanted
         why = "HF_HUB_OFFLINE is set" if _is_set("HF_HUB_OFFLINE") else "there is no network"
         raise ModelError(
             f"hf-hub:{repository} is not here and cannot be brought: {why} "
             f"({constants.ENDPOINT} was not asked or does not answer); {ELSEWHERE}"
         ) from error
-    except EntryNotFoundError:
-        return None
     except Exception as error:  # the client's own errors, those of its HTTP library, the disk
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"hf-hub:{repository} cannot be brought: {reason}") from error
-    target = folder / name
-    shutil.copyfile(found, target)
-    return target
+    files = [snapshot / name for name in names if (snapshot / name).is_file()]
+    return [Path(shutil.copyfile(file, folder / file.name)) for file in files]
 
 
 def fetch_file(url: str, target: Path) -> None:
@@ -72,43 +58,27 @@ def fetch_file(url: str, target: Path) -> None:
         raise ModelError(
             f"YOLO_OFFLINE is set, so {url} was not asked for; unset it, or {ELSEWHERE}"
         )
+    expected = "all"
     try:
-        with _open(url) as source, target.open("wb") as file:
-            shutil.copyfileobj(source, file)
-            expected = int(source.headers.get("Content-Length") or target.stat().st_size)
-    except urllib.error.HTTPError as error:
-        raise ModelError(f"{url} cannot be brought: the server answers {error}") from error
-    except OSError as error:
+        with (
+            httpx.stream("GET", url, follow_redirects=True, timeout=SILENCE_S) as answer,
+            target.open("wb") as file,
+        ):
+            if answer.status_code != 200:
+                status = f"{answer.status_code} {answer.reason_phrase}"
+                raise ModelError(f"{url} cannot be brought: the server answers {status}")
+            expected = answer.headers.get("Content-Length", expected)
+            for chunk in answer.iter_raw():
+                file.write(chunk)
+    except httpx.RemoteProtocolError as error:
+        size = target.stat().st_size
+        raise ModelError(f"{url} broke off at {size} of {expected} bytes; pull it again") from error
+    except httpx.TransportError as error:
         raise ModelError(
             f"{url} cannot be brought: there is no network ({error}); {ELSEWHERE}"
         ) from error
-    if target.stat().st_size != expected:
-        raise ModelError(
-            f"{url} broke off at {target.stat().st_size} of {expected} bytes; pull it again"
-        )
-
-
-def _answers(url: str) -> bool:
-    try:
-        _open(url).close()
-    except urllib.error.HTTPError:
-        return True  # it answers, though not with a page
-    except OSError:
-        return False
-    return True
-
-
-def _open(url: str) -> Any:
-    if not url.startswith(("https://", "http://")):
-        raise ModelError(f"{url} is no web address; expected https://...")
-    return urllib.request.urlopen(url, timeout=SILENCE_S)  # noqa: S310 - checked above
-
-
-def _has_any(repository: str) -> bool:
-    from huggingface_hub import constants
-
-    folder = "models--" + repository.replace("/", "--")
-    return any((Path(constants.HF_HUB_CACHE) / folder / "snapshots").glob("*/*"))
+    except OSError as error:
+        raise ModelError(f"{url} cannot be stored as {target}: {error}") from error
 
 
 def _is_set(name: str) -> bool:

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-fast soak lint fix hooks lock clean
+.PHONY: help setup demo test test-fast soak docs lint fix hooks lock clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -49,6 +49,9 @@ test-fast: setup ## run the tests that take less than ten seconds each, without 
 soak: setup ## kill a hundred writes, send hostile requests; takes half an hour
 	$(BIN)/python -m tests.soak.kill --report docs/explained/reliability.md
 	$(BIN)/python -m tests.soak.hostile_http --report docs/explained/reliability.md
+
+docs: setup ## write the reference pages of settings and commands anew, from the code
+	$(BIN)/python -m tests.support.reference_pages
 
 lint: setup ## check style, types, import layers and dependencies
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""All settings in one object, from `LAPEL_...` variables; built by main programs, passed down."""
+"""Read all settings from `LAPEL_...` variables into one object, which main programs pass down."""
 
 import re
 from dataclasses import dataclass, field
@@ -23,56 +23,61 @@ MILVUS_INDEXES = ("FLAT", "HNSW", "IVF_SQ8")
 
 
 class Settings(BaseSettings):
-    """What a shop may choose. Every field can be set as `LAPEL_<NAME>`."""
+    """The choices of a shop. Every field can be set as `LAPEL_<NAME>`.
+
+    `docs/reference/settings.md` is made from the texts below the fields: `make docs`.
+    """
 
     model_config = SettingsConfigDict(env_prefix="LAPEL_", extra="ignore")
 
     home: Path = Path("~/.lapel")
     """Folder with the database, the vectors and `errors.csv`."""
     catalogue: str = "default"
-    """Which of the home's catalogues."""
+    """Name of the catalogue that commands read and write; a home can hold several."""
     database_url: str = ""
-    """An SQLAlchemy address; empty means SQLite in the home."""
+    """Database, as an SQLAlchemy URL; empty means SQLite in the home."""
     read_database_url: str = ""
-    """The address of a read replica of that database, for searches; empty means there is none."""
+    """Read replica of that database, for searches; empty means that there is none."""
     vectors_url: str = ""
-    """Where Milvus keeps the vectors (docs/guides/milvus.md); empty means a file in the home."""
+    """URL of the Milvus that holds the vectors (docs/guides/milvus.md); empty means a file in the
+    home."""
     detector: str = ""
-    """A detector folder, an ultralytics segmentation file, or the name of a pulled one; empty
-    means the bundled one."""
+    """Segmentation model: a detector folder, an ultralytics file, or the name of a pulled model;
+    empty means the bundled one."""
     encoder: str = ""
-    """`local-dir:FOLDER`, `hf-hub:OWNER/NAME`, `MODEL/PRETRAINED`, by preference as pulled into the
-    home; empty means the bundled one."""
+    """Image and text encoder: `local-dir:FOLDER`, `hf-hub:OWNER/NAME` or `MODEL/PRETRAINED`; a copy
+    pulled into the home is preferred; empty means the bundled one."""
     attributes: str = ""
-    """A folder of attribute heads; empty means those of the bundled encoder."""
+    """Folder of attribute heads; empty means those of the bundled encoder."""
     device: str = "auto"
-    """Where models run: auto, cpu, cuda, cuda:N, mps."""
+    """Device of the models: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`."""
     runtime: Literal["auto", "torch", "openvino"] = "auto"
-    """What runs them: OpenVINO on a CPU, torch elsewhere."""
+    """Inference engine; `auto` means OpenVINO on a CPU and torch elsewhere."""
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
-    """In which numbers: the fastest that the device has, int8 only when asked for."""
+    """Numeric precision of the models; `auto` means the fastest that the device supports, but never
+    int8."""
     threads: int = Field(0, ge=0, le=1024)
-    """How many threads a model takes; 0 means OMP_NUM_THREADS, else all cores given."""
+    """Threads per model; 0 means OMP_NUM_THREADS, or else all cores available to the process."""
     model_cache: Path | None = None
-    """Folder of the models as compiled for the CPU; unset means `cache` in the home."""
+    """Folder of the models compiled for this CPU; unset means `cache` in the home."""
 
     ray_address: str = ""
-    """Of the Ray cluster that `--engine ray` works on: `ray://host:10001`, `host:6379`, `auto` for
-    one that runs on this machine; empty means that it starts one here, for itself."""
+    """Ray cluster for `--engine ray`: `ray://host:10001`, `host:6379`, or `auto` for a cluster that
+    this machine is a node of; empty means that the command starts one on this machine."""
     ray_workers: int = Field(0, ge=0, le=10_000)
-    """How many workers; 0 means as many as its nodes have room for."""
+    """Number of Ray workers; 0 means as many as the nodes have room for."""
     ray_cpus: int = Field(1, ge=1, le=1024)
-    """How many CPUs of a node each worker takes: so many photos it describes at once."""
+    """CPUs per Ray worker, which is also the number of photos that it describes at once."""
     ray_gpus: float = Field(0.0, ge=0, le=64)
-    """How many GPUs of a node each worker takes: 0.5 puts two on one."""
+    """GPUs per Ray worker; 0.5 lets two workers share one."""
 
     private_picture_hosts: str = ""
-    """Hosts, separated by commas, that a feed's pictures are fetched from although they are not on
-    the public internet: `media.shop.lan`. What is sent to the HTTP server never leads there."""
+    """Comma-separated hosts outside the public internet from which a feed's pictures may be
+    fetched, such as `media.shop.lan`. Requests to the HTTP server can never reach them."""
     picture_cache_bytes: int = Field(10_000_000_000, ge=0)
-    """How much disk the fetched pictures may take in the home: 50,000 of 200 kB."""
+    """Disk space for fetched pictures in the home; the default holds 50,000 of 200 kB."""
     host_connections: int = Field(4, ge=1, le=64)
-    """How many pictures are fetched from one host at once: less than a browser's six."""
+    """Pictures fetched from one host at the same time; the default is below a browser's six."""
 
     @field_validator("home")
     @classmethod

@@ -47,8 +47,8 @@ def index(
         if not spool:
             raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
         catalogue = Catalogue.open(context.obj, create=True)
-        with describing(context.obj, engine) as (describer, stages):
-            importer = Importer(catalogue, describer, folder, under, say, stages=stages)
+        with describing(context.obj, engine) as (describer, make_workers):
+            importer = Importer(catalogue, describer, folder, under, say, make_workers=make_workers)
             rows = tqdm(spool, total=len(spool), desc="index", unit="item", file=sys.stderr)
             report = importer.run(rows)
     _say_outcome(report, describer.seconds)

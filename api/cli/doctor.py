@@ -10,7 +10,7 @@ import typer
 from api.console.terminal import FAILED, Json, emit, say
 
 if TYPE_CHECKING:
-    from indexer.maintenance.check_result import Finding
+    from indexer.maintenance.check_result import CheckResult
 
 commands = typer.Typer(rich_markup_mode=None)
 Force = Annotated[bool, typer.Option(help="Replace what is there.")]
@@ -30,7 +30,7 @@ def doctor(
     """Look whether database, vectors, files and models are well; exit 1 if something is wrong."""
     from indexer.maintenance.doctor import examine
 
-    def every() -> Iterator["Finding"]:
+    def every() -> Iterator["CheckResult"]:
         yield from examine(context.obj, repair)
         if models:
             from indexer.maintenance.model_checks import examine_models

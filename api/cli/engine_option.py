@@ -12,7 +12,7 @@ from indexer.errors import SettingsError
 
 if TYPE_CHECKING:
     from indexer.description.describe import Describer
-    from indexer.ingest.importer import MakeStages
+    from indexer.ingest.importer import WorkersFactory
     from indexer.settings import Settings
 
 Engine = Annotated[
@@ -35,21 +35,21 @@ def check_engine(name: str) -> None:
 
 
 @contextmanager
-def describing(settings: "Settings", engine: str) -> "Iterator[tuple[Describer, MakeStages]]":
+def describing(settings: "Settings", engine: str) -> "Iterator[tuple[Describer, WorkersFactory]]":
     """Give the models that are wanted, and who works with them. Raises ClusterError."""
     if engine == "local":
-        from indexer.ingest.describe_workers import Stages
+        from indexer.ingest.describe_workers import DescribeWorkers
 
-        yield load_describer(settings, is_for_many=True), Stages
+        yield load_describer(settings, is_for_many=True), DescribeWorkers
         return
-    from indexer.distributed.ray_workers import RayStages
-    from indexer.distributed.worker_pool import Crew
+    from indexer.distributed.ray_workers import RayWorkers
+    from indexer.distributed.worker_pool import WorkerPool
 
     # Of the models here only their names are needed, and the words of items without a slot.
     describer = load_describer(settings, lazy=True)
-    with Crew(settings, describer.models.fingerprint) as crew:
+    with WorkerPool(settings, describer.models.fingerprint) as pool:
         cpus, gpus = settings.ray_cpus, settings.ray_gpus
-        say(f"{crew.workers} workers, each of {cpus} CPUs and {gpus:g} GPUs")
-        yield describer, partial(RayStages, crew)
-    if crew.lost:
-        say(f"{crew.lost} portions of photos were lost with their workers, and described again")
+        say(f"{pool.workers} workers, each of {cpus} CPUs and {gpus:g} GPUs")
+        yield describer, partial(RayWorkers, pool)
+    if pool.lost:
+        say(f"{pool.lost} portions of photos were lost with their workers, and described again")

@@ -91,10 +91,10 @@ def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None
         if not options.yes and sys.stdin.isatty():
             typer.confirm("do this?", abort=True, err=True)
         with (
-            describing(settings, options.engine) as (describer, stages),
+            describing(settings, options.engine) as (describer, make_workers),
             counting("sync", "row", len(work.todo)) as tick,
         ):
-            importer = Importer(catalogue, describer, folder, under, say, pictures, stages)
+            importer = Importer(catalogue, describer, folder, under, say, pictures, make_workers)
             done = work.apply(plan, importer, options.max_removed, tick)
     if options.is_profiled:
         show_profile(importer)

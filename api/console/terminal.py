@@ -90,9 +90,11 @@ def load_describer(
 
 def show_profile(importer: "Importer") -> None:
     """Write to stderr where an import's time went."""
-    stages = importer.stages
+    workers = importer.workers
     photos = importer.report.embedded_photos
-    for line in profile_lines(stages.watch, photos, importer.took_s, stages.workers, stages.idle_s):
+    for line in profile_lines(
+        workers.watch, photos, importer.took_s, workers.count, workers.idle_s
+    ):
         say(line)
 
 

@@ -59,7 +59,7 @@ class Lapel(Engine):
     def __init__(self, given: Given) -> None:
         import faiss
 
-        from indexer.system.sealed_files import read_seal
+        from indexer.system.sealed_files import read_checksummed
         from indexer.vectors.index import Stamp
         from indexer.vectors.index_kinds import INDEX_TYPES
         from indexer.vectors.ivf_build import Source, pack
@@ -81,7 +81,7 @@ class Lapel(Engine):
         file = given.folder / "lapel.faiss"
         pack(file, INDEX_TYPES["ivf8"], source)
         self._exact = exact
-        self._index = IvfIndex(file, *read_seal(file))
+        self._index = IvfIndex(file, *read_checksummed(file))
         faiss.omp_set_num_threads(1)
 
     def ask(self, effort: int, allowed: Any) -> Ask:

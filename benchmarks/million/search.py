@@ -24,7 +24,7 @@ from benchmarks.million.compare_engines import ROOT, Ids, by_chance, exact
 from benchmarks.million.real_garments import real_garments
 from benchmarks.million.vectors import stored_vectors
 from indexer.fused_vector import DEFAULT_WEIGHTS
-from indexer.system.sealed_files import read_seal
+from indexer.system.sealed_files import read_checksummed
 from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import Stamp
 from indexer.vectors.index_kinds import INDEX_TYPES
@@ -71,7 +71,7 @@ def measure(file: Path, n: int, effort: int, rounds: int) -> dict[str, Any]:
     vectors, asked = stored_vectors(n)
     layout = real_garments().layout
     start = time.perf_counter()
-    index = IvfIndex(file, *read_seal(file))
+    index = IvfIndex(file, *read_checksummed(file))
     opened = time.perf_counter() - start
     index.effort = effort
     chosen = _filters(vectors)

@@ -132,8 +132,8 @@ def _import(
     shutil.rmtree(home, ignore_errors=True)
     importer = Importer(Catalogue.open(Settings(home=home), create=True), describer, folder)
     photos = importer.run(records).embedded_photos
-    stages = importer.stages
-    lines = profile_lines(stages.watch, photos, importer.took_s, stages.workers, stages.idle_s)
+    workers = importer.workers
+    lines = profile_lines(workers.watch, photos, importer.took_s, workers.count, workers.idle_s)
     return photos / importer.took_s, list(lines)
 
 

@@ -22,12 +22,12 @@ import cv2
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
-from indexer.distributed.ray_workers import RayStages
-from indexer.distributed.worker_pool import Crew
+from indexer.distributed.ray_workers import RayWorkers
+from indexer.distributed.worker_pool import WorkerPool
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord, RowError
-from indexer.ingest.describe_workers import Stages
-from indexer.ingest.importer import Importer, MakeStages
+from indexer.ingest.describe_workers import DescribeWorkers
+from indexer.ingest.importer import Importer, WorkersFactory
 from indexer.models.loading import load_models
 from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
@@ -35,7 +35,7 @@ from search.evaluation.bootstrap import table
 
 WORK = Path("runs") / "ray_workers"
 WARM = 8  # items that each way imports before it is timed
-Way = tuple[Describer, MakeStages]
+Way = tuple[Describer, WorkersFactory]
 
 
 def main() -> None:
@@ -67,14 +67,18 @@ def measure(
         for n in workers:
             settings = Settings(home=WORK / "models", threads=n, ray_workers=n)
             here = Describer(load_models(settings, n), at_once=n)
-            rates.setdefault(f"process {n}", []).append(_rate((here, Stages), records, folder))
+            rates.setdefault(f"process {n}", []).append(
+                _rate((here, DescribeWorkers), records, folder)
+            )
             with ExitStack() as stack:
                 start = time.perf_counter()
-                crew = stack.enter_context(Crew(settings, here.models.fingerprint))
-                stages = partial(RayStages, crew)
-                _import((here, stages), records[:WARM], folder)
+                crew = stack.enter_context(WorkerPool(settings, here.models.fingerprint))
+                make_workers = partial(RayWorkers, crew)
+                _import((here, make_workers), records[:WARM], folder)
                 ready_s.setdefault(n, time.perf_counter() - start)
-                rates.setdefault(f"ray {n}", []).append(_rate((here, stages), records, folder))
+                rates.setdefault(f"ray {n}", []).append(
+                    _rate((here, make_workers), records, folder)
+                )
             print(n, {way: round(each[-1], 2) for way, each in rates.items()}, flush=True)
     return rates, ready_s
 
@@ -101,10 +105,10 @@ def _rate(way: Way, records: Sequence[ItemRecord | RowError], folder: Path) -> f
 def _import(way: Way, records: Sequence[ItemRecord | RowError], folder: Path) -> Importer:
     home = WORK / "home"
     shutil.rmtree(home, ignore_errors=True)
-    describer, stages = way
+    describer, make_workers = way
     catalogue = Catalogue.open(Settings(home=home), create=True)
     importer = Importer(catalogue, Describer(describer.models, at_once=describer.at_once),
-                        folder, stages=stages)  # fmt: skip
+                        folder, make_workers=make_workers)  # fmt: skip
     importer.run(records)
     catalogue.engine.dispose()
     return importer

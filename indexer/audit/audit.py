@@ -11,7 +11,7 @@ from indexer.audit.duplicates import DuplicateSet, find_duplicates
 from indexer.audit.image_hash import NEAR_BITS
 from indexer.audit.rules import Finding, SeenGarment, Severity, findings_of
 from indexer.catalogue.catalogue import Catalogue
-from indexer.storage.import_faults import Fault, stored_faults
+from indexer.storage.import_faults import ImportFault, stored_faults
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
 from indexer.system.batching import batches
 
@@ -150,7 +150,7 @@ def _of_faults(session: Session, catalogue_id: int) -> Iterator[Finding]:
 
 
 def _of_some_faults(
-    session: Session, catalogue_id: int, faults: Sequence[Fault]
+    session: Session, catalogue_id: int, faults: Sequence[ImportFault]
 ) -> Iterator[Finding]:
     stored = select(ItemRow.item_id, ItemRow.title).where(
         ItemRow.catalogue_id == catalogue_id, ItemRow.item_id.in_({f.item_id for f in faults})

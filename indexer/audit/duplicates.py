@@ -15,7 +15,13 @@ from PIL import Image
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from indexer.audit.image_hash import LOOK_BYTES, NEAR_BITS, Looks, find_alike, look_of
+from indexer.audit.image_hash import (
+    HASH_AND_GRID_BYTES,
+    NEAR_BITS,
+    ImageHashes,
+    find_alike,
+    image_hash,
+)
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import PhotoError
 from indexer.images.image_sources import Pictures
@@ -209,9 +215,9 @@ def _alike(
             if not rows:
                 return []
             file.flush()
-            looks = np.memmap(file, np.uint8, "r", shape=(rows, LOOK_BYTES))
-            at = LOOK_BYTES - 768
-            groups = find_alike(Looks(np.array(looks[:, :at]), looks[:, at:]), near_bits)
+            looks = np.memmap(file, np.uint8, "r", shape=(rows, HASH_AND_GRID_BYTES))
+            at = HASH_AND_GRID_BYTES - 768
+            groups = find_alike(ImageHashes(np.array(looks[:, :at]), looks[:, at:]), near_bits)
     return [[hashes[i].decode() for i in group] for group in groups]
 
 
@@ -220,16 +226,16 @@ def _look(
 ) -> bytes | None:
     """Return a photo's look, remembered or from its thumbnail or file; None when all are gone."""
     look = pictures.known.look(sha256)
-    if look is not None and len(look) == LOOK_BYTES:
+    if look is not None and len(look) == HASH_AND_GRID_BYTES:
         return look
     try:
         with Image.open(thumbnail_path(catalogue.settings.home, sha256)) as thumbnail:
-            look = look_of(thumbnail)
+            look = image_hash(thumbnail)
     except OSError:
         addresses = select(ItemPhotoRow.address).where(ItemPhotoRow.photo_id == photo_id).limit(1)
         try:
             content = pictures.read(session.scalars(addresses).one(), sha256)
-            look = look_of(Image.fromarray(read_photo(content).pixels))
+            look = image_hash(Image.fromarray(read_photo(content).pixels))
         except PhotoError:
             return None
     pictures.known.remember_look(sha256, look)

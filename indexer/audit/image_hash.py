@@ -17,7 +17,7 @@ from indexer.colour.cielab import rgb_to_lab
 
 HASH_BITS = 64
 GRID = 16  # cells a side: one of a 400 px thumbnail is 25 px, smaller than any chest print
-LOOK_BYTES = HASH_BITS // 8 + GRID * GRID * 3
+HASH_AND_GRID_BYTES = HASH_BITS // 8 + GRID * GRID * 3
 # Bits in which two hashes of one picture may differ. Saved anew at JPEG quality 40 or at half the
 # size they differed in 4 at most, 6 % lighter in 8 at most (120 pictures of Luma and the sample).
 NEAR_BITS = 6
@@ -30,15 +30,15 @@ _SHIFT = np.array([0, 128, 128], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Looks:
+class ImageHashes:
     """What n pictures look like: hashes (n, 8) uint8, grids (n, 768) uint8 of scaled CIELAB."""
 
     hashes: NDArray[np.uint8]
     grids: NDArray[np.uint8]
 
 
-def look_of(image: Image.Image) -> bytes:
-    """Return a picture's look, `LOOK_BYTES` long."""
+def image_hash(image: Image.Image) -> bytes:
+    """Return a picture's look, `HASH_AND_GRID_BYTES` long."""
     rgb = image.convert("RGB")
     bits = np.packbits(imagehash.phash(rgb).hash.reshape(-1)).astype(np.uint8)
     cells = np.asarray(rgb.resize((GRID, GRID), Image.Resampling.BOX), np.uint8)
@@ -46,7 +46,7 @@ def look_of(image: Image.Image) -> bytes:
     return bits.tobytes() + np.clip(np.round(lab), 0, 255).astype(np.uint8).tobytes()
 
 
-def find_alike(looks: Looks, bits: int = NEAR_BITS) -> list[list[int]]:
+def find_alike(looks: ImageHashes, bits: int = NEAR_BITS) -> list[list[int]]:
     """Return groups of rows that are one picture, each in order, its first row standing for it.
 
     Each member is like the first of its group, so a row of small steps does not join two pictures.
@@ -65,14 +65,14 @@ def find_alike(looks: Looks, bits: int = NEAR_BITS) -> list[list[int]]:
         near = near[(near > row) & (first_of[near] < 0)]
         if not len(near):
             continue
-        same = np.sort(near[worst_cell(looks.grids[row], looks.grids[near]) <= SAME_CELL])
+        same = np.sort(near[max_cell_distance(looks.grids[row], looks.grids[near]) <= SAME_CELL])
         if len(same):
             first_of[same] = row
             groups.append([row, *same.tolist()])
     return groups
 
 
-def worst_cell(one: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
+def max_cell_distance(one: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the largest CIELAB distance of a cell of one grid (768,) to others' (n, 768): (n,)."""
     apart = (others.astype(np.float32) - one).reshape(len(others), -1, 3) / _SCALE
     return np.asarray(np.sqrt((apart**2).sum(axis=2)).max(axis=1), np.float32)

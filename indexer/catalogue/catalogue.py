@@ -17,7 +17,7 @@ from indexer.catalogue.index_sync import compare, sync_index
 from indexer.catalogue.read_replica import Replica
 from indexer.fused_vector import Layout
 from indexer.settings import Settings
-from indexer.storage.catalogue_row import layout_of, mismatch, read_row, unknown_name
+from indexer.storage.catalogue_row import fingerprint_mismatch, layout_of, read_row, unknown_name
 from indexer.storage.database import open_engine
 from indexer.storage.item_rows import (
     ItemWrite,
@@ -41,7 +41,7 @@ from indexer.storage.thumbnails import photo_hashes, remove_unstored
 from indexer.system.batching import batches
 from indexer.system.disk_errors import explained
 from indexer.system.rw_lock import SharedLock
-from indexer.system.writer_lock import CatalogueLock
+from indexer.system.writer_lock import WriterLock
 from indexer.vectors.index import VectorIndex
 from indexer.vectors.index_file import forget_file, move_choice
 from indexer.vectors.milvus.milvus_sync import shared_vectors
@@ -105,7 +105,7 @@ class Catalogue:
     def _current_vectors(self, seen: CatalogueRow, models: str | None) -> VectorIndex:
         if self._shared is not None:
             if models not in (None, seen.fingerprint):
-                raise mismatch(seen.fingerprint, models)
+                raise fingerprint_mismatch(seen.fingerprint, models)
             return self._shared.current(seen, layout_of(seen).dim)
         held, is_right = self._vectors_of(seen), models in (None, seen.fingerprint)
         if held is not None and held.stamp.revision == seen.revision and is_right:
@@ -113,7 +113,7 @@ class Catalogue:
         with self._lock, Session(self.engine) as session:
             row = self.row()  # while this thread waited, another may have caught up with more
             if models not in (None, row.fingerprint):
-                raise mismatch(row.fingerprint, models)
+                raise fingerprint_mismatch(row.fingerprint, models)
             path, own = self.vector_file(row.uid), self._vectors_of(row)
             held = sync_index(session, row, own, layout_of(row).dim, path, self._replica)
             self._held = held, _key(row)
@@ -143,9 +143,9 @@ class Catalogue:
         return self.settings.home / "vectors" / f"{self.settings.catalogue}-{uid}.faiss"
 
     @property
-    def lock(self) -> CatalogueLock:
+    def lock(self) -> WriterLock:
         """The lock of who writes to this catalogue."""
-        return CatalogueLock(self.engine, self.settings.home, self.settings.catalogue, self.id)
+        return WriterLock(self.engine, self.settings.home, self.settings.catalogue, self.id)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -179,7 +179,9 @@ class Catalogue:
         row = self.row()
         if row.fingerprint != fingerprint:
             with Session(self.engine) as session:
-                raise mismatch(row.fingerprint, fingerprint, self._has_garments(session))
+                raise fingerprint_mismatch(
+                    row.fingerprint, fingerprint, self._has_garments(session)
+                )
         self._models = fingerprint
         return layout_of(row)
 
@@ -194,7 +196,7 @@ class Catalogue:
         """
         row = self.row()
         if self._models not in (None, row.fingerprint):
-            raise mismatch(row.fingerprint, self._models)
+            raise fingerprint_mismatch(row.fingerprint, self._models)
         with self._changing([item.record.item_id for item in items]) as session:
             for item in items:
                 write_item(session, self.id, item, row.fingerprint or "")

@@ -16,7 +16,7 @@ from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow, GarmentRow
 from indexer.system.batching import SQL_VALUES, batches
 from indexer.system.disk_errors import sync_folder
-from indexer.system.sealed_files import read_seal
+from indexer.system.sealed_files import read_checksummed
 from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
 from indexer.vectors.index_benchmark import ask, tried_path, tune_effort
 from indexer.vectors.index_file import (
@@ -112,7 +112,7 @@ def _chosen(
     file: Path, kind: IndexType, source: Source, layout: Layout, wanted: float, by: str
 ) -> Choice:
     """Measure how many vectors a search must score in a new file, and return that as a choice."""
-    index = IvfIndex(file, *read_seal(file))
+    index = IvfIndex(file, *read_checksummed(file))
     effort, reached = index.effort, 1.0
     if kind.is_sorted:
         effort, reached = tune_effort(index, ask(source, layout), source, wanted)

@@ -1,4 +1,4 @@
-"""Settings in, a Ray cluster that is connected out: one that runs, or one on this machine alone."""
+"""Connect to the Ray cluster of the settings, or start one on this machine alone."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ REACH_S = 10  # a machine in another network answers within one
 
 @contextmanager
 def connected(settings: Settings) -> Iterator[Any]:
-    """Give the `ray` module, connected; where this process is already, it stays so.
+    """Yield the `ray` module, connected; a connection of this process is reused and left open.
 
     Raises SettingsError where Ray is not installed, ClusterError where no cluster answers.
     """
@@ -28,14 +28,14 @@ def connected(settings: Settings) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    own: dict[str, Any] = {"include_dashboard": False, "num_cpus": usual_threads()}
+    local: dict[str, Any] = {"include_dashboard": False, "num_cpus": usual_threads()}
     try:
         _reach(settings.ray_address)
         ray.init(
             address=settings.ray_address or "local",  # "local": whatever RAY_ADDRESS says
             logging_level=logging.WARNING,
             log_to_driver=False,
-            **({} if settings.ray_address else own),
+            **({} if settings.ray_address else local),
         )
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise ClusterError(
@@ -50,7 +50,7 @@ def connected(settings: Settings) -> Iterator[Any]:
 
 
 def _reach(address: str) -> None:
-    """Raise OSError for an address that nobody listens at: Ray itself tries for minutes."""
+    """Raise OSError if nothing listens at an address: Ray itself would try for minutes."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if parts.hostname and parts.port:
         socket.create_connection((parts.hostname, parts.port), REACH_S).close()
@@ -84,16 +84,16 @@ def check_installed() -> None:
 
 
 def _ray(is_local: bool) -> Any:
-    """Import Ray so that it tells nobody of its use, and lets nobody else into our own cluster."""
+    """Import Ray without telemetry, and with a token that keeps others out of a local cluster."""
     check_installed()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # What a later Ray will do anyway: now it warns.
+    # The default of a later Ray; this one warns.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if is_local:  # else 15: whatever else the machine does would come first
+    if is_local:  # else 15: all other processes would come first
         os.environ.setdefault("RAY_worker_niceness", "0")
     if is_local and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
-        # Ray's ports are open to the network, and whoever speaks to them runs what they like. It
-        # reads these as it is imported, and else keeps one token for all in the user's home.
+        # Ray's ports are open to the network, and any client may run code. Ray reads these on
+        # import; without them it keeps one token for all clusters in the user's home.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     import ray

@@ -1,57 +1,57 @@
-"""Photos that are there to be read in, what is to be written of them out, by workers on a cluster.
+"""Describe photos by workers on a Ray cluster, in the place of this process's own threads.
 
-The same as `Stages` for whoever asks. This process alone looks up and writes; workers read the
-pictures where they see them, and are sent those that they do not.
+This process alone looks up and writes. Workers read the pictures from where they lie; those that a
+worker cannot see are sent to it.
 """
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from indexer.description.describe import Describer
-from indexer.distributed.worker import Answer, Order
-from indexer.distributed.worker_pool import Crew
+from indexer.distributed.worker import WorkItem, WorkResult
+from indexer.distributed.worker_pool import WorkerPool
 from indexer.errors import LapelError, PhotoError
 from indexer.images.image_sources import Pictures, is_remote
-from indexer.ingest.describe_workers import Portion, Stages
-from indexer.ingest.photo_tasks import FoundPhoto
+from indexer.ingest.describe_workers import DescribedChunk, DescribeWorkers
+from indexer.ingest.photo_tasks import PhotoTask
 from indexer.storage.thumbnails import thumbnail_path
 from indexer.system.atomic_files import write_whole
 
 
-class RayStages(Stages):
-    """Stages whose work a crew does; the describer here only says which models are wanted."""
+class RayWorkers(DescribeWorkers):
+    """DescribeWorkers whose work a pool does; the describer here only names the models."""
 
     def __init__(
-        self, crew: Crew, describer: Describer, pictures: Pictures, home: Path | None = None
+        self, pool: WorkerPool, describer: Describer, pictures: Pictures, home: Path | None = None
     ) -> None:
         super().__init__(describer, pictures, home)
-        self._crew = crew
-        self.workers = crew.workers * crew.threads
-        self.callers = crew.in_hand
-        # A batch of 32 items is two portions of 16 photos, or more.
-        self.batches_ahead = Stages.batches_ahead + -(-crew.in_hand // 2)
+        self._cluster = pool
+        self.count = pool.workers * pool.threads
+        self.callers = pool.in_hand
+        # A batch of 32 items is two chunks of 16 photos, or more.
+        self.batches_ahead = DescribeWorkers.batches_ahead + -(-pool.in_hand // 2)
 
-    def describe(self, photos: Iterable[FoundPhoto]) -> Portion:
-        """Have photos described by the next worker who is free."""
-        wanted = list(photos)
-        portion, unread = self._ask(wanted, sends=not self._crew.reads_files)
+    def describe(self, photos: Iterable[PhotoTask]) -> DescribedChunk:
+        """Have photos described by the next free worker."""
+        tasks = list(photos)
+        chunk, unread = self._ask(tasks, sends=not self._cluster.reads_files)
         if unread:
-            # Where one worker does not see the files all are sent: asking twice costs more.
-            self._crew.reads_files = False
+            # From now on all files are sent: asking twice costs more.
+            self._cluster.reads_files = False
             sent, _ = self._ask(unread, sends=True)
-            portion.described.update(sent.described)
-            portion.failed.extend(sent.failed)
-        place = {photo: i for i, photo in enumerate(wanted)}
-        portion.failed.sort(key=lambda each: place[each[0]])  # as without a cluster
-        return portion
+            chunk.described.update(sent.described)
+            chunk.failed.extend(sent.failed)
+        position = {photo: i for i, photo in enumerate(tasks)}
+        chunk.failed.sort(key=lambda failure: position[failure[0]])  # as without a cluster
+        return chunk
 
-    def _work(self, photos: list[FoundPhoto]) -> Portion:
+    def _work(self, photos: list[PhotoTask]) -> DescribedChunk:
         return self.describe(photos)  # waiting for a worker is no work
 
     def _ask(
-        self, photos: Sequence[FoundPhoto], sends: bool
-    ) -> tuple[Portion, Sequence[FoundPhoto]]:
-        """Return what became of photos, and those that the worker did not find."""
+        self, photos: Sequence[PhotoTask], sends: bool
+    ) -> tuple[DescribedChunk, Sequence[PhotoTask]]:
+        """Return the chunk of some photos, and those whose files the worker did not find."""
         contents: dict[str, bytes] = {}
         errors: dict[str, LapelError] = {}
         for photo in photos:
@@ -64,12 +64,14 @@ class RayStages(Stages):
         failed = [(photo, errors[photo.sha256]) for photo in photos if photo.sha256 in errors]
         left = [photo for photo in photos if photo.sha256 not in errors]
         if not left:
-            return Portion({}, failed), []
-        answer = self._crew.ask(Order(left, contents, self._small_wanted(left)), self._is_over)
-        self._take(answer)
-        return Portion(answer.portion.described, failed + answer.portion.failed), answer.unread
+            return DescribedChunk({}, failed), []
+        result = self._cluster.ask(
+            WorkItem(left, contents, self._small_wanted(left)), self._is_over
+        )
+        self._take(result)
+        return DescribedChunk(result.chunk.described, failed + result.chunk.failed), result.unread
 
-    def _small_wanted(self, photos: Iterable[FoundPhoto]) -> frozenset[str]:
+    def _small_wanted(self, photos: Iterable[PhotoTask]) -> frozenset[str]:
         """Return the hashes of those of these photos that have no thumbnail yet."""
         home = self._home
         if home is None:
@@ -77,14 +79,14 @@ class RayStages(Stages):
         hashes = {photo.sha256 for photo in photos}
         return frozenset(each for each in hashes if not thumbnail_path(home, each).exists())
 
-    def _take(self, answer: Answer) -> None:
-        """Keep what else a worker found: thumbnails, broken pictures, how long it took."""
-        for sha256, jpeg in answer.thumbnails.items():
+    def _take(self, result: WorkResult) -> None:
+        """Store a worker's thumbnails, broken pictures and timings."""
+        for sha256, jpeg in result.thumbnails.items():
             if self._home is not None:
                 write_whole(thumbnail_path(self._home, sha256), jpeg)
-        for sha256, error in answer.broken:
+        for sha256, error in result.broken:
             self._pictures.remember_broken(sha256, error)
-        for stage, (seconds, computed) in answer.watch.items():
+        for stage, (seconds, computed) in result.watch.items():
             self.watch.add(stage, seconds, computed)
         with self._lock:
-            self._busy_s += sum(seconds for seconds, _ in answer.watch.values())
+            self._busy_s += sum(seconds for seconds, _ in result.watch.values())

@@ -1,6 +1,6 @@
-"""An order of photos in, what is to be written of them out: a worker's part, on any machine.
+"""Describe the photos of a work item on one machine of a cluster.
 
-Ray's actors are made of this; it knows nothing of Ray.
+Ray's actors are made of this class; it knows nothing of Ray.
 """
 
 import platform
@@ -15,8 +15,8 @@ import cv2
 from indexer.description.describe import Describer
 from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.images.photo import Photo, hash_bytes, read_bytes
-from indexer.ingest.describe_workers import Portion, describe_portion
-from indexer.ingest.photo_tasks import FoundPhoto
+from indexer.ingest.describe_workers import DescribedChunk, describe_chunk
+from indexer.ingest.photo_tasks import PhotoTask
 from indexer.models.loading import load_models
 from indexer.settings import Settings
 from indexer.storage.thumbnails import make_thumbnail
@@ -28,30 +28,31 @@ Load = Callable[[Settings, int], Describer]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """Photos to be described: contents, by hash, of those that are sent along; the others are read
-    where they lie. Thumbnails are wanted of the pictures with these hashes.
+class WorkItem:
+    """Photos to describe, with the contents, by hash, of those that the worker cannot read itself.
+
+    `thumbnails` are the hashes of the pictures of which one is wanted.
     """
 
-    photos: list[FoundPhoto]
+    photos: list[PhotoTask]
     contents: Mapping[str, bytes]
     thumbnails: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a worker made of an order; `unread` are photos that it does not find where they lie."""
+class WorkResult:
+    """The outcome of a work item; `unread` are photos whose files the worker does not find."""
 
-    portion: Portion
-    unread: list[FoundPhoto] = field(default_factory=list)
+    chunk: DescribedChunk
+    unread: list[PhotoTask] = field(default_factory=list)
     broken: list[tuple[str, LapelError]] = field(default_factory=list)
     thumbnails: dict[str, bytes] = field(default_factory=dict)
     watch: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By stage: seconds, and those of them in which it computed."""
 
 
-class OutOfReach(PhotoMissing):
-    """A picture that this machine does not see as the one that gave the order does."""
+class PhotoUnreachable(PhotoMissing):
+    """A picture that this machine cannot read, although the one that sent the work item could."""
 
 
 class Worker:
@@ -75,51 +76,51 @@ class Worker:
                 self._describer = self._load(_as_here(self._settings), self._threads)
             return self._describer.models.fingerprint, platform.node()
 
-    def describe(self, order: Order) -> Answer:
-        """Describe the order's photos."""
+    def describe(self, item: WorkItem) -> WorkResult:
+        """Describe the photos of a work item."""
         self.open()
         assert self._describer is not None  # noqa: S101 - open() has just made it
         watch = Stopwatch()
-        contents = _Reached(order.contents)
-        small: dict[str, bytes] = {}
+        contents = _ReachableContents(item.contents)
+        thumbnails: dict[str, bytes] = {}
 
-        def keep_small(photo: Photo) -> None:
-            if photo.sha256 in order.thumbnails and photo.sha256 not in small:
-                small[photo.sha256] = make_thumbnail(photo.pixels)
+        def take_thumbnail(photo: Photo) -> None:
+            if photo.sha256 in item.thumbnails and photo.sha256 not in thumbnails:
+                thumbnails[photo.sha256] = make_thumbnail(photo.pixels)
 
         describer = replace(self._describer, watch=watch)
-        done = describe_portion(describer, contents, order.photos, keep_small, threading.Event())
-        unread = [photo for photo, error in done.failed if isinstance(error, OutOfReach)]
-        failed = [each for each in done.failed if not isinstance(each[1], OutOfReach)]
-        portion = Portion(done.described, failed)
-        took = {
+        done = describe_chunk(describer, contents, item.photos, take_thumbnail, threading.Event())
+        unread = [photo for photo, error in done.failed if isinstance(error, PhotoUnreachable)]
+        failed = [each for each in done.failed if not isinstance(each[1], PhotoUnreachable)]
+        chunk = DescribedChunk(done.described, failed)
+        times = {
             stage: (seconds, seconds - watch.waited[stage])
             for stage, seconds in watch.seconds.items()
         }
-        return Answer(portion, unread, contents.broken, small, took)
+        return WorkResult(chunk, unread, contents.broken, thumbnails, times)
 
 
-class _Reached:
-    """The contents that came with an order, and the files that are seen from here."""
+class _ReachableContents:
+    """The contents sent with a work item, and the files that this machine can read."""
 
     def __init__(self, sent: Mapping[str, bytes]) -> None:
         self._sent = sent
         self.broken: list[tuple[str, LapelError]] = []
 
     def read(self, resolved: str, sha256: str) -> bytes:
-        """Return the content of that hash. Raises OutOfReach."""
+        """Return the content of that hash. Raises PhotoUnreachable."""
         if sha256 in self._sent:
             return self._sent[sha256]
         try:
             content = read_bytes(Path(resolved))
         except PhotoError as error:
-            raise OutOfReach(str(error)) from error
+            raise PhotoUnreachable(str(error)) from error
         if hash_bytes(content) != sha256:
-            raise OutOfReach(f"{resolved} holds another picture here")
+            raise PhotoUnreachable(f"{resolved} holds another picture here")
         return content
 
     def remember_broken(self, sha256: str, error: LapelError) -> None:
-        """Note it for the one who gave the order."""
+        """Note it for the process that sent the work item."""
         self.broken.append((sha256, error))
 
 
@@ -129,7 +130,7 @@ def load_for_many(settings: Settings, threads: int) -> Describer:
 
 
 def _as_here(settings: Settings) -> Settings:
-    """Return the settings for this machine: where it has no such home, it makes none."""
+    """Return the settings for this machine; without the home here, models are cached elsewhere."""
     if settings.home.is_dir() or settings.model_cache is not None:
         return settings
     return settings.model_copy(update={"model_cache": Path.home() / ".cache" / "lapel"})

@@ -1,8 +1,8 @@
-"""Settings in, workers on a Ray cluster out, who describe photos; whoever is lost is replaced.
+"""Run describing workers on a Ray cluster, and replace those that are lost.
 
-Each worker is an actor with its own models and its share of a node. Ray itself repeats nothing: an
-order whose worker dies is given to the next who is free, and another worker is asked for, who comes
-when a node has room. So what is lost costs its own time only, whichever nodes are left.
+Each worker is an actor with its own models and its share of a node. Ray itself repeats nothing: a
+work item whose worker dies goes to the next free one, and another worker is requested, which starts
+when a node has room. So a loss costs only its own time, whichever nodes are left.
 """
 
 import logging
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.distributed.cluster import connected, room_for
-from indexer.distributed.worker import Answer, Load, Order, Worker, load_for_many
+from indexer.distributed.worker import Load, Worker, WorkItem, WorkResult, load_for_many
 from indexer.errors import ClusterError, FingerprintMismatch
 from indexer.settings import Settings
 from indexer.vocabulary.categories import OWN_WORDS
 
 log = logging.getLogger("lapel")
 
-POLL_S = 0.5  # between two looks whether all is over
-SAY_S = 60.0  # between two words that no worker is there
-# An order that as many workers died of is not given to another: a picture may be what kills them.
+POLL_S = 0.5  # between two checks whether the run is over
+SAY_S = 60.0  # between two messages that no worker has started
+# A work item that killed so many workers is not tried again: one of its pictures may be the cause.
 TRIES = 4
-DEATHS_EACH = 3  # of workers in a row, none of whom answered, for each that was wanted
-WAITING = 1  # orders that lie with a worker beyond those in its hands: it need not wait for more
+DEATHS_EACH = 3  # in a row without an answer, a worker requested, until the run fails
+WAITING = 1  # work items queued at a worker beyond those it works on, so that it never waits
 
 
 @dataclass(slots=True, eq=False)
@@ -38,10 +38,10 @@ class _Member:
     is_lost: bool = False
 
 
-class Crew:
+class WorkerPool:
     """The workers of one import. To be used in a `with`; threads may share it.
 
-    `fingerprint` is that of the models whose vectors are wanted: a worker with others ends the run.
+    `fingerprint` is that of the wanted models: a worker with others ends the run.
     `load` makes the describer of a worker, on its machine.
     """
 
@@ -50,35 +50,35 @@ class Crew:
         self._fingerprint = fingerprint
         self._load = load
         self.workers = 0
-        self.lost = 0  # orders whose worker died
-        self.reads_files = True  # whether pictures' paths lead to them for the workers, too
+        self.lost = 0  # work items whose worker died
+        self.reads_files = True  # whether the workers see the pictures' files
         self._free: queue.Queue[_Member] = queue.Queue()
         self._members: set[_Member] = set()
         self._lock = threading.Lock()
         self._is_over = threading.Event()
         self._failure: Exception | None = None
         self._deaths = 0
-        self._said_at = time.monotonic()
+        self._warned_at = time.monotonic()
         self._joining: list[threading.Thread] = []
 
     @property
     def threads(self) -> int:
-        """How many orders a worker carries out at once."""
+        """How many work items a worker works on at once."""
         return self._settings.ray_cpus
 
     @property
     def in_hand(self) -> int:
-        """How many orders are worth giving at once."""
+        """How many work items are worth submitting at once."""
         return self.workers * (self.threads + WAITING)
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "WorkerPool":
         """Connect, and ask for workers. Raises SettingsError without Ray, ClusterError."""
         with ExitStack() as stack:
             self._ray = stack.enter_context(connected(self._settings))
             self.workers = self._settings.ray_workers or room_for(self._ray, self._settings)
             self._stack = stack.pop_all()
         for _ in range(self.workers):
-            self._send_for()
+            self._request_worker()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,19 +89,20 @@ class Crew:
             self._dismiss(member.actor)
         self._stack.close()
 
-    def ask(self, order: Order, is_over: threading.Event) -> Answer:
-        """Have an order carried out, by another worker if one dies.
+    def ask(self, item: WorkItem, is_over: threading.Event) -> WorkResult:
+        """Have a work item done, by another worker if one dies.
 
-        Raises ClusterError when none can, CancelledError when all is over, and what the worker did.
+        Raises ClusterError when none can, CancelledError when `is_over` is set, and the worker's
+        own errors.
         """
         for _ in range(TRIES):
             member = self._next_free(is_over)
-            answer = self._answer(member, order, is_over)
+            answer = self._answer(member, item, is_over)
             if answer is not None:
                 return answer
-        first = order.photos[0]
+        first = item.photos[0]
         raise ClusterError(
-            f"{TRIES} workers died while they described the same {len(order.photos)} photos, from "
+            f"{TRIES} workers died while they described the same {len(item.photos)} photos, from "
             f"{first.resolved} on: too little memory, or a picture that kills them; Ray's logs "
             "(/tmp/ray/session_latest/logs on its node) say how they died"
         )
@@ -117,13 +118,15 @@ class Crew:
                 if not member.is_lost:
                     return member
                 continue
-            self._say_if_none()
+            self._warn_if_none()
 
-    def _answer(self, member: _Member, order: Order, is_over: threading.Event) -> Answer | None:
+    def _answer(
+        self, member: _Member, item: WorkItem, is_over: threading.Event
+    ) -> WorkResult | None:
         """Return a worker's answer; None where it died."""
         errors = self._ray.exceptions
         try:
-            answer: Answer = self._wait_for(member.actor.describe.remote(order), is_over)
+            answer: WorkResult = self._wait_for(member.actor.describe.remote(item), is_over)
         except errors.RayTaskError as error:
             self._free.put(member)
             raise error.cause from error
@@ -143,14 +146,14 @@ class Crew:
     def _lose(self, member: _Member, error: Exception) -> None:
         with self._lock:
             self.lost += 1
-            if member.is_lost:  # another of its orders failed before
+            if member.is_lost:  # another of its work items failed before
                 return
             member.is_lost = True
             self._members.discard(member)
         log.warning("a worker was lost, its photos go to others: %s", _first_line(error))
-        self._dismiss(member.actor)  # it may only be out of sight
+        self._dismiss(member.actor)  # it may be alive, only unreachable
         if self._may_go_on(error):
-            self._send_for()
+            self._request_worker()
 
     def _may_go_on(self, error: Exception) -> bool:
         with self._lock:
@@ -163,20 +166,20 @@ class Crew:
             )
             return False
 
-    def _send_for(self) -> None:
-        thread = threading.Thread(target=self._bring_in, name="recruit")
+    def _request_worker(self) -> None:
+        thread = threading.Thread(target=self._start_worker, name="recruit")
         thread.start()
         with self._lock:
             self._joining = [each for each in self._joining if each.is_alive()] + [thread]
 
-    def _bring_in(self) -> None:
-        """Ask for one worker until it is there, with the right models."""
+    def _start_worker(self) -> None:
+        """Request a worker until one has started, with the right models."""
         errors = self._ray.exceptions
         while not self._is_over.is_set():
             actor = None
             try:
                 actor = self._actor()
-                found, machine = self._wait_for(actor.open.remote(), self._is_over)
+                fingerprint, machine = self._wait_for(actor.open.remote(), self._is_over)
             except CancelledError:
                 self._dismiss(actor)
                 return
@@ -189,15 +192,16 @@ class Crew:
                 if not self._may_go_on(error):
                     return
             else:
-                self._join(_Member(actor), found, machine)
+                self._join(_Member(actor), fingerprint, machine)
                 return
 
-    def _join(self, member: _Member, found: str, machine: str) -> None:
+    def _join(self, member: _Member, fingerprint: str, machine: str) -> None:
         self._members.add(member)
-        if found != self._fingerprint:
+        if fingerprint != self._fingerprint:
             self._failure = FingerprintMismatch(
-                f"a worker on {machine} has the models {found}, expected {self._fingerprint}: "
-                "install the same version of Lapel and the same models on all nodes"
+                f"a worker on {machine} has the models {fingerprint}, expected "
+                f"{self._fingerprint}: install the same version of Lapel and the same models on "
+                "all nodes"
             )
             return
         for _ in range(self.threads + WAITING):
@@ -207,7 +211,7 @@ class Crew:
         settings = self._settings
         words = settings.home / OWN_WORDS
         device = settings.device if "cuda" in settings.device else "auto"
-        own = {
+        overrides = {
             "threads": self.threads,
             "device": device if settings.ray_gpus else "cpu",
             **dict.fromkeys(("database_url", "read_database_url", "vectors_url"), ""),  # passwords
@@ -223,21 +227,21 @@ class Crew:
             .options(**options)
             .remote(
                 self._load,
-                settings.model_copy(update=own),
+                settings.model_copy(update=overrides),
                 self.threads,
                 words.read_bytes() if words.is_file() else None,
             )
         )
 
     def _dismiss(self, actor: Any) -> None:
-        with suppress(Exception):  # whatever Ray says of one that is gone already
+        with suppress(Exception):  # it may be gone already
             self._ray.kill(actor)
 
-    def _say_if_none(self) -> None:
+    def _warn_if_none(self) -> None:
         with self._lock:
-            if self._members or time.monotonic() - self._said_at < SAY_S:
+            if self._members or time.monotonic() - self._warned_at < SAY_S:
                 return
-            self._said_at = time.monotonic()
+            self._warned_at = time.monotonic()
         log.warning(
             "no worker is there yet; each needs %s CPUs and %s GPUs of a node, free are %s",
             self.threads, self._settings.ray_gpus, self._ray.available_resources(),

@@ -1,6 +1,6 @@
 """Photos that are there to be read in, what is to be written of them out, by several threads.
 
-Each worker takes a portion of photos through all stages (read, decode, detect, embed, attributes,
+Each worker takes a chunk of photos through all stages (read, decode, detect, embed, attributes,
 colour, thumbnail) while the caller looks for the next photos and writes what is done. So all cores
 are busy whatever the stages cost: with one thread for each stage, the slowest would set the pace
 and the others idle. Decoders, OpenCV, OpenVINO and NumPy let other threads run meanwhile.
@@ -27,7 +27,7 @@ from indexer.ingest.photo_tasks import (
     PHOTOS_A_BATCH,
     PIXELS_A_BATCH,
     Contents,
-    FoundPhoto,
+    PhotoTask,
     decode_in_batches,
 )
 from indexer.storage.thumbnails import keep_thumbnail
@@ -43,28 +43,28 @@ class DescribedPhoto:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
-    """What became of some photos: by key those described, and why others cannot be read."""
+class DescribedChunk:
+    """Photos described together by one worker, by key, and why others cannot be read."""
 
     described: dict[tuple[str, str], DescribedPhoto] = field(default_factory=dict)
-    failed: list[tuple[FoundPhoto, LapelError]] = field(default_factory=list)
+    failed: list[tuple[PhotoTask, LapelError]] = field(default_factory=list)
 
 
-def describe_portion(
+def describe_chunk(
     describer: Describer,
     contents: Contents,
-    photos: Iterable[FoundPhoto],
-    keep_small: Callable[[Photo], None] | None,
+    photos: Iterable[PhotoTask],
+    take_thumbnail: Callable[[Photo], None] | None,
     is_over: threading.Event,
-) -> Portion:
-    """Describe photos here and now, until all is over.
+) -> DescribedChunk:
+    """Describe photos on this thread, until `is_over` is set.
 
-    `keep_small` is given each photo while its pixels are there, to keep a thumbnail.
+    `take_thumbnail` is called with each photo while its pixels are in memory.
     """
-    portion = Portion()
+    chunk = DescribedChunk()
 
-    def give_up(photo: FoundPhoto, error: LapelError) -> None:
-        portion.failed.append((photo, error))
+    def give_up(photo: PhotoTask, error: LapelError) -> None:
+        chunk.failed.append((photo, error))
 
     most_pixels = PIXELS_A_BATCH // describer.at_once
     decoded = decode_in_batches(contents, photos, give_up, most_pixels)
@@ -73,46 +73,47 @@ def describe_portion(
             batch = next(decoded, None)
         if batch is None:
             break
-        found = describer.describe(
-            [photo for _, photo in batch], [sought.wanted for sought, _ in batch]
+        described = describer.describe(
+            [photo for _, photo in batch], [task.wanted for task, _ in batch]
         )
-        for (sought, photo), garments in zip(batch, found, strict=True):
+        for (task, photo), garments in zip(batch, described, strict=True):
             # Masks are not stored; kept until the photo is written they would fill memory.
             bare = tuple(replace(g, mask=np.zeros((0, 0), np.bool_)) for g in garments)
-            portion.described[sought.key] = DescribedPhoto(photo.photo_hw, bare)
-            if keep_small:
+            chunk.described[task.key] = DescribedPhoto(photo.photo_hw, bare)
+            if take_thumbnail:
                 with describer.watch.timed("thumbnail"):
-                    keep_small(photo)
-    return portion
+                    take_thumbnail(photo)
+    return chunk
 
 
-def in_portions(photos: Iterable[FoundPhoto]) -> Iterator[list[FoundPhoto]]:
-    """Yield photos for one worker each; what is wanted in one picture is decoded once, by one."""
-    by_content: dict[str, list[FoundPhoto]] = {}
+def chunk_by_photo(photos: Iterable[PhotoTask]) -> Iterator[list[PhotoTask]]:
+    """Yield chunks of photos; all tasks of one picture are in one chunk, which decodes it once."""
+    by_content: dict[str, list[PhotoTask]] = {}
     for photo in photos:
         by_content.setdefault(photo.sha256, []).append(photo)
-    portion: list[FoundPhoto] = []
+    chunk: list[PhotoTask] = []
     for same in by_content.values():
-        if len(portion) >= PHOTOS_A_BATCH:
-            yield portion
-            portion = []
-        portion += same
-    if portion:
-        yield portion
+        if len(chunk) >= PHOTOS_A_BATCH:
+            yield chunk
+            chunk = []
+        chunk += same
+    if chunk:
+        yield chunk
 
 
-class Stages:
-    """The workers of one describer. To be used in a `with`, whose end waits for none but the busy.
+class DescribeWorkers:
+    """Threads that describe photos with one describer. To be used in a `with`: its end cancels what
+    has not begun.
 
-    `home` is where thumbnails are kept; none are without it. What a worker raises is raised where
-    its portion is asked for.
+    Thumbnails are stored in `home`, if given. What a worker raises is raised by `result()` of its
+    chunk.
     """
 
     # Batches whose photos are described while those before are written: a crash costs no more.
     batches_ahead = 2
 
     def __init__(self, describer: Describer, pictures: Pictures, home: Path | None = None) -> None:
-        self.workers = self.callers = describer.at_once  # callers wait for who works elsewhere
+        self.count = self.callers = describer.at_once  # callers may wait for workers elsewhere
         self._describer = describer
         self._pictures = pictures
         self._home = home
@@ -120,13 +121,12 @@ class Stages:
         self._is_over = threading.Event()
         self.idle_s = 0.0
 
-    def __enter__(self) -> "Stages":
-        # The workers are as many as the cores: neither OpenCV nor NumPy must ask for as many again
-        # for each.
-        self._held = ExitStack()
-        self._held.enter_context(single_threaded_blas())
+    def __enter__(self) -> "DescribeWorkers":
+        # There is a worker a core: OpenCV and NumPy must not start as many threads again in each.
+        self._single_threaded = ExitStack()
+        self._single_threaded.enter_context(single_threaded_blas())
         self._threads_before = cv2.getNumThreads()
-        if self.workers > 1:
+        if self.count > 1:
             cv2.setNumThreads(1)
         self._pool = ThreadPoolExecutor(self.callers, "describe")
         self._began = time.perf_counter()
@@ -138,32 +138,34 @@ class Stages:
         self._is_over.set()
         self._pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(self._threads_before)
-        self._held.close()
-        self.idle_s = self.workers * (time.perf_counter() - self._began) - self._busy_s
+        self._single_threaded.close()
+        self.idle_s = self.count * (time.perf_counter() - self._began) - self._busy_s
 
-    def begin(self, photos: Iterable[FoundPhoto]) -> list[Future[Portion]]:
-        """Have photos described; returns what will be known of them, in their order."""
-        return [self._pool.submit(self._work, some) for some in in_portions(photos)]
+    def begin(self, photos: Iterable[PhotoTask]) -> list[Future[DescribedChunk]]:
+        """Start describing photos; returns the chunks to come, in the order of the photos."""
+        return [self._pool.submit(self._work, tasks) for tasks in chunk_by_photo(photos)]
 
-    def in_order(self, photos: Iterable[FoundPhoto]) -> Iterator[Portion]:
-        """Yield what became of photos; more are described meanwhile, if there are workers."""
-        ahead: deque[Future[Portion]] = deque()
-        for some in in_portions(photos):
-            if self.workers == 1:  # nothing would be gained, and more lost when it is stopped
-                yield self.describe(some)
+    def in_order(self, photos: Iterable[PhotoTask]) -> Iterator[DescribedChunk]:
+        """Yield chunks in the order of the photos; later ones are described meanwhile."""
+        ahead: deque[Future[DescribedChunk]] = deque()
+        for tasks in chunk_by_photo(photos):
+            if self.count == 1:  # working ahead gains nothing, and loses more when stopped
+                yield self.describe(tasks)
                 continue
-            ahead.append(self._pool.submit(self._work, some))
-            if len(ahead) > self.workers:
+            ahead.append(self._pool.submit(self._work, tasks))
+            if len(ahead) > self.count:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
-    def describe(self, photos: Iterable[FoundPhoto]) -> Portion:
-        """Describe photos here and now."""
-        keep_small = partial(keep_thumbnail, self._home) if self._home else None
-        return describe_portion(self._describer, self._pictures, photos, keep_small, self._is_over)
+    def describe(self, photos: Iterable[PhotoTask]) -> DescribedChunk:
+        """Describe photos on this thread."""
+        take_thumbnail = partial(keep_thumbnail, self._home) if self._home else None
+        return describe_chunk(
+            self._describer, self._pictures, photos, take_thumbnail, self._is_over
+        )
 
-    def _work(self, photos: list[FoundPhoto]) -> Portion:
+    def _work(self, photos: list[PhotoTask]) -> DescribedChunk:
         start = time.perf_counter()
         try:
             return self.describe(photos)

@@ -7,10 +7,10 @@ from itertools import chain
 from typing import TypeVar
 
 from indexer.feeds.reading.record import ItemRecord
-from indexer.ingest.describe_workers import DescribedPhoto, Portion
-from indexer.ingest.photo_tasks import FoundPhoto, photo_write
+from indexer.ingest.describe_workers import DescribedChunk, DescribedPhoto
+from indexer.ingest.photo_tasks import PhotoTask, photo_write
 from indexer.ingest.planner import Comparison, PhotoKey, RepeatedRow, Row
-from indexer.storage.import_faults import Fault
+from indexer.storage.import_faults import ImportFault
 from indexer.storage.item_rows import PhotoWrite
 
 T = TypeVar("T")
@@ -22,13 +22,13 @@ class Batch:
 
     records: dict[str, ItemRecord]
     known: set[str]  # items that are stored
-    todo: dict[str, list[FoundPhoto]] = field(default_factory=dict)
+    todo: dict[str, list[PhotoTask]] = field(default_factory=dict)
     new: set[PhotoKey] = field(default_factory=set)
-    work: list[Future[Portion]] = field(default_factory=list)
+    work: list[Future[DescribedChunk]] = field(default_factory=list)
     described: dict[PhotoKey, DescribedPhoto] = field(default_factory=dict)
     failed: set[PhotoKey] = field(default_factory=set)
     errors: list[tuple[int, str, str, str, str]] = field(default_factory=list)
-    faults: dict[str, list[Fault]] = field(default_factory=dict)
+    faults: dict[str, list[ImportFault]] = field(default_factory=dict)
 
     def writes(
         self, item_id: str, sizes: Mapping[PhotoKey, tuple[int, int]]
@@ -43,18 +43,18 @@ class Batch:
                 writes.append(photo_write(photo, new.photo_hw, new.garments))
         return tuple(writes)
 
-    def photos(self) -> Iterator[FoundPhoto]:
+    def photos(self) -> Iterator[PhotoTask]:
         """Yield the photos of the items to be written."""
         return chain.from_iterable(self.todo.values())
 
-    def is_settled(self, photo: FoundPhoto) -> bool:
+    def is_settled(self, photo: PhotoTask) -> bool:
         """Tell whether it is known what became of a photo."""
         return photo.key in self.described or photo.key in self.failed
 
-    def take(self, portion: Portion) -> None:
+    def take(self, chunk: DescribedChunk) -> None:
         """Take in what became of some photos."""
-        self.described |= portion.described
-        for photo, error in portion.failed:
+        self.described |= chunk.described
+        for photo, error in chunk.failed:
             self.failed.add(photo.key)
             self.cannot(photo.row, photo.item_id, photo.address, error.type, str(error))
 
@@ -73,7 +73,7 @@ class Batch:
         """Note what cannot be used."""
         self.errors.append((row, item_id, address, kind, detail))
         if item_id:
-            self.faults.setdefault(item_id, []).append(Fault(item_id, address, kind, detail))
+            self.faults.setdefault(item_id, []).append(ImportFault(item_id, address, kind, detail))
 
 
 class FeedBroke(Exception):

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.images.image_sources import Pictures
-from indexer.ingest.describe_workers import Stages
+from indexer.ingest.describe_workers import DescribeWorkers
 from indexer.ingest.import_batch import Batch, FeedBroke, addresses, with_next
-from indexer.ingest.photo_tasks import FoundPhoto, as_if_of
+from indexer.ingest.photo_tasks import PhotoTask, with_slot
 from indexer.ingest.planner import Planner, Row
 from indexer.ingest.slot_guess import SlotGuess
 from indexer.storage.import_faults import replace_faults
@@ -29,7 +29,7 @@ from indexer.system.csv_safety import safe_cell
 
 ITEMS_A_BATCH = 32  # one SQL transaction
 Outcome = Literal["added", "changed", "unchanged", "failed"]
-MakeStages = Callable[[Describer, Pictures, Path], Stages]
+WorkersFactory = Callable[[Describer, Pictures, Path], DescribeWorkers]
 ERROR_COLUMNS = ("row", "item_id", "photo", "type", "detail")
 
 
@@ -63,7 +63,7 @@ class Importer:
         images: Path | None = None,
         say: Callable[[str], None] = lambda line: None,
         pictures: Pictures | None = None,
-        stages: MakeStages = Stages,
+        make_workers: WorkersFactory = DescribeWorkers,
     ) -> None:
         self._catalogue = catalogue
         self._describer = describer
@@ -71,7 +71,7 @@ class Importer:
         self._images = images
         self._errors = ErrorFile(catalogue.settings.home / "errors.csv", say)
         self._given = pictures
-        self._make_stages = stages
+        self._make_workers = make_workers
         self._guess = SlotGuess(describer.embed_text)
         self._under_way: set[tuple[str, str]] = set()  # photos that batches not written describe
         self.report = ImportReport()
@@ -101,7 +101,7 @@ class Importer:
             self._catalogue.bind(models.fingerprint, models.layout)
             home = self._catalogue.settings.home
             try:
-                with self._make_stages(self._describer, pictures, home) as self.stages:
+                with self._make_workers(self._describer, pictures, home) as self.workers:
                     self._import(records)
             finally:  # interrupted, the vectors of what was committed are kept too
                 self._catalogue.save_vectors()
@@ -114,7 +114,7 @@ class Importer:
                 # Pictures come over the network while the models are busy.
                 self._pictures.fetch_ahead(addresses([*rows, *after]))
                 ahead.append(self._plan(rows))
-                if len(ahead) > self.stages.batches_ahead:
+                if len(ahead) > self.workers.batches_ahead:
                     self._store(ahead.popleft())
         except FeedBroke as broke:
             while ahead:
@@ -134,7 +134,7 @@ class Importer:
             guessed = self._guess.slots_of(compared.records[i] for i in todo)
             for i in todo:
                 photos = compared.photos[i]
-                batch.todo[i] = as_if_of(guessed[i], photos) if i in guessed else photos
+                batch.todo[i] = with_slot(guessed[i], photos) if i in guessed else photos
             new = {
                 photo.key: photo
                 for photo in batch.photos()
@@ -142,13 +142,13 @@ class Importer:
             }
             batch.new = set(new)
             self._under_way |= batch.new
-            batch.work = self.stages.begin(new.values())
+            batch.work = self.workers.begin(new.values())
         return batch
 
     def _store(self, batch: Batch) -> None:
         """Wait for a batch's photos, and write its items."""
-        for portion in batch.work:
-            batch.take(portion.result())
+        for chunk in batch.work:
+            batch.take(chunk.result())
         self._under_way -= batch.new
         with self._describer.watch.timed("write"):
             sizes = self._sizes(batch)
@@ -181,7 +181,7 @@ class Importer:
         with Session(self._catalogue.engine) as session:
             hashes = {photo.sha256 for photo in others}
             sizes = stored_photos(session, self._catalogue.id, hashes)
-        missing: dict[tuple[str, str], FoundPhoto] = {}
+        missing: dict[tuple[str, str], PhotoTask] = {}
         for photo in others:
             if photo.key in sizes:
                 continue
@@ -190,7 +190,7 @@ class Importer:
             else:
                 missing[photo.key] = photo
         if missing:
-            batch.take(self.stages.describe(missing.values()))
+            batch.take(self.workers.describe(missing.values()))
         return sizes
 
     def _count(self, item_id: str, outcome: Outcome) -> None:

@@ -20,7 +20,7 @@ PIXELS_A_BATCH = 60_000_000  # and as much again while models look at them)
 
 
 @dataclass(frozen=True, slots=True)
-class FoundPhoto:
+class PhotoTask:
     """A photo of an item that is there to be read; not yet decoded.
 
     `address` is as the feed says it, `resolved` as it is stored.
@@ -53,7 +53,7 @@ Cannot = Callable[[str, str, str], None]
 """Told of a picture that cannot be used: its address, the type of the error, its detail."""
 
 
-def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[FoundPhoto]:
+def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[PhotoTask]:
     """Return an item's photos that can be read, as far as is known before they are decoded."""
     found = []
     place = place_of(record)
@@ -70,7 +70,7 @@ def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[
             cannot(address, *broken)
             continue
         wanted = place if place and i == 0 else record.slot  # a place is in the first photo
-        found.append(FoundPhoto(address, resolved, sha256, wanted, record.row, record.item_id))
+        found.append(PhotoTask(address, resolved, sha256, wanted, record.row, record.item_id))
     return found
 
 
@@ -88,20 +88,20 @@ def place_of(record: ItemRecord) -> Place | None:
     return Place(record.slot, record.xyxy, polygons)
 
 
-def as_stored(record: ItemRecord, found: Sequence[FoundPhoto]) -> StoredItem:
+def as_stored(record: ItemRecord, found: Sequence[PhotoTask]) -> StoredItem:
     """Return what would be stored of an item: equal to what is, there is nothing to do."""
     address_of = {photo.sha256: photo.resolved for photo in reversed(found)}
     hashes = dict.fromkeys(photo.sha256 for photo in found)
     return StoredItem(record.content_hash(), tuple((each, address_of[each]) for each in hashes))
 
 
-def as_if_of(slot: Slot, found: Iterable[FoundPhoto]) -> list[FoundPhoto]:
+def with_slot(slot: Slot, found: Iterable[PhotoTask]) -> list[PhotoTask]:
     """Return the photos of an item whose feed names no slot with one that was guessed."""
     return [replace(photo, wanted=slot) if photo.wanted is None else photo for photo in found]
 
 
 def photo_write(
-    photo: FoundPhoto, image_hw: tuple[int, int], garments: "tuple[DescribedGarment, ...] | None"
+    photo: PhotoTask, image_hw: tuple[int, int], garments: "tuple[DescribedGarment, ...] | None"
 ) -> PhotoWrite:
     """Return what is to be written of a photo; `garments` is None when they are stored already."""
     place = photo.wanted.stored() if isinstance(photo.wanted, Place) else None
@@ -110,18 +110,18 @@ def photo_write(
 
 def decode_in_batches(
     contents: Contents,
-    photos: Iterable[FoundPhoto],
-    cannot_decode: Callable[[FoundPhoto, LapelError], None],
+    photos: Iterable[PhotoTask],
+    cannot_decode: Callable[[PhotoTask, LapelError], None],
     most_pixels: int = PIXELS_A_BATCH,
-) -> Iterator[list[tuple[FoundPhoto, Photo]]]:
+) -> Iterator[list[tuple[PhotoTask, Photo]]]:
     """Yield photos decoded, in batches that memory can hold; bad ones go to `cannot_decode`.
 
     A picture in which several slots are wanted is decoded once, and all of it is in one batch.
     """
-    by_content: dict[str, list[FoundPhoto]] = {}
+    by_content: dict[str, list[PhotoTask]] = {}
     for photo in photos:
         by_content.setdefault(photo.sha256, []).append(photo)
-    batch: list[tuple[FoundPhoto, Photo]] = []
+    batch: list[tuple[PhotoTask, Photo]] = []
     pixels = 0
     for sha256, shown in by_content.items():
         try:

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.images.image_sources import Pictures
-from indexer.ingest.photo_tasks import FoundPhoto, as_stored, find_photos
+from indexer.ingest.photo_tasks import PhotoTask, as_stored, find_photos
 from indexer.storage.item_rows import StoredItem, stored_items, stored_photos
-from indexer.system.spilled_set import IdRoll
+from indexer.system.spilled_set import SpilledIdSet
 
 Row = ItemRecord | RowError
 PhotoKey = tuple[str, str]
@@ -30,7 +30,7 @@ class Comparison:
     """The first row of each item."""
     row_errors: list[RowError] = field(default_factory=list)
     stored: dict[str, StoredItem] = field(default_factory=dict)
-    photos: dict[str, list[FoundPhoto]] = field(default_factory=dict)
+    photos: dict[str, list[PhotoTask]] = field(default_factory=dict)
     """Those that can be read, of the items that were looked into."""
     unusable: list[tuple[int, str, str, str, str]] = field(default_factory=list)
     """Pictures that cannot be read: row, item id, address, type of error, detail."""
@@ -55,7 +55,7 @@ class Planner:
     def __init__(self, catalogue: Catalogue, pictures: Pictures) -> None:
         self._catalogue = catalogue
         self._pictures = pictures
-        self.seen = IdRoll()  # the ids of all records so far
+        self.seen = SpilledIdSet()  # the ids of all records so far
 
     def __enter__(self) -> "Planner":
         return self

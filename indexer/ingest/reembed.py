@@ -20,9 +20,9 @@ from indexer.description.garment_target import placed
 from indexer.errors import CatalogueError, LapelError
 from indexer.garments import Slot
 from indexer.images.image_sources import PhotoChanged, Pictures
-from indexer.ingest.describe_workers import Portion, Stages
+from indexer.ingest.describe_workers import DescribedChunk, DescribeWorkers
 from indexer.ingest.importer import ErrorFile
-from indexer.ingest.photo_tasks import FoundPhoto
+from indexer.ingest.photo_tasks import PhotoTask
 from indexer.storage.item_rows import add_garments, find_or_add_photo
 from indexer.storage.reembed_staging import (
     PhotoToDescribe,
@@ -142,28 +142,28 @@ class Reembedder:
         before = self._described
         with (
             Session(self._catalogue.engine) as session,
-            Stages(self._describer, self._pictures) as stages,
+            DescribeWorkers(self._describer, self._pictures) as workers,
         ):
             for page in missing_photos(session, self._catalogue.id, staged.id):
                 todo = {photo.key: photo for photo in page if photo.key not in self._lost}
                 found = filter(None, [self._find(photo) for photo in todo.values()])
-                for portion in stages.in_order(found):
-                    for photo, error in portion.failed:
+                for chunk in workers.in_order(found):
+                    for photo, error in chunk.failed:
                         self._lose(todo[photo.key], error.type, str(error))
-                    self._stage(staged, portion)
+                    self._stage(staged, chunk)
         return self._described - before
 
-    def _stage(self, staged: Catalogue, portion: Portion) -> None:
+    def _stage(self, staged: Catalogue, chunk: DescribedChunk) -> None:
         fingerprint = self._describer.models.fingerprint
         with Session(staged.engine) as session:
-            for (sha256, wanted), photo in portion.described.items():
+            for (sha256, wanted), photo in chunk.described.items():
                 row = find_or_add_photo(session, staged.id, sha256, photo.photo_hw)
                 add_garments(session, row, wanted, photo.garments, fingerprint)
             session.commit()
-        self._described += len(portion.described)
-        self._progress(len(portion.described))
+        self._described += len(chunk.described)
+        self._progress(len(chunk.described))
 
-    def _find(self, photo: PhotoToDescribe) -> FoundPhoto | None:
+    def _find(self, photo: PhotoToDescribe) -> PhotoTask | None:
         """Return the first of the photo's addresses where its very content still is."""
         slot = cast(Slot | None, photo.wanted or None)
         wanted = placed(photo.place) if photo.place else slot
@@ -178,7 +178,7 @@ class Reembedder:
             except LapelError as error:
                 errors[address] = error.type, str(error)
             else:
-                return FoundPhoto(address, address, photo.sha256, wanted, 0, item_id)
+                return PhotoTask(address, address, photo.sha256, wanted, 0, item_id)
         self._lost[photo.key] = [
             (item_id, address, *errors[address]) for item_id, address in photo.shown
         ]

@@ -16,13 +16,13 @@ from indexer.errors import SyncRefused
 from indexer.images.image_sources import Pictures
 from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.importer import Importer, ImportReport
-from indexer.ingest.photo_tasks import FoundPhoto
+from indexer.ingest.photo_tasks import PhotoTask
 from indexer.ingest.planner import Planner, Row
 from indexer.storage.import_faults import forget_faults
 from indexer.storage.item_rows import StoredItem
 from indexer.storage.tables import FaultRow, ItemRow
 from indexer.system.batching import batches
-from indexer.system.spilled_set import IdRoll
+from indexer.system.spilled_set import SpilledIdSet
 
 Mode = Literal["upsert", "mirror"]
 MAX_REMOVED = 0.2  # of the stored items; a shop's season ends more slowly, a cut file does not
@@ -125,7 +125,7 @@ class Sync:
         self._rows = rows
         self._mode = mode
         self._planner = Planner(catalogue, pictures)
-        self._in_error = IdRoll()  # what is wrong with a row removes nothing: its item is named
+        self._in_error = SpilledIdSet()  # a row in error names its item: it is not removed
         self.todo = FeedSpool()
         """The rows that `apply` goes through: all but those of unchanged items."""
 
@@ -233,7 +233,7 @@ class Sync:
             yield from (item_id for item_id in ids if item_id not in named)
 
 
-def _is_in(described: Collection[tuple[str, str]], photo: FoundPhoto) -> bool:
+def _is_in(described: Collection[tuple[str, str]], photo: PhotoTask) -> bool:
     """Tell whether a photo is described, for the slot that its feed names.
 
     Where it names none, the import guesses one, by a model; no model runs here.

@@ -1,14 +1,14 @@
-"""What one look at a catalogue found: fine, mended, worth knowing, or wrong with what to do."""
+"""The result of one check of `lapel doctor`: all is well, repaired, worth knowing, or wrong."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-State = Literal["ok", "mended", "warning", "wrong"]
+State = Literal["ok", "mended", "warning", "wrong"]  # shown by `lapel doctor --json`
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding of `lapel doctor`. `todo` is empty where there is nothing to do."""
+class CheckResult:
+    """One result of a check. `todo` is empty where there is nothing to do."""
 
     check: str
     state: State
@@ -16,25 +16,25 @@ class Finding:
     todo: str = ""
 
     def shown(self) -> dict[str, Any]:
-        """Return the finding as an answer."""
+        """Return the result as an answer."""
         return {"check": self.check, "state": self.state, "detail": self.detail, "todo": self.todo}
 
 
-def ok(check: str, detail: str) -> Finding:
+def ok(check: str, detail: str) -> CheckResult:
     """Return that all is well."""
-    return Finding(check, "ok", detail)
+    return CheckResult(check, "ok", detail)
 
 
-def mended(check: str, detail: str) -> Finding:
+def repaired(check: str, detail: str) -> CheckResult:
     """Return that something was wrong and is not any more."""
-    return Finding(check, "mended", detail)
+    return CheckResult(check, "mended", detail)
 
 
-def warning(check: str, detail: str, todo: str) -> Finding:
+def warning(check: str, detail: str, todo: str) -> CheckResult:
     """Return something that does no harm yet."""
-    return Finding(check, "warning", detail, todo)
+    return CheckResult(check, "warning", detail, todo)
 
 
-def wrong(check: str, detail: str, todo: str) -> Finding:
-    """Return something that must be mended."""
-    return Finding(check, "wrong", detail, todo)
+def failure(check: str, detail: str, todo: str) -> CheckResult:
+    """Return something that must be put right."""
+    return CheckResult(check, "wrong", detail, todo)

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.maintenance.check_result import Finding, mended, ok, warning, wrong
+from indexer.maintenance.check_result import CheckResult, failure, ok, repaired, warning
 from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
 from indexer.system.batching import batches
@@ -16,7 +16,7 @@ REPAIR = "run `lapel doctor --repair`"
 RESTORE = "put back a backup with `lapel restore FILE --force`, or index the feed into a new home"
 
 
-def check_database(session: Session) -> Iterator[Finding]:
+def check_database(session: Session) -> Iterator[CheckResult]:
     """Let the database check itself; PostgreSQL does so with every page it reads."""
     if session.get_bind().dialect.name != "sqlite":
         version = session.scalar(text("SHOW server_version"))
@@ -26,14 +26,14 @@ def check_database(session: Session) -> Iterator[Finding]:
     if said == ["ok"]:
         yield ok("database", "SQLite's integrity check finds nothing")
     else:
-        yield wrong("database", f"SQLite finds damage: {'; '.join(said)}", RESTORE)
+        yield failure("database", f"SQLite finds damage: {'; '.join(said)}", RESTORE)
     loose = session.execute(text("PRAGMA foreign_key_check")).all()
     if loose:
         tables = ", ".join(sorted({str(row[0]) for row in loose}))
-        yield wrong("database", f"{len(loose)} rows of {tables} point to rows not there", RESTORE)
+        yield failure("database", f"{len(loose)} rows of {tables} point to rows not there", RESTORE)
 
 
-def check_rows(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
+def check_rows(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     """Look for garments and photos of no item, items that cannot be found, other models' garments.
 
     `repair` deletes garments and photos of no item.
@@ -51,18 +51,20 @@ def check_rows(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
         said = f"{len(garments)} garments and {len(photos)} photos belong to no item"
         if repair:
             _remove_loose(catalogue, garments, photos)
-            yield mended("rows", f"{said}: removed")
+            yield repaired("rows", f"{said}: removed")
         else:
-            yield wrong("rows", said, REPAIR)
+            yield failure("rows", said, REPAIR)
     if bare:
-        yield wrong("rows", f"{bare} items have no garment: nothing finds them", "index them again")
+        yield failure(
+            "rows", f"{bare} items have no garment: nothing finds them", "index them again"
+        )
     if others:
-        yield wrong("rows", f"{others} garments were made by other models", "run `lapel reembed`")
+        yield failure("rows", f"{others} garments were made by other models", "run `lapel reembed`")
     if not (garments or photos or bare or others):
         yield ok("rows", "every garment has its item, and every item its garments")
 
 
-def check_staged(is_begun: bool) -> Iterator[Finding]:
+def check_staged(is_begun: bool) -> Iterator[CheckResult]:
     """Say that a re-embedding was begun and not ended."""
     if is_begun:
         yield warning(

@@ -1,4 +1,4 @@
-"""Settings in, what is right and wrong with their catalogue out; mended where that can be done.
+"""Settings in, what is right and wrong with their catalogue out; repaired where that can be done.
 
 Runs no model; `indexer/maintenance/model_checks.py` looks at those.
 """
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import CatalogueEmpty, CatalogueError, LapelError, SchemaOutdated
 from indexer.fused_vector import from_bytes
-from indexer.maintenance.check_result import Finding, mended, ok, warning, wrong
+from indexer.maintenance.check_result import CheckResult, failure, ok, repaired, warning
 from indexer.maintenance.database_checks import (
     REPAIR,
     RESTORE,
@@ -22,7 +22,7 @@ from indexer.maintenance.database_checks import (
     check_staged,
 )
 from indexer.maintenance.file_checks import check_pictures, check_strays, check_thumbnails
-from indexer.maintenance.service_checks import answers, check_milvus, check_replica
+from indexer.maintenance.service_checks import check_milvus, check_replica, is_reachable
 from indexer.settings import Settings
 from indexer.storage.database import revisions
 from indexer.storage.reembed_staging import find_staged
@@ -30,7 +30,7 @@ from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import GarmentRow
 from indexer.system.batching import batches
 from indexer.system.disk_errors import free_bytes, is_writable
-from indexer.system.sealed_files import SealBroken
+from indexer.system.sealed_files import CorruptFile
 from indexer.vectors.index import VectorIndex
 from indexer.vectors.index_file import describe_choice, read_vectors
 
@@ -39,29 +39,29 @@ CHUNK = 2_000  # vectors compared at a time
 LITTLE_BYTES = 200_000_000  # a small shop's import: rows, thumbnails, and the file written beside
 
 
-def examine(settings: Settings, repair: bool = False) -> Iterator[Finding]:
+def examine(settings: Settings, repair: bool = False) -> Iterator[CheckResult]:
     """Look at a catalogue; `repair` mends what can be made from SQL, or belongs to nothing.
 
-    Raises CatalogueLocked when something is to be mended while another process writes.
+    Raises CatalogueLocked when something is to be repaired while another process writes.
     """
     yield from _check_disk(settings)
     try:
         catalogue = Catalogue.open(settings)
     except (CatalogueEmpty, SchemaOutdated) as error:
-        yield wrong("catalogue", str(error), "do as it says")
+        yield failure("catalogue", str(error), "do as it says")
         return
     except (LapelError, SQLAlchemyError) as error:
-        yield wrong("catalogue", str(error), RESTORE)
+        yield failure("catalogue", str(error), RESTORE)
         return
     try:
         yield from _check_open(catalogue, repair)
     except SQLAlchemyError as error:
-        yield wrong("database", str(error), RESTORE)
+        yield failure("database", str(error), RESTORE)
     finally:
         catalogue.engine.dispose()
 
 
-def _check_open(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
+def _check_open(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     current, _ = revisions(catalogue.engine)
     yield ok("schema", f"tables at version {current}, which this Lapel needs")
     holder = catalogue.lock.holder()
@@ -73,14 +73,14 @@ def _check_open(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
     yield from check_rows(catalogue, repair)
     milvus = list(check_milvus(catalogue, repair))
     yield from milvus
-    if all(map(answers, milvus)):
+    if all(map(is_reachable, milvus)):
         yield from _check_vectors(catalogue, repair)
     yield from check_pictures(catalogue)
     yield from check_thumbnails(catalogue, repair)
     yield from check_strays(catalogue, repair)
 
 
-def _check_disk(settings: Settings) -> Iterator[Finding]:
+def _check_disk(settings: Settings) -> Iterator[CheckResult]:
     home = settings.home
     if not is_writable(home):
         yield warning("disk", f"{home} may not be written", "searches go on, imports do not")
@@ -96,7 +96,7 @@ def _check_disk(settings: Settings) -> Iterator[Finding]:
         yield ok("disk", f"{free / 1e9:.1f} GB are free in {home}")
 
 
-def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
+def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     """Compare the vectors, as they are opened and caught up, with SQL: ids and contents."""
     row = catalogue.row()
     if row.layout is None:
@@ -108,12 +108,12 @@ def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
         read_vectors(catalogue.layout.dim, path)
     except FileNotFoundError:
         pass  # opened, it is empty and is filled from SQL
-    except (SealBroken, OSError) as error:
+    except (CorruptFile, OSError) as error:
         problems.append(f"{path} cannot be used: {error}")
     try:
         count, different = _compared(catalogue)
     except CatalogueError as error:  # rows that are no vectors of this catalogue
-        yield wrong("vectors", str(error), RESTORE)
+        yield failure("vectors", str(error), RESTORE)
         return
     problems += different
     if not problems:
@@ -121,9 +121,9 @@ def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
         yield ok("vectors", f"{count}, in the index as in SQL{kept}")
     elif repair:
         count = catalogue.rebuild()
-        yield mended("vectors", f"{'; '.join(problems)}: {count} built anew from SQL")
+        yield repaired("vectors", f"{'; '.join(problems)}: {count} built anew from SQL")
     else:
-        yield wrong("vectors", "; ".join(problems), f"{REPAIR}, or `lapel rebuild`")
+        yield failure("vectors", "; ".join(problems), f"{REPAIR}, or `lapel rebuild`")
 
 
 def _compared(catalogue: Catalogue) -> tuple[int, list[str]]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.maintenance.check_result import Finding, mended, ok, warning
+from indexer.maintenance.check_result import CheckResult, ok, repaired, warning
 from indexer.storage.tables import CatalogueRow, ItemPhotoRow, ItemRow, PhotoRow
 from indexer.storage.thumbnails import thumbnail_path
 from indexer.system.batching import batches
@@ -21,7 +21,7 @@ OLD_S = 3600  # a file half written for so long is nobody's any more
 REPAIR = "run `lapel doctor --repair`"
 
 
-def check_pictures(catalogue: Catalogue) -> Iterator[Finding]:
+def check_pictures(catalogue: Catalogue) -> Iterator[CheckResult]:
     """Look whether the pictures that items show are still where they were indexed."""
     query = (
         select(ItemPhotoRow.address)
@@ -48,7 +48,7 @@ def check_pictures(catalogue: Catalogue) -> Iterator[Finding]:
         yield ok("pictures", f"{files} picture files are where they were indexed")
 
 
-def check_thumbnails(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
+def check_thumbnails(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     """Look for thumbnails that are missing or broken, and for those that no photo has.
 
     `repair` removes the broken, which are made anew when shown, and those of no photo.
@@ -65,7 +65,7 @@ def check_thumbnails(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
         if paths and repair:
             for path in paths:
                 path.unlink(missing_ok=True)
-            yield mended("thumbnails", f"{len(paths)} {said}: removed")
+            yield repaired("thumbnails", f"{len(paths)} {said}: removed")
         elif paths:
             yield warning("thumbnails", f"{len(paths)} {said}", REPAIR)
     if not broken and not stray:
@@ -73,7 +73,7 @@ def check_thumbnails(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
         yield ok("thumbnails", f"{len(kept)} are whole{later}")
 
 
-def check_strays(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
+def check_strays(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     """Look for vector files of catalogues that are not there, and for files half written."""
     folder = catalogue.settings.home / "vectors"
     with Session(catalogue.engine) as session:
@@ -88,7 +88,7 @@ def check_strays(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
     if old and repair:
         for path in old:
             _remove(path)
-        yield mended("left over", f"{len(old)} files that no catalogue has: removed")
+        yield repaired("left over", f"{len(old)} files that no catalogue has: removed")
     elif old:
         yield warning("left over", f"{len(old)} files belong to no catalogue", REPAIR)
 

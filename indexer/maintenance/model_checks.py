@@ -8,13 +8,13 @@ from typing import Any
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import LapelError
-from indexer.maintenance.check_result import Finding, ok, wrong
+from indexer.maintenance.check_result import CheckResult, failure, ok
 from indexer.settings import Settings
 
 PACKAGES = ("lapel", "torch", "open_clip_torch", "ultralytics", "faiss-cpu", "sqlalchemy")
 
 
-def examine_models(settings: Settings) -> Iterator[Finding]:
+def examine_models(settings: Settings) -> Iterator[CheckResult]:
     """Load the models and look at them. Takes seconds."""
     from indexer.models.loading import load_models
 
@@ -22,7 +22,7 @@ def examine_models(settings: Settings) -> Iterator[Finding]:
     try:
         models = load_models(settings)
     except LapelError as error:
-        yield wrong("models", str(error), "mend that first, or unset the setting it names")
+        yield failure("models", str(error), "mend that first, or unset the setting it names")
         return
     detector, encoder = _runs_on(models.detector), _runs_on(models.encoder)
     yield ok("device", f"detector on {detector}; encoder on {encoder}")
@@ -34,7 +34,7 @@ def examine_models(settings: Settings) -> Iterator[Finding]:
     if made_by is None or made_by == loaded:
         yield ok("fingerprint", f"the models loaded now are {loaded}, which made this catalogue")
     else:
-        yield wrong(
+        yield failure(
             "fingerprint",
             f"the catalogue was made by models {made_by}, those loaded now are {loaded}",
             "run `lapel reembed`, or set LAPEL_DETECTOR, LAPEL_ENCODER and LAPEL_ATTRIBUTES as "

@@ -34,7 +34,7 @@ from indexer.settings import Settings
 from indexer.storage.database import open_engine, upgrade_url
 from indexer.system.atomic_files import write_whole
 from indexer.system.disk_errors import explained, sync_folder
-from indexer.system.writer_lock import CatalogueLock, Purpose
+from indexer.system.writer_lock import Purpose, WriterLock
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +191,13 @@ def _prepare(new: Path, live: Path | None, old_home: str, home: Path) -> None:
         opened.execute("PRAGMA journal_mode=DELETE")  # one file, that can be renamed
 
 
-def _locks(settings: Settings, target: Path) -> Iterator[CatalogueLock]:
+def _locks(settings: Settings, target: Path) -> Iterator[WriterLock]:
     engine = create_engine(f"sqlite:///{target}")
     purposes: tuple[Purpose, ...] = ("writer", "reembed")
     for row_id, name, *_ in _live(target):
         if not name.startswith("~"):
             for purpose in purposes:
-                yield CatalogueLock(engine, settings.home, name, row_id, purpose)
+                yield WriterLock(engine, settings.home, name, row_id, purpose)
 
 
 def _unpack(archive: Path, home: Path) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import LapelError, SettingsError, VectorsUnreachable
-from indexer.maintenance.check_result import Finding, mended, ok, warning, wrong
+from indexer.maintenance.check_result import CheckResult, failure, ok, repaired, warning
 from indexer.storage.database import open_engine
 from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow
@@ -27,14 +27,14 @@ _LAG = text(
 )
 
 
-def check_milvus(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
+def check_milvus(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     """Look whether Milvus answers, and whether its fields let pass all that SQL's filters do."""
     if not catalogue.settings.vectors_url:
         return
     try:
         index = catalogue.vectors if catalogue.row().layout is not None else None
     except (VectorsUnreachable, SettingsError) as error:
-        yield wrong("milvus", str(error), ANSWER)
+        yield failure("milvus", str(error), ANSWER)
         return
     if not isinstance(index, MilvusIndex):
         return
@@ -43,15 +43,17 @@ def check_milvus(catalogue: Catalogue, repair: bool) -> Iterator[Finding]:
     if not stale:
         yield ok("milvus", f"{where}, indexed as {index.address.kind}")
     elif repair:
-        yield mended("milvus", f"{stale} rows could not be filtered: {catalogue.rebuild()} stored")
+        yield repaired(
+            "milvus", f"{stale} rows could not be filtered: {catalogue.rebuild()} stored"
+        )
     else:
         said = f"{stale} rows of {where} are older than their items: filters miss them"
-        yield wrong("milvus", said, "run `lapel doctor --repair`, or `lapel rebuild`")
+        yield failure("milvus", said, "run `lapel doctor --repair`, or `lapel rebuild`")
 
 
-def answers(found: Finding) -> bool:
-    """Tell whether a finding lets the vectors be looked at."""
-    return found.state != "wrong" or found.todo != ANSWER
+def is_reachable(result: CheckResult) -> bool:
+    """Tell whether the vectors can be looked at after this result."""
+    return result.state != "wrong" or result.todo != ANSWER
 
 
 def _count_stale(catalogue: Catalogue, index: MilvusIndex) -> int:
@@ -64,7 +66,7 @@ def _count_stale(catalogue: Catalogue, index: MilvusIndex) -> int:
     return stale
 
 
-def check_replica(catalogue: Catalogue) -> Iterator[Finding]:
+def check_replica(catalogue: Catalogue) -> Iterator[CheckResult]:
     """Compare the replica of the settings, if they name one, with its database."""
     url = catalogue.settings.read_database_url
     if not url:
@@ -72,7 +74,7 @@ def check_replica(catalogue: Catalogue) -> Iterator[Finding]:
     try:
         engine = open_engine(url)
     except (LapelError, SQLAlchemyError) as error:
-        yield wrong("replica", str(error), "mend LAPEL_READ_DATABASE_URL, or unset it")
+        yield failure("replica", str(error), "mend LAPEL_READ_DATABASE_URL, or unset it")
         return
     try:
         yield _compared(catalogue, engine)
@@ -80,7 +82,7 @@ def check_replica(catalogue: Catalogue) -> Iterator[Finding]:
         engine.dispose()
 
 
-def _compared(catalogue: Catalogue, replica: Engine) -> Finding:
+def _compared(catalogue: Catalogue, replica: Engine) -> CheckResult:
     revision = catalogue.row().revision  # first: what comes meanwhile makes no lag
     with Session(replica) as session:
         row = session.get(CatalogueRow, catalogue.id)
@@ -88,7 +90,7 @@ def _compared(catalogue: Catalogue, replica: Engine) -> Finding:
         if replica.dialect.name == "postgresql":
             lag_s = session.scalar(_LAG)
     if row is None:
-        return wrong("replica", "it has no such catalogue", "wait until it follows")
+        return failure("replica", "it has no such catalogue", "wait until it follows")
     said = f"it is at revision {row.revision}, the database at {revision}"
     if lag_s is not None:
         said += f"; what it has not replayed yet is {float(lag_s):.1f} s old"

@@ -14,10 +14,10 @@ _ROW = select(CatalogueRow.__table__).where(CatalogueRow.id == bindparam("catalo
 def read_row(engine: Engine, catalogue_id: int) -> CatalogueRow:
     """Return a catalogue's own row as it is now, of no session."""
     with engine.connect() as sql:
-        return row_seen(sql, catalogue_id)
+        return select_row(sql, catalogue_id)
 
 
-def row_seen(sql: Connection, catalogue_id: int) -> CatalogueRow:
+def select_row(sql: Connection, catalogue_id: int) -> CatalogueRow:
     """Return the same, as a connection sees it: each search reads it."""
     return CatalogueRow(**sql.execute(_ROW, {"catalogue": catalogue_id}).one()._mapping)
 
@@ -29,7 +29,9 @@ def layout_of(row: CatalogueRow) -> Layout:
     return Layout(**row.layout)
 
 
-def mismatch(made_by: str | None, loaded: str | None, has_garments: bool = True) -> CatalogueError:
+def fingerprint_mismatch(
+    made_by: str | None, loaded: str | None, has_garments: bool = True
+) -> CatalogueError:
     """Return the error for models that are not those by which a catalogue was made."""
     if not has_garments:
         return CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")

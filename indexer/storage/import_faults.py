@@ -11,7 +11,7 @@ from indexer.system.batching import SQL_VALUES, batches
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ImportFault:
     """One picture of an item that cannot be used, or (without an address) its whole row."""
 
     item_id: str
@@ -22,7 +22,7 @@ class Fault:
 
 
 def replace_faults(
-    session: Session, catalogue_id: int, faults: Mapping[str, Sequence[Fault]]
+    session: Session, catalogue_id: int, faults: Mapping[str, Sequence[ImportFault]]
 ) -> None:
     """Store what was found wrong with items just now, in place of what was before."""
     stored = select(FaultRow.item_id).where(
@@ -56,7 +56,7 @@ def forget_faults(session: Session, catalogue_id: int, item_ids: Collection[str]
         )
 
 
-def stored_faults(session: Session, catalogue_id: int) -> Iterator[Fault]:
+def stored_faults(session: Session, catalogue_id: int) -> Iterator[ImportFault]:
     """Yield what was found wrong, by item."""
     query = (
         select(FaultRow)
@@ -65,4 +65,4 @@ def stored_faults(session: Session, catalogue_id: int) -> Iterator[Fault]:
         .execution_options(yield_per=1_000)
     )
     for row in session.scalars(query):
-        yield Fault(row.item_id, row.address, row.kind, row.detail)
+        yield ImportFault(row.item_id, row.address, row.kind, row.detail)

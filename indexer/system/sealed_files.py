@@ -24,11 +24,11 @@ PIECE_BYTES = 1 << 20
 MAX_FACTS_BYTES = 1 << 16
 
 
-class SealBroken(Exception):
+class CorruptFile(Exception):
     """Not the file that was written: cut, changed, or another program's. Says which."""
 
 
-def write_sealed(
+def write_checksummed(
     path: Path, facts: Mapping[str, Any], write: Callable[[Callable[[bytes], object]], object]
 ) -> int:
     """Let `write` send the content to the function it is given, then seal it.
@@ -64,28 +64,28 @@ def write_sealed(
     return content_bytes
 
 
-def check_seal(path: Path) -> dict[str, Any]:
-    """Read a sealed file once and return its facts. Raises SealBroken, OSError."""
-    return read_seal(path)[0]
+def verify_checksum(path: Path) -> dict[str, Any]:
+    """Read a sealed file once and return its facts. Raises CorruptFile, OSError."""
+    return read_checksummed(path)[0]
 
 
-def read_seal(path: Path) -> tuple[dict[str, Any], int]:
+def read_checksummed(path: Path) -> tuple[dict[str, Any], int]:
     """Read a sealed file once; returns its facts and how many bytes its content has.
 
-    Raises SealBroken, OSError.
+    Raises CorruptFile, OSError.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < _END_BYTES:
-            raise SealBroken(f"it has {size} bytes, fewer than a seal")
+            raise CorruptFile(f"it has {size} bytes, fewer than a seal")
         file.seek(size - _END_BYTES)
         length, magic = _TAIL.unpack(file.read(_TAIL.size))
         (expected,) = _SUM.unpack(file.read())
         if magic != MAGIC:
-            raise SealBroken("it bears no seal: cut off, or written by an older version")
+            raise CorruptFile("it bears no seal: cut off, or written by an older version")
         content_bytes = size - _END_BYTES - length
         if length > MAX_FACTS_BYTES or content_bytes < 0:
-            raise SealBroken("its seal is damaged")
+            raise CorruptFile("its seal is damaged")
         file.seek(0)
         checksum, left = 0, size - _SUM.size
         while left and (piece := file.read(min(left, PIECE_BYTES))):
@@ -94,6 +94,6 @@ def read_seal(path: Path) -> tuple[dict[str, Any], int]:
         file.seek(content_bytes)
         told = file.read(length)
     if checksum != expected:
-        raise SealBroken("its checksum is wrong: damaged on disk")
+        raise CorruptFile("its checksum is wrong: damaged on disk")
     facts: dict[str, Any] = json.loads(told)
     return facts, content_bytes

@@ -10,14 +10,14 @@ CACHE_KIB = 8_000  # of it in memory; a million ids take 40 MB on the disk
 AT_ONCE = 500  # ids in one statement; older SQLites take 999
 
 
-class IdRoll:
+class SpilledIdSet:
     """A set of ids in a temporary file that is gone when it is closed, or its process ends."""
 
     def __init__(self) -> None:
-        self._rows = temporary_rows(CACHE_KIB)
+        self._rows = temporary_database(CACHE_KIB)
         self._rows.execute("CREATE TABLE named (id TEXT PRIMARY KEY) WITHOUT ROWID")
 
-    def __enter__(self) -> "IdRoll":
+    def __enter__(self) -> "SpilledIdSet":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,7 +52,7 @@ def _storable(id_: str) -> str:
     return id_.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def temporary_rows(cache_kib: int) -> sqlite3.Connection:
+def temporary_database(cache_kib: int) -> sqlite3.Connection:
     """Open an empty database in a temporary file, removed when it is closed or the process ends.
 
     `cache_kib` of it stay in memory. Not for two threads at once.

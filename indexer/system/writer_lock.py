@@ -40,7 +40,7 @@ MAX_COMMAND = 120  # letters of a command line that are told
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """Who writes."""
 
     pid: int
@@ -49,7 +49,7 @@ class Holder:
     command: str
 
     @classmethod
-    def this(cls) -> "Holder":
+    def this(cls) -> "LockHolder":
         """Return this process."""
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]).strip()
         since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -60,7 +60,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueLock:
+class WriterLock:
     """The lock of one catalogue for one purpose; `home` is where its file lies, with SQLite."""
 
     engine: Engine
@@ -79,7 +79,7 @@ class CatalogueLock:
             with self._file(wait_s):
                 yield
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LockHolder | None:
         """Return who holds the lock now; None when nobody does."""
         if self.engine.dialect.name == "postgresql":
             with self.engine.connect() as connection:
@@ -90,7 +90,7 @@ class CatalogueLock:
             with FileLock(self._path, timeout=0):
                 return None
         except Timeout:
-            return self._file_holder() or Holder(0, "?", "?", "?")
+            return self._file_holder() or LockHolder(0, "?", "?", "?")
 
     @property
     def _path(self) -> Path:
@@ -114,16 +114,16 @@ class CatalogueLock:
             raise self._locked(wait_s, self._file_holder()) from error
         try:
             with suppress(OSError):  # on a full disk a deletion must still be possible
-                self._note.write_text(json.dumps(asdict(Holder.this())), "utf-8")
+                self._note.write_text(json.dumps(asdict(LockHolder.this())), "utf-8")
             yield
         finally:
             with suppress(OSError):
                 self._note.unlink(missing_ok=True)
             lock.release()
 
-    def _file_holder(self) -> Holder | None:
+    def _file_holder(self) -> LockHolder | None:
         try:
-            return Holder(**json.loads(self._note.read_text("utf-8")))
+            return LockHolder(**json.loads(self._note.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -133,7 +133,7 @@ class CatalogueLock:
         try:
             connection.execute(
                 text("SELECT set_config('application_name', :name, false)"),
-                {"name": _packed(Holder.this())},
+                {"name": _packed(LockHolder.this())},
             )
             if not _until(wait_s, lambda: self._try_lock(connection)):
                 raise self._locked(wait_s, self._remote_holder(connection))
@@ -147,7 +147,7 @@ class CatalogueLock:
         got = connection.scalar(text("SELECT pg_try_advisory_lock(:space, :id)"), self._numbers)
         return bool(got)
 
-    def _remote_holder(self, connection: Connection) -> Holder | None:
+    def _remote_holder(self, connection: Connection) -> LockHolder | None:
         row = connection.execute(
             text(
                 "SELECT a.pid, a.application_name AS name, a.client_addr AS host, a.backend_start"
@@ -164,7 +164,7 @@ class CatalogueLock:
     def _numbers(self) -> dict[str, int]:
         return {"space": SPACES[self.purpose], "id": self.catalogue_id}
 
-    def _locked(self, wait_s: float, holder: Holder | None) -> CatalogueLocked:
+    def _locked(self, wait_s: float, holder: LockHolder | None) -> CatalogueLocked:
         what = _DOES[self.purpose]
         return CatalogueLocked(
             f"catalogue {self.catalogue!r} is locked: {holder or 'another process'} is {what} it, "
@@ -181,17 +181,17 @@ def _until(wait_s: float, done: Callable[[], bool]) -> bool:
     return True
 
 
-def _packed(holder: Holder) -> str:
+def _packed(holder: LockHolder) -> str:
     # The server keeps 63 bytes of a name.
     return f"lapel {holder.pid}@{holder.host[:20]} {holder.command}".encode("ascii", "replace")[
         :63
     ].decode("ascii")
 
 
-def _unpacked(row: Any) -> Holder:
+def _unpacked(row: Any) -> LockHolder:
     since = row.since.isoformat(timespec="seconds") if row.since else "?"
     who, _, command = str(row.name).removeprefix("lapel ").partition(" ")
     pid, _, host = who.partition("@")
     if not pid.isdigit():
-        return Holder(row.pid, str(row.host or "the database's host"), since, str(row.name))
-    return Holder(int(pid), host, since, command)
+        return LockHolder(row.pid, str(row.host or "the database's host"), since, str(row.name))
+    return LockHolder(int(pid), host, since, command)

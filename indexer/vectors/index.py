@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.fused_vector import Ids
-from indexer.system.sealed_files import SealBroken, write_sealed
+from indexer.system.sealed_files import CorruptFile, write_checksummed
 from indexer.vectors.id_set import IdSet
 
 log = logging.getLogger("lapel")
@@ -95,12 +95,12 @@ class FaissIndex:
 
     @classmethod
     def read(cls, path: Path, facts: Mapping[str, Any]) -> "FaissIndex":
-        """Read what `save` wrote, with the facts of its seal. Raises SealBroken, OSError."""
+        """Read what `save` wrote, with the facts of its seal. Raises CorruptFile, OSError."""
         made = cls(int(facts["dim"]), path)
         try:
             made._index = faiss.read_index(str(path))
         except RuntimeError as error:
-            raise SealBroken(f"this version of FAISS cannot read it: {error}") from error
+            raise CorruptFile(f"this version of FAISS cannot read it: {error}") from error
         made.stamp = Stamp(int(facts["revision"]), int(facts["last_id"]))
         made._changes = 0
         return made
@@ -183,7 +183,7 @@ class FaissIndex:
         if self._path is None:
             return
         facts = {"kind": self.kind, "dim": self.dim, "count": len(self), **asdict(self.stamp)}
-        write_sealed(
+        write_checksummed(
             self._path,
             facts,
             lambda send: faiss.write_index(self._index, faiss.PyCallbackIOWriter(send)),

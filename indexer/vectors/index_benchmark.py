@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.fused_vector import DEFAULT_WEIGHTS, Ids, Layout
-from indexer.system.sealed_files import read_seal
+from indexer.system.sealed_files import read_checksummed
 from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import FaissIndex, VectorIndex
 from indexer.vectors.index_kinds import INDEX_TYPES, IndexType
@@ -156,7 +156,7 @@ def measure(
         effort, size = len(source.ids), len(source.ids) * source.dim * 4
     else:
         pack(path, kind, source)
-        index = IvfIndex(path, *read_seal(path))
+        index = IvfIndex(path, *read_checksummed(path))
         effort, size = len(source.ids), path.stat().st_size
     built = time.perf_counter() - start
     reached = 1.0

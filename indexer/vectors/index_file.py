@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from indexer.system.disk_errors import sync_folder
-from indexer.system.sealed_files import SealBroken, read_seal
+from indexer.system.sealed_files import CorruptFile, read_checksummed
 from indexer.vectors.index import FaissIndex, VectorIndex, say_unused
 from indexer.vectors.index_kinds import INDEX_TYPES, IndexType
 from indexer.vectors.ivf_index import EFFORT, IvfIndex
@@ -79,13 +79,13 @@ def kind_for(n: int, choice: Choice | None) -> IndexType:
 
 
 def read_vectors(dim: int, path: Path) -> VectorIndex:
-    """Read a saved index of whatever kind. Raises SealBroken, OSError."""
-    facts, content_bytes = read_seal(path)
+    """Read a saved index of whatever kind. Raises CorruptFile, OSError."""
+    facts, content_bytes = read_checksummed(path)
     if facts.get("dim") != dim:
-        raise SealBroken(f"it holds vectors of {facts.get('dim')} dimensions, not {dim}")
+        raise CorruptFile(f"it holds vectors of {facts.get('dim')} dimensions, not {dim}")
     kind = INDEX_TYPES.get(str(facts.get("kind")))
     if kind is None:
-        raise SealBroken(
+        raise CorruptFile(
             f"it holds vectors as {facts.get('kind')!r}; there is {', '.join(INDEX_TYPES)}"
         )
     if kind.is_exact:
@@ -106,7 +106,7 @@ def open_vectors(dim: int, path: Path) -> VectorIndex:
         return read_vectors(dim, path)
     except FileNotFoundError:
         pass  # the first of this catalogue, or removed on purpose
-    except (SealBroken, OSError) as error:
+    except (CorruptFile, OSError) as error:
         say_unused(path, error)
     return FaissIndex(dim, path)
 

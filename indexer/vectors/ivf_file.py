@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.fused_vector import Ids
-from indexer.system.sealed_files import SealBroken, write_sealed
+from indexer.system.sealed_files import CorruptFile, write_checksummed
 
 Codes = NDArray[np.uint8]
 PIECE = 20_000  # codes gathered at a time: 16 MB of 8-bit codes
@@ -84,7 +84,7 @@ def write_lists(path: Path, facts: Mapping[str, Any], trained: Any, placed: Plac
                 send(placed.codes(rows[at : at + PIECE]).tobytes())
             send(placed.ids[rows].astype("<i8").tobytes())
 
-    return write_sealed(path, {**facts, "count": len(order)}, write)
+    return write_checksummed(path, {**facts, "count": len(order)}, write)
 
 
 def _header(trained: Any, count: int) -> bytes:
@@ -125,12 +125,12 @@ class Lists:
 def read_lists(path: Path, body_bytes: int) -> Lists:
     """Open what `write_lists` wrote; `body_bytes` is its length without the seal.
 
-    Raises SealBroken for what this FAISS cannot read, OSError.
+    Raises CorruptFile for what this FAISS cannot read, OSError.
     """
     try:
         index = faiss.read_index(str(path), MAPPED)
     except RuntimeError as error:
-        raise SealBroken(f"this version of FAISS cannot read it: {error}") from error
+        raise CorruptFile(f"this version of FAISS cannot read it: {error}") from error
     content = np.memmap(path, np.uint8, "r", shape=(body_bytes,))
     size = index.code_size
     counts = np.array([index.invlists.list_size(i) for i in range(index.nlist)], np.int64)

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, select
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.fused_vector import Ids
-from indexer.storage.catalogue_row import row_seen
+from indexer.storage.catalogue_row import select_row
 from indexer.storage.tables import (
     CatalogueRow,
     GarmentRow,
@@ -108,7 +108,7 @@ class AllowedSets:
 
     def version(self, sql: Connection) -> Version:
         """Return what the catalogue is at now."""
-        return Version.of(row_seen(sql, self._id))
+        return Version.of(select_row(sql, self._id))
 
     def check(self, sql: Connection, version: Version, filters: Filters) -> None:
         """Refuse a field that no item has, asking SQL once a revision. Raises QueryError."""

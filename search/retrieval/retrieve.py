@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.fused_vector import Layout
-from indexer.storage.catalogue_row import row_seen
+from indexer.storage.catalogue_row import select_row
 from indexer.system.parallel import SEARCHING, parallel_map
 from indexer.vectors.index import Neighbours
 from search.query.options import Options
@@ -69,7 +69,7 @@ def _first_candidates(
     """Return for each vector ever more garments near to it, and whether all that say the words of a
     text are among them. The first searches are done, at the same time.
     """
-    row, known = row_seen(sql, catalogue.id), options.known
+    row, known = select_row(sql, catalogue.id), options.known
     wanted = max(NEAREST_BOOSTED if known.category else FIRST_CANDIDATES, 4 * options.k)
     weighted = [layout.weigh(each.vector, each.weights) for each in sought]
     said = [

@@ -12,7 +12,7 @@ from indexer.fused_vector import unit_rows
 from indexer.system import parallel as together_module
 from indexer.system.parallel import ActiveCounter, parallel_map
 from indexer.system.rw_lock import SharedLock
-from indexer.system.sealed_files import read_seal
+from indexer.system.sealed_files import read_checksummed
 from indexer.vectors import ivf_search as ivf_scan
 from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import Stamp
@@ -183,7 +183,7 @@ def test_halved_or_not_the_same_is_found(
     ids = np.arange(6_000)
     file = tmp_path / "vectors.faiss"
     pack(file, INDEX_TYPES["ivf8"], Source(24, ids, lambda some: vectors[some], Stamp(1, 6_000)))
-    index = IvfIndex(file, *read_seal(file))
+    index = IvfIndex(file, *read_checksummed(file))
     index.effort = effort
     allowed = IdSet.of(ids[::3])
     for chosen in (None, allowed):

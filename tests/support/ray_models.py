@@ -15,8 +15,8 @@ from pathlib import Path
 
 from indexer.description.describe import Describer
 from indexer.distributed import worker as ray_worker
-from indexer.distributed.ray_workers import RayStages
-from indexer.distributed.worker_pool import Crew
+from indexer.distributed.ray_workers import RayWorkers
+from indexer.distributed.worker_pool import WorkerPool
 from indexer.errors import PhotoMissing
 from indexer.garments import Garments
 from indexer.images.photo import Photo
@@ -107,9 +107,9 @@ def main() -> None:
     settings = Settings(home=Path(home), ray_address=address)
     catalogue = Acknowledging.open(settings, create=True)
     folder = Path(pictures)
-    with Crew(settings, dots(1).models.fingerprint, load_slow) as crew:
-        stages = partial(RayStages, crew)
-        importer = InFours(catalogue, dots(1), folder, folder, stages=stages)
+    with WorkerPool(settings, dots(1).models.fingerprint, load_slow) as crew:
+        make_workers = partial(RayWorkers, crew)
+        importer = InFours(catalogue, dots(1), folder, folder, make_workers=make_workers)
         importer.run([record_of(item) for item in ITEMS])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from indexer.errors import FeedError
-from indexer.system.spilled_set import temporary_rows
+from indexer.system.spilled_set import temporary_database
 
 _CACHE_KIB = 16_384  # pages in memory; what is asked next mostly lies beside what was asked last
 
@@ -19,7 +19,7 @@ class KeyedTexts:
     """First filled, then asked. Not for two threads at once."""
 
     def __init__(self) -> None:
-        self._file = temporary_rows(_CACHE_KIB)
+        self._file = temporary_database(_CACHE_KIB)
         self._file.execute("CREATE TABLE texts (key TEXT, text TEXT)")
         self._is_filled = False
         self._last: tuple[str, list[str]] = ("", [])

@@ -26,7 +26,7 @@ from indexer.storage.tables import (
     RemovedGarmentRow,
 )
 from indexer.system.batching import batches
-from indexer.system.writer_lock import CatalogueLock
+from indexer.system.writer_lock import WriterLock
 from indexer.vectors.index import Stamp
 from indexer.vectors.milvus.client import MilvusServer
 from indexer.vectors.milvus.filter_fields import read_facts
@@ -42,7 +42,7 @@ class SharedVectors:
 
     engine: Engine
     address: MilvusAddress
-    lock: CatalogueLock
+    lock: WriterLock
     """Of the purpose `vectors`."""
     is_of_replica: bool = False
     """Rows of a replica may be older than the vectors, and its locks bind nobody: only looks."""
@@ -129,7 +129,7 @@ def shared_vectors(engine: Engine, settings: Settings, catalogue_id: int) -> Sha
     """Return a catalogue's vectors in Milvus; None where the settings keep them in the home."""
     if not settings.vectors_url:
         return None
-    lock = CatalogueLock(engine, settings.home, settings.catalogue, catalogue_id, "vectors")
+    lock = WriterLock(engine, settings.home, settings.catalogue, catalogue_id, "vectors")
     address = read_address(settings.vectors_url)
     return SharedVectors(engine, address, lock, settings.is_of_replica)
 

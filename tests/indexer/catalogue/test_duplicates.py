@@ -17,7 +17,13 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from indexer.audit.duplicates import collapse, find_duplicates, uncollapse
-from indexer.audit.image_hash import SAME_CELL, Looks, find_alike, look_of, worst_cell
+from indexer.audit.image_hash import (
+    SAME_CELL,
+    ImageHashes,
+    find_alike,
+    image_hash,
+    max_cell_distance,
+)
 from indexer.catalogue.catalogue import Catalogue
 from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import Importer
@@ -43,9 +49,9 @@ def jpeg(image: Image.Image, quality: int = 90) -> bytes:
     return encoded.getvalue()
 
 
-def as_looks(images: list[Image.Image]) -> Looks:
-    packed = np.stack([np.frombuffer(look_of(image), np.uint8) for image in images])
-    return Looks(packed[:, :8].copy(), packed[:, 8:])
+def as_looks(images: list[Image.Image]) -> ImageHashes:
+    packed = np.stack([np.frombuffer(image_hash(image), np.uint8) for image in images])
+    return ImageHashes(packed[:, :8].copy(), packed[:, 8:])
 
 
 SAVED_ANEW: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -96,17 +102,17 @@ def test_many_are_compared_as_one_by_one() -> None:
         expected = {
             (i, j)
             for i, j in combinations(range(300), 2)
-            if apart[i, j] <= bits and worst_cell(grids[i], grids[j : j + 1])[0] <= SAME_CELL
+            if apart[i, j] <= bits and max_cell_distance(grids[i], grids[j : j + 1])[0] <= SAME_CELL
         }
-        found = find_alike(Looks(hashes, grids), bits)
+        found = find_alike(ImageHashes(hashes, grids), bits)
         assert {(g[0], j) for g in found for j in g[1:]} == expected
 
 
 def test_a_thousand_times_one_picture_is_one_group() -> None:
     looks = as_looks([Image.new("RGB", (60, 80), "white")])
-    many = Looks(np.repeat(looks.hashes, 1000, axis=0), np.repeat(looks.grids, 1000, axis=0))
+    many = ImageHashes(np.repeat(looks.hashes, 1000, axis=0), np.repeat(looks.grids, 1000, axis=0))
     assert find_alike(many) == [list(range(1000))]
-    assert find_alike(Looks(many.hashes[:0], many.grids[:0])) == []
+    assert find_alike(ImageHashes(many.hashes[:0], many.grids[:0])) == []
 
 
 def picture(seed: int) -> Image.Image:

@@ -12,10 +12,10 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.maintenance.check_result import Finding
+from indexer.maintenance.check_result import CheckResult
 from indexer.maintenance.doctor import examine
 from indexer.storage.tables import GarmentRow
-from indexer.system.sealed_files import SealBroken, check_seal, write_sealed
+from indexer.system.sealed_files import CorruptFile, verify_checksum, write_checksummed
 from tests.support.small_catalogue import equal_to_sql, fresh
 
 
@@ -72,29 +72,29 @@ def test_a_vector_file_of_an_older_version_is_read_from_sql(
 
 def test_a_seal_tells_every_changed_bit(tmp_path: Path) -> None:
     path = tmp_path / "sealed"
-    write_sealed(path, {"a": 1}, lambda send: send(b"content" * 9))
-    assert check_seal(path) == {"a": 1}
+    write_checksummed(path, {"a": 1}, lambda send: send(b"content" * 9))
+    assert verify_checksum(path) == {"a": 1}
     whole = path.read_bytes()
     for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        with pytest.raises(SealBroken):
-            check_seal(path)
+        with pytest.raises(CorruptFile):
+            verify_checksum(path)
         path.write_bytes(whole[:at])
-        with pytest.raises(SealBroken):
-            check_seal(path)
+        with pytest.raises(CorruptFile):
+            verify_checksum(path)
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "sealed"
-    write_sealed(path, {}, lambda send: send(b"old"))
+    write_checksummed(path, {}, lambda send: send(b"old"))
 
     def fail(send: Callable[[bytes], object]) -> None:
         send(b"new")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        write_sealed(path, {}, fail)
-    assert check_seal(path) == {}
+        write_checksummed(path, {}, fail)
+    assert verify_checksum(path) == {}
     assert path.read_bytes().startswith(b"old")
     assert [each.name for each in tmp_path.iterdir()] == ["sealed"]
 
@@ -151,4 +151,4 @@ def test_the_doctor_reads_a_damaged_database(small: Catalogue) -> None:
     found = list(examine(small.settings))
     assert "wrong" in {each.state for each in found}
     assert any("restore" in each.todo for each in found if each.state == "wrong")
-    assert all(isinstance(each, Finding) and json.dumps(each.shown()) for each in found)
+    assert all(isinstance(each, CheckResult) and json.dumps(each.shown()) for each in found)

@@ -13,7 +13,7 @@ from api.server.catalogues import Catalogues
 from indexer.catalogue.catalogue import Catalogue
 from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import Importer
-from indexer.maintenance.check_result import Finding
+from indexer.maintenance.check_result import CheckResult
 from indexer.maintenance.doctor import examine
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow
@@ -137,7 +137,7 @@ def found(catalogue: Catalogue) -> list[str]:
     return [hit.item.item_id for hit in searcher.search_vector(some, None, Options(k=100))]
 
 
-def replica_of(settings: Settings) -> Finding:
+def replica_of(settings: Settings) -> CheckResult:
     (said,) = [each for each in examine(settings) if each.check == "replica"]
     return said
 

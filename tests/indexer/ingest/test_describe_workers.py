@@ -144,7 +144,7 @@ def test_a_profile_has_each_stage_and_the_slowest_model(folder: Path, new: Catal
     assert set(seconds) == {"look up", "read and decode", "detect", "embed", "attributes",
                             "colour", "thumbnail", "write"}  # fmt: skip
     assert all(0 <= waited[stage] <= seconds[stage] for stage in seconds)
-    assert 0 <= importer.stages.idle_s <= 2 * importer.took_s
+    assert 0 <= importer.workers.idle_s <= 2 * importer.took_s
     lines = list(profile_lines(describer.watch, report.embedded_photos, importer.took_s, 2, 0.0))
     assert sum(line.split()[0] in ("detect", "embed", "write") for line in lines) == 3
     assert "12 photos" in lines[-2]

@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
 from indexer.distributed import worker_pool as ray_crew
-from indexer.distributed.ray_workers import RayStages
+from indexer.distributed.ray_workers import RayWorkers
 from indexer.distributed.worker import Load
-from indexer.distributed.worker_pool import Crew
+from indexer.distributed.worker_pool import WorkerPool
 from indexer.errors import ClusterError, FingerprintMismatch, PhotoMissing
 from indexer.feeds.reading.record import ItemRecord
 from indexer.fused_vector import from_bytes
@@ -118,9 +118,11 @@ def index_here(tmp_path: Path, folder: Path) -> Catalogue:
 
 def index_afar(
     catalogue: Catalogue, folder: Path, load: Load, records: Iterator[ItemRecord] | None = None
-) -> tuple[ImportReport, Crew]:
-    with Crew(catalogue.settings, dots(1).models.fingerprint, load) as crew:
-        importer = InFours(catalogue, dots(1), folder, folder, stages=partial(RayStages, crew))
+) -> tuple[ImportReport, WorkerPool]:
+    with WorkerPool(catalogue.settings, dots(1).models.fingerprint, load) as crew:
+        importer = InFours(
+            catalogue, dots(1), folder, folder, make_workers=partial(RayWorkers, crew)
+        )
         report = importer.run(records if records is not None else feed())
     return report, crew
 
@@ -212,11 +214,11 @@ def test_workers_that_cannot_do_it_end_the_run(
 
 
 def test_no_room_and_no_cluster(cluster: Any) -> None:
-    few = Crew(Settings(ray_address=cluster.address, ray_cpus=64), "")
+    few = WorkerPool(Settings(ray_address=cluster.address, ray_cpus=64), "")
     with pytest.raises(ClusterError, match=r"no node has 64 CPUs and 0 GPUs.*1 CPUs"), few:
         pass
     for address in ("ray://127.0.0.1:1", "127.0.0.1:1", "nowhere"):
-        none = Crew(Settings(ray_address=address), "")
+        none = WorkerPool(Settings(ray_address=address), "")
         with pytest.raises(ClusterError, match="LAPEL_RAY_ADDRESS"), none:
             pass
 

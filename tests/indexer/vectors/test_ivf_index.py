@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.system.sealed_files import read_seal
+from indexer.system.sealed_files import read_checksummed
 from indexer.vectors.id_set import IdSet
 from indexer.vectors.index_kinds import INDEX_TYPES
 from indexer.vectors.ivf_build import pack
@@ -21,7 +21,7 @@ IDS = np.arange(6_000)
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> IvfIndex:
     path = tmp_path / "v.faiss"
     pack(path, INDEX_TYPES[request.param], source(IDS, VECTORS))
-    return IvfIndex(path, *read_seal(path))
+    return IvfIndex(path, *read_checksummed(path))
 
 
 def test_what_is_unlike_the_query_is_looked_for_longer(

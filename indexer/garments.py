@@ -1,4 +1,4 @@
-"""A photo in, the garments worn in it out: the struct of arrays all later steps share.
+"""The garments of a photo as one struct of arrays, which all later steps share.
 
 The layout follows supervision's `Detections` (roboflow/supervision), with masks cropped to their
 boxes, so that a 12 megapixel photo with ten garments costs ten garments and not ten photos.

@@ -1,4 +1,4 @@
-"""A catalogue in, what a shop should look at again out: each with a severity and what to do."""
+"""Audit a catalogue: list what a shop should look at again, with severity and advice."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
-"""A catalogue in, the pictures that it shows more than once out, with the items that show them.
+"""Find pictures that a catalogue shows more than once, and the items that show them.
 
-Exact: the same file. Near: the same picture saved anew, resized, a little lighter. Two colours of
-one cut are neither, and the variants of one group may share a picture.
+Exact: the same file. Near: the same picture saved anew, resized, or slightly lighter. Two colours
+of one cut are neither, and the variants of one group may share a picture.
 """
 
 import tempfile

@@ -1,7 +1,7 @@
-"""A picture in, what it looks like out, small enough to compare a hundred thousand of them.
+"""Hash pictures by what they show, small enough to compare a hundred thousand of them.
 
-Two signs, as one alone errs: a perceptual hash (DCT, Zauner 2010, by the imagehash package) finds
-what has the same light and dark, and a grid of colours tells two colours of one cut apart.
+Two hashes, as one alone errs: a perceptual hash (DCT, Zauner 2010, by the imagehash package)
+matches equal patterns of light and dark, and a grid of colours tells two colours of one cut apart.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One stored item in, what a shop should look at again out: colour, category, pictures, fields."""
+"""Check one stored item: its colour, category, pictures and fields."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

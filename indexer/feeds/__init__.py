@@ -1,4 +1,4 @@
-"""One reader per catalogue format; this page picks the reader."""
+"""Recognise the format of a feed and read it with the reader of that format."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""A catalogue's photos in, the garments worn beside the items' own out, kept in SQL.
+"""Find the garments that a catalogue's photos show beside the items' own, and store them.
 
-An import describes only the garment that an item is: what else its photo shows is looked for here,
-when a shop wants to know what it wears together. A photo is looked at once by the same models.
+An import describes only the garment that an item is. The others are looked for here, when a shop
+wants to know what it wears together. Each photo is looked at once by the same models.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence

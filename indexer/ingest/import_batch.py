@@ -1,4 +1,4 @@
-"""Rows of a feed in, what is known of some items on their way into a catalogue out."""
+"""Track some items of a feed on their way into a catalogue."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future

@@ -1,7 +1,7 @@
-"""A feed's records in, a filled catalogue out: look up -> describe what is new -> write.
+"""Import a feed: look up its items, describe the new photos, write them to the catalogue.
 
-Streams: a few batches of items are in memory, their photos described (stages.py) while those before
-are written. A bad row or picture is counted and named, and the run goes on.
+Streams: a few batches of items are in memory; their photos are described (`describe_workers`) while
+the batches before are written. A bad row or picture is counted and named, and the run goes on.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""An item's picture addresses in, the photos that are there to be read out; later, decoded."""
+"""Find the photos of an item that must be described, and decode them in batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""A filled catalogue and other models in, the same catalogue made by these models out.
+"""Re-embed a catalogue with other models.
 
 Blue/green: photos are read again from where they were found and described beside the old garments,
 which searches go on using; one transaction switches. Stopped at any point, the catalogue is the old

@@ -1,8 +1,8 @@
-"""A record that no word of the table explains in, the slot its text tower hears out, or None.
+"""Guess the slot of a record by the text tower, where no word of the vocabulary explains it.
 
-Only the photo's garment is chosen by it: what is stored of the item stays what its feed says. An
-encoder that knows many words, such as FashionSigLIP, hears more than the table; the bundled one
-knows the table's English words only, and guesses next to nothing.
+The guess only chooses the garment in the photo: the item is stored as its feed says. An encoder
+with a large vocabulary, such as FashionSigLIP, knows more words than the table; the bundled one
+knows only the table's English words, and guesses next to nothing.
 """
 
 import re

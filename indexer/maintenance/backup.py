@@ -1,7 +1,8 @@
-"""A home in, one archive out, while it is served: database, thumbnails and pictures sent in.
+"""Write a home into one archive while it is served: database, thumbnails, uploaded pictures.
 
-The archive is a plain tar; its `manifest.json` has the SHA-256 of every file. Vectors are not in
-it, for they are made from the database; nor are pulled models: `lapel models export` carries those.
+The archive is a plain tar; its `manifest.json` has the SHA-256 of every file. It leaves out
+vectors, which are rebuilt from the database, and pulled models, which `lapel models export`
+carries.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A catalogue's rows in, those that contradict each other out; what is left over is removed."""
+"""Find rows of a catalogue that contradict each other; remove leftovers."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Settings in, what is right and wrong with their catalogue out; repaired where that can be done.
+"""Examine a catalogue and the services behind it, and repair what can be repaired.
 
 Runs no model; `indexer/maintenance/model_checks.py` looks at those.
 """

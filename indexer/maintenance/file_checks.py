@@ -1,4 +1,4 @@
-"""A catalogue's home in, what of its files is missing, broken or left over out."""
+"""Find files of a home that are missing, broken or left over."""
 
 import shutil
 import time

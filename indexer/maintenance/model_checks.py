@@ -1,4 +1,4 @@
-"""Settings in, whether their models are those of the catalogue, and where they really run, out."""
+"""Check that the models of the settings made the catalogue, and on which device they run."""
 
 import platform
 import sqlite3

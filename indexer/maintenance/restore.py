@@ -1,4 +1,4 @@
-"""An archive of `lapel backup` in, a home as it was then out: all of it checked, then switched.
+"""Restore a home from a backup: all of the archive is checked, then the home is switched.
 
 The database is written into the old one in a single transaction: killed at any moment, the home is
 the old one or the new one, and a server that has it open sees the new one with its next query.

@@ -1,4 +1,4 @@
-"""A catalogue's row and models in, whether they fit out."""
+"""Read a catalogue's own row, and refuse models other than those that made it."""
 
 from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.orm import Session

@@ -1,4 +1,4 @@
-"""An address in, a ready SQLAlchemy engine out; the schema is Alembic's, never made by hand."""
+"""Open the database as an SQLAlchemy engine; Alembic alone makes and changes its tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

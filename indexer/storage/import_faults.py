@@ -1,4 +1,4 @@
-"""What of items could not be used in, rows of it out: until the item is imported again."""
+"""Store what could not be used of an item, until the item is imported again."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass

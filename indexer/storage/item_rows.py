@@ -1,4 +1,4 @@
-"""Described items in, SQL rows out: what one write of the catalogue does inside its transaction."""
+"""Write described items as SQL rows, within one transaction of the catalogue."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,8 @@
-"""A catalogue being made anew by other models, in SQL: what is missing, and the switch to it.
+"""Stage a re-embedding in SQL beside the live catalogue, and switch to it.
 
-Its garments are rows of a hidden catalogue, named `~` and the visible one's uid, that has photos
-but no items: no search and no import sees them. The switch gives them to the visible catalogue.
+The new garments are rows of a shadow catalogue, named `~` and the visible one's uid, that has
+photos but no items: no search and no import sees them. The switch gives them to the visible
+catalogue.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""A decoded photo in, its small JPEG out, kept in the home under the photo's hash."""
+"""Store a small JPEG of each photo in the home, under the photo's hash."""
 
 import io
 from collections.abc import Collection

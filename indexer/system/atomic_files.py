@@ -1,4 +1,4 @@
-"""A path and its content in, the file whole or not at all out."""
+"""Write a file whole or not at all."""
 
 import secrets
 from pathlib import Path

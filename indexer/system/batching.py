@@ -1,4 +1,4 @@
-"""Any values in, lists of at most so many out: for transactions, memory, and SQL's limits."""
+"""Split values into batches, for transactions, memory, and SQL's limits."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""A folder in, the SHA-256 of each of its files out, kept in a `SHA256SUMS` beside them.
+"""Write and check the SHA-256 of each file of a folder, in a `SHA256SUMS` beside them.
 
 The file is what `sha256sum` writes and checks. Pages in Markdown are not listed: a model card may
 be corrected without the model being another one.

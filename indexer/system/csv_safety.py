@@ -1,6 +1,6 @@
-"""A text in, a CSV cell out that no spreadsheet takes for a formula.
+"""Escape CSV cells that a spreadsheet would take for a formula.
 
-Feeds come from others, and what they say stands in our CSVs (OWASP, "CSV injection").
+Feeds come from third parties, and their texts are repeated in our CSVs (OWASP, "CSV injection").
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The device that is meant, its name and its threads: what of a machine decides how models run."""
+"""Choose the device that models run on, with its name and number of threads."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""A write that a disk refuses in, an error that names the path and says what to do out."""
+"""Explain a full or read-only disk by an error that names the path and says what to do."""
 
 import errno
 import os

@@ -1,6 +1,6 @@
-"""Sets and tables that lie on the disk, for runs over more rows than memory should hold.
+"""Sets and tables on the disk, for runs over more rows than memory should hold.
 
-What a run must remember of millions of rows would fill a gigabyte as Python objects.
+A million ids or rows would fill a gigabyte as Python objects.
 """
 
 import sqlite3

@@ -1,4 +1,4 @@
-"""Stages of a work in, the seconds that each took out, whichever threads did it."""
+"""Time the stages of a work, over all threads that do it."""
 
 import threading
 import time

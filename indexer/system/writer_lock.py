@@ -1,7 +1,7 @@
-"""A catalogue in, the lock of its one writer out, with who holds it; between processes and hosts.
+"""Let one process at a time write to a catalogue, on this host or any other.
 
-In SQLite's case a locked file in the home; in PostgreSQL's an advisory lock of the server, which
-holds for all hosts and ends with the connection.
+With SQLite the lock is a locked file in the home; with PostgreSQL an advisory lock of the server,
+which holds for all hosts and ends with the connection.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""Words of a feed or of a detector's class list in, a garment category and its slot out.
+"""Read a garment category and its slot from the words of a feed or of a detector's class list.
 
-The words are a table of eight languages (`category_table.tsv`); which noun of a phrase counts is
-one rule for each kind of language. In English, German and Dutch the head of a noun phrase stands
-last, so that a "shirt dress" is a dress and a "dress shirt" a shirt, and what follows "with" or
-"in" is decoration; in French, Spanish, Italian, Portuguese and Polish it stands first. A word for
-what is no garment counts as any other: a "jeans belt" is a belt.
+The words are a table of eight languages (`category_table.tsv`); one rule for each kind of language
+decides which noun of a phrase counts. In English, German and Dutch the head of a noun phrase
+stands last: a "shirt dress" is a dress, a "dress shirt" a shirt, and words after "with" or "in"
+are decoration. In French, Spanish, Italian, Portuguese and Polish it stands first. Words for
+things that are no garment count like any other: a "jeans belt" is a belt.
 """
 
 import re

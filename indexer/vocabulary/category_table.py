@@ -1,4 +1,4 @@
-"""Load the table of category words in several languages for look-up.
+"""Load the table of category words in eight languages.
 
 `category_table.tsv` has a row for each category and language; docs/guides/feeds.md explains its
 marks, and how a shop adds its own rows.

@@ -1,4 +1,4 @@
-"""Words for colours in, one name each out: finer names, the eleven basic ones, names in a text.
+"""Name colours from words: finer names, the eleven basic ones, and names within a text.
 
 The basic names are those of Berlin and Kay, Basic Color Terms (1969). Borders between them are
 decided as shops sort their shelves: navy, teal and turquoise are blue, beige and khaki are brown,

@@ -1,7 +1,7 @@
-"""A DeepFashion folder in, item records out: In-shop or Consumer-to-shop Clothes Retrieval.
+"""Read a DeepFashion folder: In-shop or Consumer-to-shop Clothes Retrieval.
 
-One record a photo, of the group that its item id names, with the box that its annotation gives
-(Liu et al., DeepFashion, CVPR 2016; the files are described in the sets' own READMEs).
+One record a photo, in the group that its item id names, with the box of its annotation
+(Liu et al., DeepFashion, CVPR 2016; the sets' own READMEs describe the files).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A DeepFashion2 folder in, item records out: one a garment, with its box, outline and landmarks.
+"""Read a DeepFashion2 folder: one record a garment, with its box, outline and landmarks.
 
 The folder is a part of the set (`train`, `validation`) with `annos/` and `image/`, or holds such
 parts (Ge et al., DeepFashion2, CVPR 2019; github.com/switchablenorms/DeepFashion2).

@@ -1,4 +1,4 @@
-"""A folder of photos in, item records out: each photo is an item, its folders name its category."""
+"""Read a folder of photos: each photo is an item, the names of its folders give its category."""
 
 from collections import Counter
 from collections.abc import Iterator

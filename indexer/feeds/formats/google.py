@@ -1,4 +1,4 @@
-"""A Google Merchant TSV or CSV file in, item records out.
+"""Read a Google Merchant feed in TSV or CSV.
 
 Attribute names come with spaces or underscores, in any case, with or without `g:`
 (support.google.com/merchants/answer/7052112).

@@ -1,7 +1,7 @@
-"""A Google Merchant XML feed in, RSS 2.0 or Atom, item records out, one element at a time.
+"""Read a Google Merchant feed in XML, RSS 2.0 or Atom, one element at a time.
 
-Read with expat itself: no tree is kept, and a document type, with it every entity bomb and every
-file that an entity could name, is refused.
+Uses expat directly: no tree is built, and a document type is refused, with it every entity bomb and
+every file that an entity could name.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""JSON lines, a JSON array or Shopify's products.json in, item records out."""
+"""Read JSON lines, a JSON array or Shopify's products.json."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""A Magento 2 product export (CSV) in, item records out.
+"""Read a Magento 2 product export (CSV).
 
-`configurable` rows are products, `simple` rows their variants: a variant inherits what it leaves
-empty, photos too, and shares the product's `group_id`. Both are items. A row of a store view says
-an item again in other words: the rows for all views count.
+`configurable` rows are products, `simple` rows their variants: a variant inherits the fields that
+it leaves empty, photos too, and shares the product's `group_id`. Both are items. The rows of a
+store view repeat an item in other words: only the rows for all views count.
 """
 
 import re

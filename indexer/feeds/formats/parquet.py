@@ -1,4 +1,4 @@
-"""A Parquet file in, item records out, some rows of a row group at a time."""
+"""Read a Parquet file, a few rows of a row group at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path

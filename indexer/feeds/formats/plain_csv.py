@@ -1,4 +1,4 @@
-"""Any CSV or TSV with a header in, item records out: the usual column names, or those of a map."""
+"""Read any CSV or TSV with a header, by the usual column names or those of a column map."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""A Shopify product export in, item records out: a CSV with the old or the new column names.
+"""Read a Shopify product export: a CSV with the old or the new column names.
 
-The rows of a product share its handle; the first says what all share, each variant has a row, and
-some rows only add a picture. Variants are the items, their product is the group. Drafts and
-archived products give none.
+The rows of a product share its handle; the first holds the fields common to all, each variant has
+a row, and some rows only add a picture. Variants are the items, their product is the group. Drafts
+and archived products give none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

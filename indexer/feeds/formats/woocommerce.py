@@ -1,7 +1,7 @@
-"""A WooCommerce product export (CSV, English column names) in, item records out.
+"""Read a WooCommerce product export (CSV, English column names).
 
-`variation` rows name their `variable` product by its sku or as `id:NN`, and inherit what they
-leave empty, pictures too. Both are items of one group. Drafts and private products give none.
+`variation` rows name their `variable` product by its sku or as `id:NN`, and inherit the fields that
+they leave empty, pictures too. Both are items of one group. Drafts and private products give none.
 """
 
 import re

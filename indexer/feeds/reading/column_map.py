@@ -1,4 +1,4 @@
-"""Columns that a shop named as it liked in, the words of an item record out.
+"""Map a shop's own column names to the fields of an item record.
 
 For plain CSV, JSON and Parquet. The usual names are known; others are named by a mapping, such as
 `id=ref`, our word first.

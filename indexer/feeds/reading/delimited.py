@@ -1,4 +1,4 @@
-"""A CSV or TSV file in, its rows as cells by header word out; one bad row costs that row."""
+"""Read the rows of a CSV or TSV file as cells by header word; a bad row costs only itself."""
 
 import csv
 from collections import deque

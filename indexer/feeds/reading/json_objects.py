@@ -1,4 +1,4 @@
-"""JSON text in, its objects out one by one: lines of JSON, an array, or an object with an array."""
+"""Stream the objects of JSON lines, of an array, or of an object that holds an array."""
 
 import json
 import re

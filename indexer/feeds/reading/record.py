@@ -1,4 +1,4 @@
-"""What every feed reader gives: one record a row, or one error a row; never an exception."""
+"""Define the result of every feed reader: a record or an error a row, never an exception."""
 
 import hashlib
 import json

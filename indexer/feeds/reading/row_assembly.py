@@ -1,4 +1,4 @@
-"""What a row of any format says, in one vocabulary, in; an item record out."""
+"""Assemble an item record from the cells of a row of any format."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime

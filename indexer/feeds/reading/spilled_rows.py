@@ -1,7 +1,7 @@
-"""Texts by key, kept on disk: what a reader must remember of rows it has passed, in little memory.
+"""Keep texts by key on the disk, for readers that must remember the rows they have passed.
 
-A million products would fill a gigabyte as Python objects; a temporary SQLite file, which goes
-away with its reader, holds them in the memory of its cache.
+A million products would fill a gigabyte as Python objects; a temporary SQLite file, deleted with
+its reader, needs only the memory of its cache.
 """
 
 import json

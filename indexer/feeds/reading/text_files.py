@@ -1,7 +1,7 @@
-"""A feed's file in, its text out, whatever its encoding, packed with gzip or not.
+"""Open a feed's file as text, in whatever encoding, gzipped or not.
 
-All that can go wrong with a file ends here as a FeedError; how a text begins is read once, for the
-formats to look at.
+Whatever goes wrong with a file is raised as a FeedError. The beginning of a text is read once, and
+shown to the formats for recognition.
 """
 
 import codecs

@@ -1,4 +1,4 @@
-"""Words of a feed in, values out: prices, availability, plain text, lists of pictures."""
+"""Parse the values of a feed: prices, availability, plain text, lists of pictures."""
 
 import html
 import math

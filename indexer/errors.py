@@ -26,6 +26,7 @@ LapelError
 ├── ClusterError               a Ray cluster that cannot be reached, or does not do the work
 ├── EvaluationImpossible       too little in a catalogue to tell how well it is searched
 ├── QueryError                 a query that cannot be answered as asked
+│   └── ItemUnknown            it names an item that the catalogue does not have
 └── SettingsError              a setting with a value that cannot be used
 """
 
@@ -139,6 +140,10 @@ class EvaluationImpossible(LapelError):
 
 class QueryError(LapelError):
     """A query that cannot be answered as asked."""
+
+
+class ItemUnknown(QueryError):
+    """An item id that the catalogue does not have."""
 
 
 class SettingsError(LapelError):

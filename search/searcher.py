@@ -1,70 +1,55 @@
-"""A photo in, the catalogue's most similar items for each garment out: the story of a search.
+"""The story of a search: from the parts of a query to ranked hits for each garment.
 
-describe -> choose garments -> slots to look in -> filters -> vectors -> items -> rank
+items, photo and words are loaded -> garments to look for -> vectors, slots, filters -> retrieval
+-> confidence -> answer. The command line, HTTP and Python tell it by `Searcher.answer`.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import DescribedGarment, Describer
-from indexer.fused_vector import Layout
+from indexer.fused_vector import Layout, normalise_weights
 from indexer.garments import Slot
 from indexer.images.photo import Photo
-from search.answer_facts import NOT_UNDERSTOOD, NOTHING_FOUND, new_id, not_in_photo, to_ms
-from search.query.keyword_index import find_words
+from search.answer import Answer, GarmentAnswer, NamedGarment, Target
+from search.answer_facts import NOT_UNDERSTOOD, new_id, not_in_photo, to_ms
+from search.filters.conditions import Condition
+from search.filters.json_filters import not_these
+from search.query.keyword_index import NOTHING_KNOWN, find_words
+from search.query.mixing import PartVectors, check_vector, combine, combined_weights
 from search.query.options import WORDS_WEIGHT, Options
+from search.query.parts import DescribedPhoto, QueryParts, choose_garments, describe_photo
 from search.query.text_query import TextQuery, parse_text, raise_not_understood
 from search.ranking.confidence import Calibration, no_good_match, read_calibration
 from search.ranking.hits import Hit
 from search.retrieval.exact_scores import Sought
 from search.retrieval.retrieve import retrieve
+from search.retrieval.stored_items import StoredItem, load_items
 
-__all__ = ["Answer", "GarmentAnswer", "Options", "Searcher", "TextAnswer", "detect_photo"]
+__all__ = ["Answer", "GarmentAnswer", "Options", "QueryParts", "Searcher", "detect_photo"]
 
 # Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
 SURE_OF_SLOT = 0.5
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class GarmentAnswer:
-    """One garment of the photo and its hits. `id` is its place in the photo."""
+class RunModels(Protocol):
+    """Runs work that uses the models, and returns its result: a server has a thread for it."""
 
-    id: int
-    garment: DescribedGarment
-    hits: tuple[Hit, ...]
+    def __call__(self, work: Callable[[], T], /) -> T:
+        """Run the work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """All garments of one photo with their hits."""
-
-    query_id: str
-    fingerprint: str
-    garments: tuple[GarmentAnswer, ...]
-    warnings: tuple[str, ...]
-    took_ms: Mapping[str, float]
-
-    @property
-    def described(self) -> tuple[DescribedGarment, ...]:
-        """The garments without their hits."""
-        return tuple(each.garment for each in self.garments)
-
-
-@dataclass(frozen=True, slots=True)
-class TextAnswer:
-    """What a text was read as, and its hits."""
-
-    query_id: str
-    fingerprint: str
-    query: TextQuery
-    hits: tuple[Hit, ...]
-    warnings: tuple[str, ...]
-    took_ms: Mapping[str, float]
+def run_here(work: Callable[[], T]) -> T:
+    """Run work on the calling thread."""
+    return work()
 
 
 class Searcher:
@@ -73,67 +58,64 @@ class Searcher:
     layout: Layout
     """How long each part of the catalogue's vectors is."""
 
-    def __init__(self, catalogue: Catalogue, describer: Describer) -> None:
-        """Raise CatalogueEmpty or FingerprintMismatch for a catalogue not to be searched so."""
+    def __init__(
+        self, catalogue: Catalogue, describer: Describer, run_models: RunModels = run_here
+    ) -> None:
+        """Raise CatalogueEmpty or FingerprintMismatch for a catalogue that these cannot search."""
         self.layout = catalogue.check_models(describer.models.fingerprint)
         self.catalogue = catalogue
         self.describer = describer
+        self._run_models = run_models
+
+    def answer(self, parts: QueryParts, options: Options) -> Answer:
+        """Return the most similar items for each garment of a query.
+
+        The photo is described after all else has been checked. Raises QueryError, ItemUnknown,
+        TextTowerUntrained.
+        """
+        begin = time.perf_counter()
+        options.check()
+        parts.check(options.garment)
+        items = self.load_items(parts.item_ids)
+        photo = None if parts.photo is None else parts.photo()
+        read = time.perf_counter()
+        query = _LoadedQuery(parts, self.layout, items, photo, *self._read_words(parts, options))
+        took = dict(photo.took_ms) if photo is not None else {}
+        start = time.perf_counter()
+        if query.words is not None:
+            took["text"] = to_ms(start - read)
+        garments = self._search(query, query.targets(options), options)
+        end = time.perf_counter()
+        took |= {"search": to_ms(end - start), "total": to_ms(end - begin)}
+        warnings = query.warnings(garments, options)
+        shown = tuple(replace(each, hits=_page(each.hits, options)) for each in garments)
+        fingerprint = self.describer.models.fingerprint
+        return Answer(new_id(), fingerprint, shown, tuple(warnings), took, query.text)
 
     def search_photo(self, photo: Photo, options: Options) -> Answer:
         """Find the garments in a photo and, for each asked for, the most similar items.
 
         Raises QueryError.
         """
-        options.check()
-        found = detect_photo(self.describer, photo)
-        start = time.perf_counter()
-        chosen = [found.garments[i] for i in chosen_ids(found.described, options.garment)]
-        judge = read_calibration(self.catalogue)
-        hits = search_judged(self, judge, [each.garment for each in chosen], options)
-        garments = tuple(
-            replace(each, hits=tuple(own)) for each, own in zip(chosen, hits, strict=True)
-        )
-        poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
-        searched = to_ms(time.perf_counter() - start)
-        total = round(found.took_ms["total"] + searched, 1)
-        missed = not_in_photo(options.garment, (each.slot for each in found.described))
-        return replace(
-            found,
-            garments=garments,
-            warnings=(*(found.warnings or (() if garments else (missed,))), *filter(None, poor)),
-            took_ms={**found.took_ms, "search": searched, "total": total},
+        return self.answer(
+            QueryParts(photo=partial(describe_photo, self.describer, photo)), options
         )
 
-    def search_text(self, text: str, options: Options) -> TextAnswer:
+    def search_text(self, text: str, options: Options) -> Answer:
         """Find the items that fit a shopper's words best.
 
-        A garment named in them is looked for in its slot; what the models do not understand, in
-        the feed's own words. Raises QueryError, TextTowerUntrained.
+        A garment named in them is looked for in its slot; words that the models do not understand
+        are looked up in the feed. Raises QueryError, TextTowerUntrained.
         """
-        options.check()
-        start = time.perf_counter()
-        query = parse_text(text, self.describer.models)
-        read = time.perf_counter()
-        query = self.look_up(query, options.words)
-        if query.is_empty:
-            raise_not_understood(query.text, self.describer.models)
-        weighted = replace(options, weights=query.weights(options.weights), known=query.known)
-        hits = self.search_vector(query.vector, options.slots_for(query.slot), weighted)
-        took = {"embed": read - start, "search": time.perf_counter() - read}
-        took["total"] = sum(took.values())
-        return TextAnswer(
-            new_id(),
-            self.describer.models.fingerprint,
-            query,
-            tuple(hits),
-            ()
-            if query.is_understood or any(hit.matched_words for hit in hits)
-            else (NOT_UNDERSTOOD,),
-            {stage: to_ms(seconds) for stage, seconds in took.items()},
-        )
+        return self.answer(QueryParts(text=text), options)
+
+    def load_items(self, item_ids: Sequence[str]) -> dict[str, StoredItem]:
+        """Return the catalogue's items by id. Raises ItemUnknown naming those it does not have."""
+        with self.catalogue.engine.connect() as sql:
+            return load_items(sql, self.catalogue.id, self.layout, item_ids)
 
     def look_up(self, query: TextQuery, weight: float = WORDS_WEIGHT) -> TextQuery:
-        """Return a text that was heard with what the feed knows of its words, if they count."""
+        """Return a parsed text with what the feed has of its words, if they are to count."""
         if weight <= 0:
             return query
         with self.catalogue.engine.connect() as sql:
@@ -166,6 +148,146 @@ class Searcher:
         """Return the items nearest to each of several vectors; weights are each one's own."""
         return retrieve(self.catalogue, self.layout, sought, options)
 
+    def _read_words(
+        self, parts: QueryParts, options: Options
+    ) -> tuple[TextQuery | None, TextQuery | None]:
+        """Return the query's text, and the named colours as a text where there is no other."""
+        models = self.describer.models
+        if parts.text is not None:
+            text = parts.text
+            query = self._run_models(lambda: parse_text(text, models))
+            query = self.look_up(query, options.words)
+            if query.is_empty:
+                self._run_models(lambda: raise_not_understood(query.text, models))
+            return query, None
+        names = [each for each in parts.colours if not each.startswith("#")]
+        if not names:
+            return None, None
+        # The visual part tells colours too: as words a colour is found more often than by its
+        # histogram alone (search/query/mixing.py has the numbers).
+        words = f"in {' and '.join(names)}"
+        return None, self._run_models(lambda: parse_text(words, models))
+
+    def _search(
+        self, query: "_LoadedQuery", targets: Mapping[int, Target], options: Options
+    ) -> list[GarmentAnswer]:
+        """Return all hits for each target, also those before the page that is asked for."""
+        if not targets:
+            return []
+        # All start from the same: a photo's garments, or one item, text or vector.
+        start = next(iter(targets.values())).vector
+        vectors, sources = query.vectors(), query.parts.sources
+        weights = combined_weights(self.layout, start, vectors, options.weights)
+        known = NOTHING_KNOWN if query.text is None else query.text.known
+        # Beside a photo, an item or a colour, looks always have something to add.
+        known = replace(known, is_all=known.is_all and sources == ["text"])
+        options = replace(
+            options.narrowed(*query.excluded(options.group)),
+            k=options.k + options.offset, offset=0, weights=weights, known=known,
+        )  # fmt: skip
+        garments = [each for each in targets.values() if isinstance(each, DescribedGarment)]
+        if garments and sources == ["photo"]:
+            found = search_judged(self, read_calibration(self.catalogue), garments, options)
+        else:
+            sought = [
+                Sought(
+                    combine(self.layout, target.vector, vectors),
+                    query.slots(target, options),
+                    weights,
+                )
+                for target in targets.values()
+            ]
+            found = self.search_vectors(sought, options)
+        shares = normalise_weights(weights)
+        return [
+            GarmentAnswer(i, target, tuple(hits), shares, tuple(sources))
+            for (i, target), hits in zip(targets.items(), found, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LoadedQuery:
+    """A query's parts with everything that they name."""
+
+    parts: QueryParts
+    layout: Layout
+    items: Mapping[str, StoredItem]
+    photo: DescribedPhoto | None
+    text: TextQuery | None
+    colour_words: TextQuery | None
+
+    @property
+    def words(self) -> TextQuery | None:
+        """The words that move the vector."""
+        return self.text or self.colour_words
+
+    def targets(self, options: Options) -> dict[int, Target]:
+        """Return the garments to look for, by their number in the photo (else one, 0)."""
+        if self.photo is not None:
+            garments = self.photo.garments
+            if self.parts.has_box:
+                return dict(enumerate(garments))
+            return {i: garments[i] for i in choose_garments(garments, options.garment)}
+        if self.parts.item_id is not None:
+            return {0: self.items[self.parts.item_id]}
+        vector = None
+        if self.parts.embedding is not None:
+            vector = check_vector(self.layout, self.parts.embedding)
+        return {0: self._named_garment(vector)}
+
+    def _named_garment(self, vector: NDArray[np.float32] | None) -> NamedGarment:
+        """Return the garment that a text, likes or a caller's own vector look for."""
+        colours = tuple(self.parts.colours)
+        if self.text is not None:
+            named = colours or self.text.colours
+            return NamedGarment(self.text.slot, self.text.category, named, vector)
+        liked = {self.items[item_id].slot for item_id in self.parts.likes}
+        slot: Slot = liked.pop() if vector is None and len(liked) == 1 else "unknown"
+        return NamedGarment(slot, None, colours, vector)
+
+    def vectors(self) -> PartVectors:
+        """Return the vectors of what moves the start."""
+        return PartVectors(
+            self.words,
+            self.parts.colours,
+            [self.items[item_id].vector for item_id in self.parts.likes],
+            [self.items[item_id].vector for item_id in self.parts.dislikes],
+            self.parts.shares,
+        )
+
+    def excluded(self, by_group: bool) -> list[Condition]:
+        """Return the condition that leaves out the item asked with and disliked ones."""
+        asked = [] if self.parts.item_id is None else [self.parts.item_id]
+        items = [self.items[item_id] for item_id in (*asked, *self.parts.dislikes)]
+        if not items:
+            return []
+        if by_group:
+            return [not_these("group_id", [item.group_id for item in items])]
+        return [not_these("item_id", [item.item_id for item in items])]
+
+    def slots(self, target: Target, options: Options) -> Sequence[Slot] | None:
+        """Return the slots to look in; None for all of them."""
+        named: Slot = "unknown" if self.text is None else self.text.slot
+        if isinstance(target, DescribedGarment) and named in ("unknown", target.slot):
+            return slots_of(target, options)
+        # A photo of a shirt "as a dress" is looked for among dresses.
+        return options.slots_for(named if named != "unknown" else target.slot)
+
+    def warnings(self, garments: Sequence[GarmentAnswer], options: Options) -> list[str]:
+        """Return what to say of the photo, of poor hits, and of a text not understood."""
+        warnings: list[str] = []
+        if self.photo is not None:
+            warnings += self.photo.warnings
+            if not garments:
+                slots = (garment.slot for garment in self.photo.garments)
+                warnings.append(not_in_photo(str(options.garment), slots))
+        poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
+        warnings += filter(None, poor)
+        is_matched = any(hit.matched_words for each in garments for hit in each.hits)
+        if self.text is not None and not (self.text.is_understood or is_matched):
+            warnings.append(NOT_UNDERSTOOD)
+        return warnings
+
 
 def search_judged(
     searcher: Searcher,
@@ -173,9 +295,9 @@ def search_judged(
     garments: Sequence[DescribedGarment],
     options: Options,
 ) -> list[list[Hit]]:
-    """Return the most similar items for each of a photo's garments, judged where that can be.
+    """Return the most similar items for each of a photo's garments, with their confidence.
 
-    That is: where the catalogue is calibrated, for these weights.
+    Without confidence where the catalogue is not calibrated, or for other weights.
     """
     if calibration is None or not calibration.fits(options.weights):
         return searcher.search_garments(garments, options)
@@ -189,21 +311,12 @@ def search_judged(
         firsts = searcher.search_garments(garments, grouped)
     judged = []
     for garment, hits, first in zip(garments, found, firsts, strict=True):
-        # What is said of a hit does not depend on the order in which hits are shown.
+        # A hit's confidence does not depend on the order in which hits are shown.
         by_score = sorted(hits[: options.k], key=lambda hit: -hit.score)
-        told = calibration.judge(by_score, first, garment.slot, garment.category)
-        of_item = {hit.item.item_id: hit for hit in told}
+        with_confidence = calibration.judge(by_score, first, garment.slot, garment.category)
+        of_item = {hit.item.item_id: hit for hit in with_confidence}
         judged.append([of_item[hit.item.item_id] for hit in hits[: options.k]])
     return judged
-
-
-def chosen_ids(garments: Sequence[DescribedGarment], asked: str) -> list[int]:
-    """Return the places of a photo's garments of a slot, or of `all`; a whole photo is any."""
-    return [
-        i
-        for i, garment in enumerate(garments)
-        if asked in ("all", garment.slot) or garment.is_fallback
-    ]
 
 
 def slots_of(garment: DescribedGarment, options: Options) -> list[Slot] | None:
@@ -217,15 +330,15 @@ def slots_of(garment: DescribedGarment, options: Options) -> list[Slot] | None:
 
 def detect_photo(describer: Describer, photo: Photo) -> Answer:
     """Find and describe a photo's garments; the answer has no hits."""
-    before = dict(describer.seconds)
-    start = time.perf_counter()
-    described = describer.describe([photo])[0]
-    took = {stage: s - before.get(stage, 0.0) for stage, s in describer.seconds.items()}
-    took["total"] = time.perf_counter() - start
+    described = describe_photo(describer, photo)
     return Answer(
         new_id(),
         describer.models.fingerprint,
-        tuple(GarmentAnswer(i, garment, ()) for i, garment in enumerate(described)),
-        (NOTHING_FOUND,) if described[0].is_fallback else (),
-        {stage: to_ms(seconds) for stage, seconds in took.items()},
+        tuple(GarmentAnswer(i, garment) for i, garment in enumerate(described.garments)),
+        tuple(described.warnings),
+        described.took_ms,
     )
+
+
+def _page(hits: Sequence[Hit], options: Options) -> tuple[Hit, ...]:
+    return tuple(hit for hit in hits[options.offset :] if hit.score >= options.min_score)

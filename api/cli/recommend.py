@@ -45,8 +45,7 @@ def similar(
 ) -> None:
     """More like this: items of the same slot, the item's own variants left out."""
     options = _options(k, filters, diversity, popularity, in_stock_only)
-    recommender, _ = _open(context)
-    hits = recommender.similar(item_id, options, _taste(likes, dislikes))
+    hits = _recommender(context).similar(item_id, options, _taste(likes, dislikes))
     _show_hits(item_id, f"similar to {item_id}", hits, as_json)
 
 
@@ -65,8 +64,7 @@ def alternatives(
 ) -> None:
     """Similar items of other groups that can be bought now for about the same price."""
     options = _options(k, filters, diversity, popularity, in_stock_only=False)
-    recommender, _ = _open(context)
-    hits = recommender.alternatives(item_id, options, band, _taste(likes, dislikes))
+    hits = _recommender(context).alternatives(item_id, options, band, _taste(likes, dislikes))
     _show_hits(item_id, f"instead of {item_id}", hits, as_json)
 
 
@@ -86,9 +84,8 @@ def complete(
 ) -> None:
     """What goes with an item, of the other slots."""
     options = _options(k, filters, diversity, popularity, in_stock_only)
-    recommender, _ = _open(context)
     asked = [_slot(name) for name in slots or []]
-    found = recommender.complete(item_id, options, asked, _taste(likes, dislikes))
+    found = _recommender(context).complete(item_id, options, asked, _taste(likes, dislikes))
     if as_json:
         emit({"item_id": item_id, "garments": [_completion_json(each) for each in found]})
     else:
@@ -119,7 +116,7 @@ def outfit(
     answer = detect_photo(searcher.describer, read_photo(photo))
     for warning in answer.warnings:
         say(f"{photo}: {warning}")
-    found = find_outfit(searcher, searcher.catalogue, answer.described, options, completes)
+    found = find_outfit(searcher, answer.described, options, completes)
     if as_json:
         emit({"photo": str(photo), **_outfit_json(found)})
     else:
@@ -162,11 +159,10 @@ def _searcher(context: typer.Context, lazy: bool = True) -> "Searcher":
     return Searcher(catalogue, load_describer(context.obj, lazy=lazy))
 
 
-def _open(context: typer.Context) -> "tuple[Recommender, Searcher]":
+def _recommender(context: typer.Context) -> "Recommender":
     from search.recommend.recommender import Recommender
 
-    searcher = _searcher(context)  # no model works for what is stored
-    return Recommender(searcher, searcher.catalogue), searcher
+    return Recommender(_searcher(context))  # no model works for what is stored
 
 
 def _options(
@@ -180,12 +176,11 @@ def _options(
     from search.filters.json_filters import AVAILABLE
     from search.query.options import Options
 
-    said = Filters.parse(filters or [])
-    if in_stock_only:
-        said = Filters((*said.conditions, AVAILABLE))
-    options = Options(k=k, filters=said, diversity=diversity, popularity=popularity)
+    options = Options(
+        k=k, filters=Filters.parse(filters or []), diversity=diversity, popularity=popularity
+    )
     options.check()
-    return options
+    return options.narrowed(AVAILABLE) if in_stock_only else options
 
 
 def _taste(likes: list[str] | None, dislikes: list[str] | None) -> "Taste":

@@ -1,6 +1,6 @@
-"""Answers in, tables for a person's terminal out."""
+"""Tables of answers for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -9,8 +9,9 @@ from api.console.terminal import showable
 from api.schemas.serialise import label_of
 from indexer.description.describe import DescribedGarment
 from indexer.fused_vector import PARTS
+from search.answer import Answer, Target
 from search.ranking.hits import Hit
-from search.searcher import Answer, TextAnswer
+from search.retrieval.stored_items import StoredItem
 
 
 def plain_console() -> Console:
@@ -18,31 +19,37 @@ def plain_console() -> Console:
     return Console(markup=False, emoji=False, highlight=False)
 
 
-def print_answer(photo: str, answer: Answer) -> None:
-    """Print a table of hits for each garment."""
+def print_answer(name: str, answer: Answer, explain: bool = False) -> None:
+    """Print a table of hits for each garment; `explain` says what each part adds to a score."""
     console = plain_console()
-    console.print(f"{showable(photo)}  {answer.took_ms['total']:.0f} ms", style="bold")
+    console.print(f"{showable(name)}  {answer.took_ms['total']:.0f} ms", style="bold")
     for each in answer.garments:
-        title = f"{label_of(each.garment)}, {_colours(each.garment)}"
-        console.print(hit_table(title, each.hits))
+        title = _title(each.garment)
+        if explain:
+            weights = ", ".join(f"{part} {share:.2f}" for part, share in each.weights.items())
+            title = f"{title}\nof {', '.join(each.sources)}; weights: {weights}"
+        console.print(hit_table(title, each.hits, each.weights if explain else None))
 
 
-def print_text_answer(answer: TextAnswer) -> None:
-    """Print a table of a text's hits."""
-    query, console = answer.query, plain_console()
-    console.print(f"{query.text}  {answer.took_ms['total']:.0f} ms", style="bold")
-    read = [*query.colours, query.category or query.slot]
-    console.print(hit_table(f"read as: {', '.join(read)}", answer.hits))
+def _title(garment: Target) -> str:
+    if isinstance(garment, DescribedGarment):
+        return f"{label_of(garment)}, {_colours(garment)}"
+    if isinstance(garment, StoredItem):
+        return f"{showable(garment.item_id)}: {garment.category}"
+    return showable(f"read as: {', '.join([*garment.colours, garment.category or garment.slot])}")
 
 
-def hit_table(title: str, hits: Sequence[Hit]) -> Table:
-    """Return hits as a table, best first."""
+def hit_table(title: str, hits: Sequence[Hit], weights: Mapping[str, float] | None = None) -> Table:
+    """Return hits as a table, best first; with weights, what each part adds to the score."""
     table = Table(title=title, title_justify="left")
     is_judged = any(hit.match for hit in hits)
-    is_said = any(hit.matched_words for hit in hits)
-    for name in ("", "score", *(("match",) if is_judged else ()), *PARTS):
+    has_words = any(hit.matched_words for hit in hits)
+    is_lifted = weights is not None and any(hit.lift for hit in hits)
+    shares = weights or dict.fromkeys(PARTS, 1.0)
+    numbers = ("score", *(("match",) if is_judged else ()), *(("lift",) if is_lifted else ()))
+    for name in ("", *numbers, *PARTS):
         table.add_column(name, justify="right")
-    for name in (*(("words",) if is_said else ()), "item", "title", "price"):
+    for name in (*(("words",) if has_words else ()), "item", "title", "price"):
         table.add_column(name, overflow="fold")
     for place, hit in enumerate(hits, start=1):
         price = "" if hit.item.price is None else f"{hit.item.price:.2f} {hit.item.currency or ''}"
@@ -50,8 +57,9 @@ def hit_table(title: str, hits: Sequence[Hit]) -> Table:
             str(place),
             f"{hit.score:.3f}",
             *((f"{hit.match}\n{hit.confidence:.2f}",) if is_judged else ()),
-            *(f"{hit.parts[part]:.2f}" for part in PARTS),
-            *((showable(", ".join(hit.matched_words)),) if is_said else ()),
+            *((f"{hit.lift:.3f}",) if is_lifted else ()),
+            *(f"{shares[part] * hit.parts[part]:.2f}" for part in PARTS),
+            *((showable(", ".join(hit.matched_words)),) if has_words else ()),
             showable(hit.item.item_id),
             showable(hit.item.title),
             price,

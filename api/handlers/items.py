@@ -13,13 +13,12 @@ from sqlalchemy.orm import Session
 
 from api.handlers.photo_intake import decode_base64
 from api.handlers.result_json import picture_address, web_link
-from api.schemas.problems import ItemUnknown
 from api.schemas.requests import ItemChange, ItemFields, ItemIn
 from api.schemas.responses import Item, ItemsPage, ItemStatus
 from api.server.catalogues import ServedCatalogue
 from api.server.import_jobs import NamedErrorsImporter
 from api.server.state import State
-from indexer.errors import LapelError
+from indexer.errors import ItemUnknown, LapelError
 from indexer.feeds.reading.record import ItemRecord
 from indexer.images.photo import hash_bytes, read_photo
 from indexer.ingest.importer import Outcome

@@ -1,4 +1,4 @@
-"""An uploaded, linked or remembered photo in; the photo described and remembered out."""
+"""Receive the photo of a request: uploaded, linked or remembered; described and remembered."""
 
 import base64
 import binascii
@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 
 from api.schemas.requests import PhotoSource
-from api.schemas.serialise import garment_json, mask_json, outlines
+from api.schemas.serialise import Outline, garment_json, mask_json, outlines
 from api.server.photo_cache import KeptMask, RememberedPhoto
 from api.server.state import State
 from indexer.description.describe import DescribedGarment
 from indexer.errors import PhotoUnreadable, QueryError
 from indexer.garments import Slot
-from indexer.images.downscaling import divisor, shrunk
-from indexer.images.photo import Photo, read_photo
+from indexer.images.photo import read_photo
 from search.answer_facts import NOTHING_FOUND, answer_envelope, new_id
-
-SMALLEST_BOX_PX = 16  # a side; less shows no cloth
+from search.query.photo_box import Box, PhotoBox
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TakenIn:
+class ReceivedPhoto:
     """A photo remembered under `photo_id`; `took_ms` by stage, of a recalled one nothing."""
 
     photo_id: str
@@ -62,52 +60,35 @@ class TakenIn:
         return shown
 
 
-def take_in(state: State, source: PhotoSource, upload: Upload | None) -> TakenIn | None:
-    """Describe and remember the photo of a request, or recall it; None when it names none."""
+def receive_photo(state: State, source: PhotoSource, upload: Upload | None) -> ReceivedPhoto:
+    """Describe and remember the photo of a request, or recall it. Raises LapelErrors."""
+    if upload and source.sources():
+        raise QueryError(f"a photo was sent, and {source.sources()[0]} too; give one of them")
     if upload is None and source.photo_id is not None:
         recalled = state.photos.recall(source.photo_id)
         if recalled.fingerprint == state.inference.models.fingerprint:
-            return TakenIn(source.photo_id, recalled, {})
-        # The models were switched since: its garments are described by the others now.
+            return ReceivedPhoto(source.photo_id, recalled, {})
+        # The models were switched since: the new ones describe its garments now.
         return _describe(state, Upload(recalled.name, recalled.content), source.photo_id)
-    sent = upload or _sent(state, source)
+    sent = upload or _linked(state, source)
     if sent is None:
-        return None
+        raise QueryError("no photo; send one, or photo_base64, photo_url or photo_id")
     return _describe(state, sent)
 
 
-def look_into_box(
-    state: State, taken: TakenIn, box: tuple[float, float, float, float], wanted: Slot | None
-) -> tuple[DescribedGarment, list[Any], Mapping[str, float]]:
+def describe_box(
+    state: State, received: ReceivedPhoto, box: Box, wanted: Slot | None
+) -> tuple[DescribedGarment, list[Outline], Mapping[str, float]]:
     """Describe the one garment in a box that a person drew; also returns its outlines, its ms.
 
     Raises QueryError for a box too small to show a garment.
     """
-    height, width = taken.photo.image_hw
-    x1, x2 = int(np.floor(box[0] * width)), int(np.ceil(box[2] * width))
-    y1, y2 = int(np.floor(box[1] * height)), int(np.ceil(box[3] * height))
-    if min(x2 - x1, y2 - y1) < SMALLEST_BOX_PX:
-        raise QueryError(
-            f"the box is {x2 - x1}x{y2 - y1} pixels of the photo; each side needs "
-            f"{SMALLEST_BOX_PX} at least: draw it larger"
-        )
-    pixels = read_photo(taken.photo.content, taken.photo.name, in_full=True).pixels
-    # A part of a large photo is a photo of its own: who looks closer sees more of it.
-    by = divisor((x2 - x1, y2 - y1))
-    crop = Photo(shrunk(np.ascontiguousarray(pixels[y1:y2, x1:x2]), by), "")
-    described = state.inference.describe(crop, wanted)
+    pixels = read_photo(received.photo.content, received.photo.name, in_full=True).pixels
+    cut = PhotoBox.cut(pixels, box)
+    described = state.inference.describe(cut.photo, wanted)
     state.metrics.stages(described.took_ms)
-    # Whatever else reaches into the box, its largest garment is what was meant.
-    meant = max(described.garments, key=lambda garment: int(garment.mask.sum()))
-    a, b, c, d = meant.xyxy
-    left, above = x1 // by, y1 // by
-    placed = replace(
-        meant,
-        photo_hw=(height, width),
-        image_hw=(-(-height // by), -(-width // by)),
-        xyxy=(a + left, b + above, c + left, d + above),
-    )
-    return _without_mask(placed), outlines(placed), described.took_ms
+    garment = cut.largest(described.garments)
+    return _without_mask(garment), outlines(garment), described.took_ms
 
 
 def decode_base64(text: str, name: str) -> bytes:
@@ -119,7 +100,7 @@ def decode_base64(text: str, name: str) -> bytes:
         raise PhotoUnreadable(f"{name} is not base64: {error}") from error
 
 
-def _sent(state: State, source: PhotoSource) -> Upload | None:
+def _linked(state: State, source: PhotoSource) -> Upload | None:
     if source.photo_base64 is not None:
         return Upload("photo", decode_base64(source.photo_base64, "photo_base64"))
     if source.photo_url is not None:
@@ -127,7 +108,7 @@ def _sent(state: State, source: PhotoSource) -> Upload | None:
     return None
 
 
-def _describe(state: State, sent: Upload, photo_id: str | None = None) -> TakenIn:
+def _describe(state: State, sent: Upload, photo_id: str | None = None) -> ReceivedPhoto:
     """Describe a photo and remember it, under the id that it has or a new one."""
     photo = read_photo(sent.content, sent.name)
     fingerprint = state.inference.models.fingerprint
@@ -144,7 +125,7 @@ def _describe(state: State, sent: Upload, photo_id: str | None = None) -> TakenI
         warnings,
         fingerprint,
     )
-    return TakenIn(state.photos.keep(remembered, photo_id), remembered, described.took_ms)
+    return ReceivedPhoto(state.photos.keep(remembered, photo_id), remembered, described.took_ms)
 
 
 def _without_mask(garment: DescribedGarment) -> DescribedGarment:

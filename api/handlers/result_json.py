@@ -1,15 +1,51 @@
-"""Hits in, the results of an HTTP answer out: the command line's JSON, and what a page needs."""
+"""Build the JSON of HTTP answers: what the command line says, and what a page needs beside it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from api.handlers.photo_intake import ReceivedPhoto
 from api.schemas.requests import SearchRequest
-from api.schemas.serialise import ITEM_FIELDS, match_json
+from api.schemas.serialise import (
+    ITEM_FIELDS,
+    Outline,
+    envelope_json,
+    explain_hit_json,
+    explain_json,
+    match_json,
+    target_json,
+)
 from api.server.catalogues import ServedCatalogue
+from search.answer import Answer
 from search.filters.conditions import COLUMNS
 from search.ranking.hits import Hit, HitItem
+
+
+def search_json(
+    catalogue: ServedCatalogue,
+    request: SearchRequest,
+    answer: Answer,
+    photo: ReceivedPhoto | None,
+    outlines: Sequence[list[Outline]],
+) -> dict[str, Any]:
+    """Return the answer to a search; `outlines` are of the photo's garments."""
+    head = photo.head() if photo is not None else {}
+    if request.item_id is not None:
+        head["item_id"] = request.item_id
+    if answer.text is not None:
+        head["text"] = answer.text.text
+    garments = []
+    for each in answer.garments:
+        shown = target_json(each)
+        if photo is not None:
+            shown["outlines"] = outlines[each.id]
+        if request.explain:
+            shown["explain"] = explain_json(each)
+        results = hits_json(catalogue, each.hits, request, each.weights)
+        garments.append(shown | {"results": results})
+    asked = {"catalogue": catalogue.settings.catalogue, "k": request.k, "offset": request.offset}
+    return head | envelope_json(answer) | asked | {"garments": garments}
 
 
 def hits_json(
@@ -57,8 +93,5 @@ def _result(
     for name in request.fields if request.fields is not None else ITEM_FIELDS:
         shown.setdefault(name, item_value(hit.item, name))
     if request.explain:
-        shown["contributions"] = {
-            part: round(share * hit.parts[part], 4) for part, share in shares.items()
-        }
-        shown["lift"] = round(hit.lift, 4)
+        shown |= explain_hit_json(hit, shares)
     return shown

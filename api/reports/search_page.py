@@ -12,11 +12,12 @@ from api.reports.html import data_address, small_jpeg, write_html
 from api.reports.overlay import colour_of
 from api.schemas.serialise import hit_json, label_of, outlines
 from indexer.catalogue.catalogue import Catalogue
+from indexer.description.describe import DescribedGarment
 from indexer.errors import PhotoError
 from indexer.images.photo import Photo, read_photo
 from indexer.storage.thumbnails import hash_by_garment, thumbnail_path
+from search.answer import Answer, GarmentAnswer
 from search.ranking.hits import Hit
-from search.searcher import Answer, GarmentAnswer
 
 PHOTO_SIDE_PX = 900
 HIT_SIDE_PX = 260
@@ -63,13 +64,20 @@ def _photo_view(each: Answered, thumbnails: Mapping[int, Path]) -> dict[str, Any
         "height": height,
         "warnings": each.answer.warnings,
         "took_ms": each.answer.took_ms,
-        "garments": [_garment_view(garment, thumbnails) for garment in each.answer.garments],
+        "garments": [
+            _garment_view(garment, answer, (height, width), thumbnails)
+            for garment, answer in zip(each.answer.described, each.answer.garments, strict=True)
+        ],
     }
 
 
-def _garment_view(answer: GarmentAnswer, thumbnails: Mapping[int, Path]) -> dict[str, Any]:
-    garment = answer.garment
-    height, width = garment.image_hw
+def _garment_view(
+    garment: DescribedGarment,
+    answer: GarmentAnswer,
+    image_hw: tuple[int, int],
+    thumbnails: Mapping[int, Path],
+) -> dict[str, Any]:
+    height, width = image_hw
     return {
         "id": answer.id,
         "colour": colour_of(answer.id, garment.slot),

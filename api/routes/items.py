@@ -14,7 +14,7 @@ from api.handlers.imports import begin_import
 from api.handlers.request_body import body_schema, read_json, read_query
 from api.routes.auth import CanWrite
 from api.routes.parameters import CatalogueName, ItemPath
-from api.schemas.problems import ErrorsNotThere, ItemUnknown
+from api.schemas.problems import ErrorsNotThere
 from api.schemas.requests import (
     ImportRequest,
     ItemChange,
@@ -26,6 +26,7 @@ from api.schemas.requests import (
 from api.schemas.responses import ItemStatus, ItemStatuses, JobAnswer, problems
 from api.server.catalogues import ServedCatalogue
 from api.server.state import Served, State
+from indexer.errors import ItemUnknown
 
 routes = APIRouter(prefix="/v1", dependencies=[CanWrite], tags=["writes"])
 Body = TypeVar("Body", bound=BaseModel)

@@ -13,9 +13,9 @@ from api.handlers import recommend as handlers
 from api.handlers.items import find_item
 from api.handlers.photo_intake import Upload
 from api.handlers.request_body import body_schema, read_query
+from api.handlers.search import answer_search
 from api.routes.auth import CanSearch
 from api.routes.parameters import CatalogueName, ItemPath, RankingOptions, query_bytes
-from api.routes.search import answer_search
 from api.schemas.recommend import (
     COMPLETED,
     OUTFIT,

@@ -1,21 +1,20 @@
 """Serve queries: search, detect, more like this."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.handlers.detect import answer_detect
-from api.handlers.photo_intake import Upload
 from api.handlers.request_body import body_schema, read_query
-from api.handlers.search import Search
+from api.handlers.search import answer_search
 from api.routes.auth import CanSearch
 from api.routes.parameters import CatalogueName, ItemPath, RankingOptions, query_bytes
 from api.schemas.requests import DetectRequest, SearchRequest
 from api.schemas.responses import DETECTED, SEARCHED, problems
-from api.server.state import Served, State
+from api.server.state import Served
 from search.query.options import MAX_K
 
 routes = APIRouter(prefix="/v1", dependencies=[CanSearch])
@@ -75,11 +74,3 @@ def similar(
         **asdict(ranking),
     )
     return JSONResponse(answer_search(state, catalogue, query, None))
-
-
-def answer_search(
-    state: State, catalogue: str, query: SearchRequest, upload: Upload | None
-) -> dict[str, Any]:
-    """Return the answer to a search, by the models that the catalogue has now."""
-    served = state.catalogues.get(catalogue)
-    return state.model_switch.answer(served, lambda: Search(state, served, query).answer(upload))

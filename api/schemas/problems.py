@@ -69,10 +69,6 @@ class CatalogueUnknown(NotThere):
     """No catalogue of that name."""
 
 
-class ItemUnknown(NotThere):
-    """No item of that id."""
-
-
 class JobUnknown(NotThere):
     """No import of that id."""
 
@@ -113,6 +109,7 @@ STATUSES: Mapping[type[LapelError], int] = {
     errors.PhotoError: 422,
     errors.FeedError: 422,
     errors.QueryError: 422,
+    errors.ItemUnknown: 404,
     errors.TextTowerUntrained: 422,
     errors.CatalogueEmpty: 409,
     errors.CatalogueLocked: 503,

@@ -1,5 +1,6 @@
-"""Answers in, the JSON that scripts depend on out; the command line and HTTP give the same."""
+"""Build the JSON that scripts depend on: the command line and HTTP give the same."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,9 +10,10 @@ from pycocotools import mask as coco
 
 from indexer.description.describe import DescribedGarment
 from indexer.errors import LapelError
+from search.answer import Answer, GarmentAnswer
 from search.answer_facts import answer_envelope
 from search.ranking.hits import Hit
-from search.searcher import Answer, GarmentAnswer, TextAnswer
+from search.retrieval.stored_items import StoredItem
 
 ITEM_FIELDS = (
     "title", "brand", "price", "currency", "availability", "category", "slot", "colour", "link",
@@ -19,34 +21,72 @@ ITEM_FIELDS = (
 Outline = list[list[float]]
 
 
-def answer_json(photo: str, answer: Answer) -> dict[str, Any]:
-    """Return one photo's answer."""
-    return _head(photo, answer) | {
-        "garments": [_garment_answer_json(each) for each in answer.garments]
-    }
+def answer_json(asked: Mapping[str, str], answer: Answer, explain: bool = False) -> dict[str, Any]:
+    """Return one query's answer; `asked` are its photo, item or text."""
+    facts = envelope_json(answer)
+    took = facts["took_ms"]
+    if "text" in took and "embed" not in took:
+        took["embed"] = took.pop("text")  # as the command line has called it from the beginning
+    garments = []
+    for each in answer.garments:
+        shown = target_json(each) | ({"explain": explain_json(each)} if explain else {})
+        results = [
+            hit_json(hit) | (explain_hit_json(hit, each.weights) if explain else {})
+            for hit in each.hits
+        ]
+        garments.append(shown | {"results": results})
+    return {**asked, **facts, "garments": garments}
 
 
-def text_answer_json(answer: TextAnswer) -> dict[str, Any]:
-    """Return a text's answer, in the form of a photo's with one garment."""
-    query = answer.query
-    garment = {
-        "id": 0,
-        "slot": query.slot,
-        "category": query.category,
-        "colours": [{"name": name} for name in query.colours],
-        "results": [hit_json(hit) for hit in answer.hits],
-    }
-    return {"text": query.text} | _facts(answer) | {"garments": [garment]}
-
-
-def error_json(photo: str, error: LapelError) -> dict[str, Any]:
+def error_json(asked: Mapping[str, str], error: LapelError) -> dict[str, Any]:
     """Return what stands in the place of an answer that could not be given."""
-    return {"photo": photo, "error": {"type": error.type, "detail": str(error)}}
+    return {**asked, "error": {"type": error.type, "detail": str(error)}}
 
 
-def text_error_json(text: str, error: LapelError) -> dict[str, Any]:
-    """Return what stands in the place of a text's answer."""
-    return {"text": text, "error": {"type": error.type, "detail": str(error)}}
+def envelope_json(answer: Answer) -> dict[str, Any]:
+    """Return what stands at the head of every answer."""
+    return answer_envelope(answer.query_id, answer.took_ms, answer.fingerprint, answer.warnings)
+
+
+def target_json(answer: GarmentAnswer) -> dict[str, Any]:
+    """Return the garment that was looked for: of a photo, of an item, or named."""
+    garment = answer.garment
+    if isinstance(garment, DescribedGarment):
+        return garment_json(answer.id, garment)
+    if isinstance(garment, StoredItem):
+        return stored_garment_json(garment)
+    return {
+        "id": answer.id,
+        "slot": garment.slot,
+        "category": garment.category,
+        "colours": [{"name": name} for name in garment.colours],
+    }
+
+
+def stored_garment_json(item: StoredItem) -> dict[str, Any]:
+    """Return an item's garment; its box is on the item's first photo."""
+    return {
+        "id": 0,
+        "slot": item.slot,
+        "category": item.category,
+        "confidence": round(item.confidence, 4),
+        "is_fallback": item.is_fallback,
+        "box": item.box,
+        "colours": item.colours,
+        "attributes": item.attributes,
+    }
+
+
+def explain_json(answer: GarmentAnswer) -> dict[str, Any]:
+    """Return the weights of the score's parts, and the parts of the query."""
+    weights = {part: round(share, 4) for part, share in answer.weights.items()}
+    return {"weights": weights, "sources": list(answer.sources)}
+
+
+def explain_hit_json(hit: Hit, weights: Mapping[str, float]) -> dict[str, Any]:
+    """Return what each part adds to a hit's score, and by how much words lift its rank."""
+    added = {part: round(share * hit.parts[part], 4) for part, share in weights.items()}
+    return {"contributions": added, "lift": round(hit.lift, 4)}
 
 
 def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
@@ -68,10 +108,10 @@ def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
 def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
     """Return what was detected: as an answer, with masks (COCO compressed RLE) for results."""
     garments = [
-        garment_json(each.id, each.garment) | {"mask": mask_json(each.garment)}
-        for each in answer.garments
+        garment_json(i, garment) | {"mask": mask_json(garment)}
+        for i, garment in enumerate(answer.described)
     ]
-    return _head(photo, answer) | {"garments": garments}
+    return {"photo": photo, **envelope_json(answer), "garments": garments}
 
 
 def mask_json(garment: DescribedGarment) -> dict[str, Any]:
@@ -135,16 +175,3 @@ def match_json(hit: Hit) -> dict[str, Any]:
         "matched_words": list(hit.matched_words),
         "matched_photo": hit.matched_photo,
     }
-
-
-def _garment_answer_json(answer: GarmentAnswer) -> dict[str, Any]:
-    results = [hit_json(hit) for hit in answer.hits]
-    return garment_json(answer.id, answer.garment) | {"results": results}
-
-
-def _head(photo: str, answer: Answer) -> dict[str, Any]:
-    return {"photo": photo} | _facts(answer)
-
-
-def _facts(answer: Answer | TextAnswer) -> dict[str, Any]:
-    return answer_envelope(answer.query_id, answer.took_ms, answer.fingerprint, answer.warnings)

@@ -54,14 +54,14 @@ def _photo(
     overlay = draw_overlay(photo.pixels, answer.described)
     top = beside([to_height(photo.pixels, PHOTO_PX), to_height(overlay, PHOTO_PX)])
     strips = []
-    for each in answer.garments:
-        crop = cut_out(photo.pixels, each.garment.xyxy, each.garment.mask, WHITE)
+    for garment, each in zip(answer.described, answer.garments, strict=True):
+        crop = cut_out(photo.pixels, garment.xyxy, garment.mask, WHITE)
         square = titled(fit_into_square(crop, HIT_PX, WHITE), "query", 13)
-        words = f"{each.id}  {label_of(each.garment)}"
+        words = f"{each.id}  {label_of(garment)}"
         strips.append(titled(beside([square, *_hits(each.hits, images)]), words, 15))
         if each.hits:
             first = each.hits[0]
-            rows.append([name, label_of(each.garment), first.item.title, f"{first.score:.2f}"])
+            rows.append([name, label_of(garment), first.item.title, f"{first.score:.2f}"])
     return below([top, *strips], 10)
 
 

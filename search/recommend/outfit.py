@@ -8,15 +8,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import DescribedGarment
+from indexer.errors import QueryError
 from indexer.garments import WORN_SLOTS
-from search.filters.conditions import Condition, Filters
+from search.answer_facts import not_in_photo
+from search.filters.conditions import Condition
 from search.query.options import MAX_K, Options
-from search.ranking.confidence import Calibration, read_calibration
+from search.query.parts import DescribedPhoto, QueryParts, choose_garments
 from search.ranking.hits import Hit
 from search.recommend.recommender import Completion, Recommender, Taste, Worn
-from search.searcher import Searcher, search_judged
+from search.searcher import Searcher
 
 # Of the narrower of two boxes' widths: two garments that share less are not worn by one person.
 ON_ONE_PERSON = 0.5
@@ -46,7 +47,6 @@ class Outfit:
 
 def find_outfit(
     searcher: Searcher,
-    catalogue: Catalogue,
     garments: Sequence[DescribedGarment],
     options: Options,
     completes: bool = True,
@@ -58,17 +58,16 @@ def find_outfit(
     """
     options.check()
     ids = one_person(garments)
-    judge = read_calibration(catalogue)
-    pieces = [Piece(i, garments[i], _item_for(searcher, judge, garments[i], options)) for i in ids]
+    hits = _best_items(searcher, [garments[i] for i in ids], options)
+    pieces = [Piece(i, garments[i], hit) for i, hit in zip(ids, hits, strict=True)]
     worn = [Worn(each.vector, each.slot, each.category) for each in (garments[i] for i in ids)]
     known = [each for each in worn if each.slot in WORN_SLOTS]
     completing = (
-        Recommender(searcher, catalogue).complete_worn(known, options, (), taste)
+        Recommender(searcher).complete_worn(known, options, (), taste)
         if completes and known
         else []
     )
-    hits = [piece.hit for piece in pieces if piece.hit is not None]
-    total, unpriced = total_price(hits)
+    total, unpriced = total_price(hit for hit in hits if hit is not None)
     return Outfit(tuple(pieces), tuple(completing), total, unpriced)
 
 
@@ -98,6 +97,29 @@ def one_person(garments: Sequence[DescribedGarment]) -> list[int]:
     return sorted(chosen.values(), key=lambda i: (garments[i].xyxy[1], i))
 
 
+def choose_worn(garments: Sequence[DescribedGarment], asked: str | int) -> list[int]:
+    """Return the numbers of the garments that are meant: all of the main person, or one.
+
+    One is asked for by its number or slot. Raises QueryError where the photo has none such.
+    """
+    if asked == "all":
+        return one_person(garments)
+    ids = choose_garments(garments, asked)
+    if not ids:
+        raise QueryError(not_in_photo(str(asked), (each.slot for each in garments)))
+    return [max(ids, key=lambda i: garments[i].confidence)]
+
+
+def worn_with(garments: Sequence[DescribedGarment], first: int) -> list[int]:
+    """Return a garment and those that the same person may wear, not those of its own slot."""
+    slot = garments[first].slot
+    worn = {first}
+    for i, each in enumerate(garments):
+        if each.slot != slot and len(one_person([garments[first], each])) == 2:
+            worn.add(i)
+    return sorted(worn)
+
+
 def total_price(hits: Iterable[Hit]) -> tuple[dict[str, float], int]:
     """Return the sum of prices by currency, and how many hits have no price."""
     total: dict[str, float] = defaultdict(float)
@@ -110,20 +132,30 @@ def total_price(hits: Iterable[Hit]) -> tuple[dict[str, float], int]:
     return {currency: round(price, 2) for currency, price in sorted(total.items())}, unpriced
 
 
-def _item_for(
-    searcher: Searcher, judge: Calibration | None, garment: DescribedGarment, options: Options
-) -> Hit | None:
-    """Return the best item for a garment: of the best group, the variant nearest in colour."""
+def _best_items(
+    searcher: Searcher, garments: Sequence[DescribedGarment], options: Options
+) -> list[Hit | None]:
+    """Return the best item for each garment: of the best group, the variant nearest in colour."""
+    if not garments:
+        return []
     plain = replace(options, k=1, group=True, diversity=0.0)
-    best = next(iter(search_judged(searcher, judge, [garment], plain)[0]), None)
+    parts = QueryParts(photo=lambda: DescribedPhoto(garments))
+    return [
+        _nearest_in_colour(searcher, garment, next(iter(each.hits), None), plain)
+        for garment, each in zip(garments, searcher.answer(parts, plain).garments, strict=True)
+    ]
+
+
+def _nearest_in_colour(
+    searcher: Searcher, garment: DescribedGarment, best: Hit | None, options: Options
+) -> Hit | None:
     if best is None:
         return None
     group = Condition("group_id", "=", (best.item.group_id,))
-    filters = Filters((*options.filters.conditions, group))
-    among = replace(plain, k=MAX_K, group=False, filters=filters, popularity=0.0)
+    among = replace(options.narrowed(group), k=MAX_K, group=False, popularity=0.0)
     variants = searcher.search_garment(garment, among)
     chosen = max(variants, key=lambda hit: (hit.parts["colour"], hit.score), default=best)
-    # What was said of the group is true of the variant: it is that product.
+    # The group's confidence holds for the variant: it is the same product.
     return replace(chosen, confidence=best.confidence, match=best.match, popularity=best.popularity)
 
 

@@ -13,20 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import QueryError
 from indexer.fused_vector import Layout
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.storage.tables import ItemRow
-from search.filters.conditions import Filters
 from search.filters.json_filters import not_these, read_filter
 from search.query.mixing import SHARES
 from search.query.options import Options
+from search.query.parts import QueryParts
 from search.ranking.hits import Hit, score_parts
 from search.ranking.rerank import POOL, rearranged, stored_rows
 from search.recommend.co_worn import Partner, WornTogether
 from search.recommend.compatibility import Matching
-from search.retrieval.stored_items import StoredItem, load_items
+from search.retrieval.stored_items import StoredItem
 from search.searcher import Searcher
 
 BAND = 0.25  # of a price, up and down: what a shopper who looks at 40 also looks at is 30 to 50
@@ -87,9 +86,9 @@ def price_band(item: ItemRow | StoredItem, band: float = BAND) -> list[dict[str,
 class Recommender:
     """Recommends from one catalogue."""
 
-    def __init__(self, searcher: Searcher, catalogue: Catalogue) -> None:
+    def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
-        self._catalogue = catalogue
+        self._catalogue = searcher.catalogue
         self._matching = Matching.bundled()
 
     @property
@@ -97,36 +96,22 @@ class Recommender:
         """How long each part of the catalogue's vectors is."""
         return self._searcher.layout
 
-    def item(self, item_id: str) -> StoredItem:
-        """Return an item with its garment. Raises QueryError."""
-        return self.items([item_id])[item_id]
-
-    def items(self, item_ids: Sequence[str]) -> dict[str, StoredItem]:
-        """Return items with their garments, by id. Raises QueryError naming those there are not."""
-        with self._catalogue.engine.connect() as sql:
-            found = load_items(sql, self._catalogue.id, self.layout, item_ids)
-        if missing := sorted(set(item_ids) - set(found)):
-            raise QueryError(
-                f"the catalogue has no item {', '.join(map(repr, missing[:5]))}; ask with the ids "
-                "of the feed"
-            )
-        return found
-
     def similar(self, item_id: str, options: Options, taste: Taste | None = None) -> list[Hit]:
-        """Return the items most similar to one, of other groups. Raises QueryError."""
-        options.check()
-        stored, told = self.item(item_id), _Told(self, taste or Taste())
-        vector = told.moved(stored.vector)
-        left_out = told.without(options, stored)
-        return self._searcher.search_vector(vector, options.slots_for(stored.slot), left_out)
+        """Return the items most similar to one, of other groups. Raises QueryError, ItemUnknown."""
+        taste = taste or Taste()
+        parts = QueryParts(
+            item_id=item_id, likes=taste.likes, dislikes=taste.dislikes, shares=taste.shares
+        )
+        return list(self._searcher.answer(parts, options).hits)
 
     def alternatives(
         self, item_id: str, options: Options, band: float = BAND, taste: Taste | None = None
     ) -> list[Hit]:
         """Return similar items that can be bought now for about the same. Raises QueryError."""
-        near = read_filter(price_band(self.item(item_id), band), in_stock_only=True)
-        filters = Filters((*options.filters.conditions, *near.conditions))
-        return self.similar(item_id, replace(options, filters=filters, strict_slot=True), taste)
+        item = self._searcher.load_items([item_id])[item_id]
+        near = read_filter(price_band(item, band), in_stock_only=True)
+        options = replace(options.narrowed(*near.conditions), strict_slot=True)
+        return self.similar(item_id, options, taste)
 
     def complete(
         self,
@@ -136,7 +121,7 @@ class Recommender:
         taste: Taste | None = None,
     ) -> list[Completion]:
         """Return what goes with an item, for each other slot or those asked. Raises QueryError."""
-        stored = self.item(item_id)
+        stored = self._searcher.load_items([item_id])[item_id]
         worn = Worn(stored.vector, stored.slot, stored.category)
         return self.complete_worn([worn], options, slots, taste, stored)
 
@@ -162,14 +147,15 @@ class Recommender:
         has = {each.slot for each in known}
         if wrong := sorted(has & set(slots)):
             raise QueryError(f"{', '.join(wrong)} is what is worn already; ask for another slot")
-        told = _Told(self, taste or Taste())
-        left_out = told.without(options, of_item)
+        loaded = _LoadedTaste(self._searcher, taste or Taste())
+        left_out = loaded.without(options, of_item)
         return [
-            self._complete_slot(known, slot, left_out, told) for slot in slots or slots_beside(has)
+            self._complete_slot(known, slot, left_out, loaded)
+            for slot in slots or slots_beside(has)
         ]
 
     def _complete_slot(
-        self, worn: Sequence[Worn], slot: Slot, options: Options, told: "_Told"
+        self, worn: Sequence[Worn], slot: Slot, options: Options, loaded: "_LoadedTaste"
     ) -> Completion:
         """Look for what is wished beside the garments, then judge each garment found."""
         shown = [self._shown_with(each, slot) for each in worn]
@@ -177,7 +163,7 @@ class Recommender:
         for each, own in zip(worn, shown, strict=True):
             learned = self._matching.wish(self.layout, each.vector, each.slot, slot)
             wish += own.trust * own.vector + (1 - own.trust) * learned
-        wish = told.moved(np.asarray(wish / len(worn), np.float32), slot)
+        wish = loaded.moved(np.asarray(wish / len(worn), np.float32), slot)
         pool = replace(options, k=max(POOL, options.k), diversity=0.0, popularity=0.0)
         found = self._searcher.search_vector(wish, [slot], pool)
         with Session(self._catalogue.engine) as session:
@@ -192,7 +178,7 @@ class Recommender:
                 [self._scores(each, own, others, options)
                  for each, own in zip(worn, shown, strict=True)], axis=0
             )  # fmt: skip
-            scores = told.judged(scores, others, options)
+            scores = loaded.judged(scores, others, options)
             judged = [
                 replace(hit, score=round(min(1.0, max(0.0, float(score))), 4))
                 for hit, score in zip(hits, scores, strict=True)
@@ -234,22 +220,22 @@ def _none(layout: Layout) -> NDArray[np.float32]:
     return np.zeros((0, layout.dim), np.float32)
 
 
-class _Told:
-    """What a shopper likes and dislikes, looked up."""
+class _LoadedTaste:
+    """The items that a shopper likes and dislikes."""
 
-    def __init__(self, recommender: Recommender, taste: Taste) -> None:
-        self._layout = recommender.layout
+    def __init__(self, searcher: Searcher, taste: Taste) -> None:
+        self._layout = searcher.layout
         self._shares = {**SHARES, **taste.shares}
-        found = recommender.items([*taste.likes, *taste.dislikes])
-        self._likes = [found[item_id] for item_id in taste.likes]
-        self._dislikes = [found[item_id] for item_id in taste.dislikes]
+        items = searcher.load_items([*taste.likes, *taste.dislikes])
+        self._likes = [items[item_id] for item_id in taste.likes]
+        self._dislikes = [items[item_id] for item_id in taste.dislikes]
 
-    def moved(self, vector: NDArray[np.float32], slot: Slot | None = None) -> NDArray[np.float32]:
-        """Return a vector moved by what is liked and not; in one slot, only by what is of it."""
+    def moved(self, vector: NDArray[np.float32], slot: Slot) -> NDArray[np.float32]:
+        """Return a vector (dim,) moved by the liked and disliked items of a slot."""
         moved = vector.copy()
         for share, mean in self._means(slot):
             moved += np.float32(share) * mean
-        return moved if slot else self._layout.unit_parts(moved)
+        return moved
 
     def judged(
         self, scores: NDArray[np.float32], others: _Others, options: Options
@@ -262,23 +248,22 @@ class _Told:
             total += max(0.0, share)
         return np.asarray(judged / total, np.float32)
 
-    def _means(self, slot: Slot | None) -> list[tuple[float, NDArray[np.float32]]]:
-        """Return the means of what is liked and disliked, with what each weighs."""
+    def _means(self, slot: Slot) -> list[tuple[float, NDArray[np.float32]]]:
+        """Return the means of the liked and disliked items of a slot, with their weights."""
         weighed = ((self._shares["like"], self._likes), (-self._shares["dislike"], self._dislikes))
         means = []
-        for share, some in weighed:
-            vectors = [each.vector for each in some if slot is None or each.slot == slot]
+        for share, items in weighed:
+            vectors = [each.vector for each in items if each.slot == slot]
             if vectors:
                 means.append((share, np.mean(np.stack(vectors), axis=0)))
         return means
 
     def without(self, options: Options, item: StoredItem | None) -> Options:
-        """Return options that leave out an item and what is disliked, with their variants."""
+        """Return options that leave out an item and disliked ones, with their variants."""
         items = [*([item] if item is not None else []), *self._dislikes]
         if not items:
             return options
-        groups = not_these("group_id", [each.group_id for each in items])
-        return replace(options, filters=Filters((*options.filters.conditions, groups)))
+        return options.narrowed(not_these("group_id", [each.group_id for each in items]))
 
 
 def slots_beside(has: set[Slot]) -> list[Slot]:

@@ -1,4 +1,4 @@
-"""An item's id in, what the catalogue knows of its garment out: vector, slot, colours, picture."""
+"""Load the catalogue's items that a query names, each with its garment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, bindparam, select
 
+from indexer.errors import ItemUnknown
 from indexer.fused_vector import Layout, from_bytes
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.storage.tables import GarmentRow, ItemPhotoRow, ItemRow
@@ -39,59 +40,58 @@ _ITEMS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredItem:
-    """An item with its garment, `shown` as an answer shows it: the one on its first photo.
+    """An item with its garment: the surest one on its first photo, where `box` is, in 0..1.
 
-    `vector` (dim,) is the mean of its photos', each part of unit length.
+    `vector` (dim,) is the mean of the item's photos, each part of unit length. `colours` and
+    `attributes` are as stored, in the form of answers.
     """
 
     item_id: str
     group_id: str
     price: float | None
     currency: str | None
-    category: str
-    shown: Mapping[str, Any]
     slot: Slot
+    category: str
+    confidence: float
+    is_fallback: bool
+    box: Sequence[float]
+    colours: Sequence[Mapping[str, Any]]
+    attributes: Mapping[str, Any]
     vector: NDArray[np.float32]
 
 
 def load_items(
     sql: Connection, catalogue_id: int, layout: Layout, item_ids: Sequence[str]
 ) -> dict[str, StoredItem]:
-    """Return the garments of these items by item id; those the catalogue has not are left out."""
+    """Return items by id. Raises ItemUnknown for ids that no item with a garment has."""
     if not item_ids:
         return {}
     garments: dict[str, list[Row[Any]]] = {}
     for row in sql.execute(_ITEMS, {"catalogue": catalogue_id, "ids": item_ids}).all():
         garments.setdefault(row.item_id, []).append(row)
-    return {item_id: _stored_item(found, layout) for item_id, found in garments.items()}
+    if missing := sorted(set(item_ids) - set(garments)):
+        raise ItemUnknown(
+            f"the catalogue has no item {', '.join(map(repr, missing[:5]))}; ask with the ids of "
+            "the feed"
+        )
+    return {item_id: _stored_item(rows, layout) for item_id, rows in garments.items()}
 
 
 def _stored_item(garments: Sequence[Row[Any]], layout: Layout) -> StoredItem:
     main = garments[0]
     alike = [garment.vector for garment in garments if garment.slot == main.slot]
-    mean = layout.unit_parts(from_bytes(alike, layout.dim).mean(axis=0))
     slot: Slot = next((each for each in WORN_SLOTS if each == main.slot), "unknown")
     return StoredItem(
         main.item_id,
         main.group_id,
         main.price,
         main.currency,
-        main.category,
-        _shown(main, slot),
         slot,
-        mean,
+        main.category,
+        main.confidence,
+        main.is_fallback,
+        main.box,
+        main.palette,
+        main.attributes,
+        layout.unit_parts(from_bytes(alike, layout.dim).mean(axis=0)),
     )
-
-
-def _shown(main: Row[Any], slot: Slot) -> dict[str, Any]:
-    """Return the garment as an answer shows it; its box is on the item's first photo."""
-    return {
-        "id": 0,
-        "slot": slot,
-        "category": main.category,
-        "confidence": round(main.confidence, 4),
-        "is_fallback": main.is_fallback,
-        "box": main.box,
-        "colours": main.palette,
-        "attributes": main.attributes,
-    }

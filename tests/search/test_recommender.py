@@ -27,7 +27,7 @@ from tests.conftest import Shop
 
 @pytest.fixture
 def recommender(catalogue: Catalogue, describer: Describer) -> Recommender:
-    return Recommender(Searcher(catalogue, describer), catalogue)
+    return Recommender(Searcher(catalogue, describer))
 
 
 def test_the_bundled_table_is_small_and_whole() -> None:
@@ -55,7 +55,7 @@ def test_a_pair_goes_together_as_well_from_both_sides() -> None:
 
 
 def test_a_broken_table_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"python -m training\.outfits"):
+    with pytest.raises(ModelError, match=r"python -m training\.heads\.outfits"):
         read_matching(tmp_path)
 
 

@@ -181,7 +181,7 @@ def test_nothing_found_is_said_and_the_whole_photo_searched(
     Importer(catalogue, blind, shop.folder, shop.folder).run([record])
     photo = Photo(np.full((100, 100, 3), 90, np.uint8), "")
     answer = Searcher(catalogue, blind).search_photo(photo, Options(k=3))
-    assert answer.garments[0].garment.is_fallback
+    assert answer.described[0].is_fallback
     assert [hit.item.item_id for hit in answer.garments[0].hits] == ["one"]
     assert "whole photo" in answer.warnings[0]
 

@@ -47,8 +47,9 @@ def test_words_find_kind_and_colour(searcher: Searcher, shop: Shop) -> None:
     for category, colour in pairs:
         answer = searcher.search_text(f"{colour} {category}", Options(k=1))
         (hit,) = answer.hits
-        slots.append(hit.item.slot == answer.query.slot)
-        kinds.append(hit.item.category == answer.query.category)
+        assert answer.text is not None
+        slots.append(hit.item.slot == answer.text.slot)
+        kinds.append(hit.item.category == answer.text.category)
         colours.append(basic_name(hit.item.colour or "") == basic_name(colour))
     assert all(slots)
     assert np.mean(kinds) > 0.6

@@ -26,8 +26,7 @@ FEWEST = 30
 FLOOR = 0.05  # so many right products are said to be no good match: a warning must be rare
 PERFECT_TRIALS = 200
 PRECISION, NEVER = 0.8, 1.01  # "the same product" is wrong for one of five at most
-# Of a curve's fit. The ridge keeps a slope finite where right and wrong do not overlap at all.
-NEWTON_STEPS, TINY, RIDGE = 100, 1e-9, 1e-3
+RIDGE = 1e-3  # keeps a curve's slope finite where right and wrong do not overlap at all
 
 Floats = NDArray[np.float64]
 
@@ -149,40 +148,26 @@ def fit_curve(score: Floats, lead: Floats, is_right: NDArray[np.bool_]) -> Curve
     rows = np.stack([score, np.sign(lead) * np.sqrt(np.abs(lead)), np.ones(len(score))], axis=1)
     used = np.array([True, True, True])
     while True:
-        at = np.zeros(3)
-        at[used] = _newton(rows[:, used], target)
-        falling = at < 0
-        if not falling[:2].any():
-            return Curve(*at.tolist())
-        used[int(at[:2].argmin())] = False  # what would let it fall says nothing
+        fitted = np.zeros(3)
+        fitted[used] = _fit_logistic(rows[:, used], target)
+        if not (fitted[:2] < 0).any():
+            return Curve(*fitted.tolist())
+        used[int(fitted[:2].argmin())] = False  # a column that would let the curve fall is left out
 
 
-def _newton(rows: Floats, target: Floats) -> Floats:
-    """Fit logistic regression (n, d); the last column is the intercept's.
+def _fit_logistic(rows: Floats, target: Floats) -> Floats:
+    """Fit logistic regression to rows (n, d) and targets (n,) in 0..1; returns (d,).
 
-    With halved steps: Lin, Lin and Weng, A note on Platt's probabilistic outputs, 2007.
+    A target between 0 and 1 is a row that is right with this weight, and wrong with the rest.
     """
-    mean = float(target.mean())
-    at = np.zeros(rows.shape[1])
-    at[-1] = np.log(mean / (1 - mean))
-    ridge = np.full(len(at), RIDGE)
-    loss = _loss(rows, target, at)
-    for _ in range(NEWTON_STEPS):
-        said = 1 / (1 + np.exp(-(rows @ at)))
-        gradient = rows.T @ (said - target) + ridge * at
-        curvature = (rows * (said * (1 - said))[:, None]).T @ rows + np.diag(ridge)
-        step = np.linalg.solve(curvature, gradient)
-        while (new := _loss(rows, target, at - step)) > loss and np.abs(step).max() > TINY:
-            step = step / 2
-        at, gained, loss = at - step, loss - new, new
-        if gained < TINY:
-            break
-    return at
+    from sklearn.linear_model import LogisticRegression  # takes a second, and few commands fit
 
-
-def _loss(rows: Floats, target: Floats, at: Floats) -> float:
-    value = rows @ at
-    return float((np.logaddexp(0, value) - target * value).sum() + RIDGE / 2 * (at**2).sum())
+    model = LogisticRegression(
+        C=1 / RIDGE, fit_intercept=False, solver="newton-cholesky", tol=1e-9, max_iter=200
+    )
+    is_right = np.repeat([True, False], len(rows))
+    model.fit(np.concatenate([rows, rows]), is_right, np.concatenate([target, 1 - target]))
+    return np.asarray(model.coef_[0], np.float64)
 
 
 def _error(bins: NDArray[np.int64], confidence: Floats, is_right: NDArray[np.bool_]) -> float:

@@ -101,6 +101,11 @@ def search(
     options.check()
     if in_stock_only:
         options = options.narrowed(AVAILABLE)
+    if not (photos or texts or item_id or likes or colours):
+        raise QueryError(
+            "nothing to search for; give photo files, --text 'blue jeans', --item, --like or "
+            "--colour"
+        )
     shared = QueryParts(
         item_id=item_id, colours=colours or [], likes=likes or [], dislikes=dislikes or []
     )

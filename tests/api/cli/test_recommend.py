@@ -178,10 +178,10 @@ def test_tables_for_other_histograms_are_refused(
     tables = learn(Wardrobe.load(learned.kept), models.layout)
     monkeypatch.setattr("training.heads.outfits.HISTOGRAM_VERSION", "lab-of-yesterday")
     write_tables(tables, tmp_path / TABLE)
-    with pytest.raises(ModelError, match=r"lab-of-yesterday.*python -m training\.outfits"):
+    with pytest.raises(ModelError, match=r"lab-of-yesterday.*python -m training\.heads\.outfits"):
         read_matching(tmp_path)
     (tmp_path / TABLE).write_bytes((learned.out / TABLE).read_bytes()[:1000])
-    with pytest.raises(ModelError, match=r"cannot be read.*python -m training\.outfits"):
+    with pytest.raises(ModelError, match=r"cannot be read.*python -m training\.heads\.outfits"):
         read_matching(tmp_path)
 
 

@@ -14,7 +14,7 @@ from indexer.description.describe import Describer
 from indexer.feeds.reading.record import ItemRecord
 from indexer.fused_vector import DEFAULT_WEIGHTS, Layout
 from indexer.images.photo import read_photo
-from indexer.ingest.photo_tasks import place_of
+from indexer.ingest.photo_tasks import region_of
 from indexer.models.loading import Models
 from indexer.system.batching import batches
 
@@ -43,7 +43,7 @@ def describe_records(
     bar = tqdm(records, desc=label, unit="garment")
     for batch in batches(bar, BATCH):
         photos = {name: read_photo(folder / name) for name in {r.photos[0] for r in batch}}
-        wanted = [place_of(record) or record.slot for record in batch]
+        wanted = [region_of(record) or record.slot for record in batch]
         found = describer.describe([photos[record.photos[0]] for record in batch], wanted)
         vectors += [garments[0].vector for garments in found]
         seen += [not garments[0].is_fallback for garments in found]

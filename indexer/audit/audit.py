@@ -46,13 +46,13 @@ def audit(
         faults = list(_of_faults(session, catalogue.id))
     missing: Counter[str] = Counter()
     of_items = _counted(_of_items(catalogue, progress), missing)
-    found = merge([*faults, *of_items])
+    findings = merge([*faults, *of_items])
     items = catalogue.stats()["items"]
     for kind in [kind for kind, count in missing.items() if count > MOST * items]:
-        found = [each for each in found if each.kind != kind]
-        found.append(_of_the_feed(kind, missing[kind], items))
-    found += [_of_duplicates(each) for each in find_duplicates(catalogue, near_bits)]
-    return sorted(found, key=lambda f: (ORDER.index(f.severity), f.kind, f.title, f.item_ids))
+        findings = [each for each in findings if each.kind != kind]
+        findings.append(_of_the_feed(kind, missing[kind], items))
+    findings += [_of_duplicates(each) for each in find_duplicates(catalogue, near_bits)]
+    return sorted(findings, key=lambda f: (ORDER.index(f.severity), f.kind, f.title, f.item_ids))
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
@@ -122,12 +122,12 @@ def _garments(session: Session, row_ids: Sequence[int]) -> dict[int, list[SeenGa
         .where(ItemGarmentRow.item_id.in_(row_ids))
         .order_by(ItemPhotoRow.position, g.id)
     )  # fmt: skip
-    found: dict[int, list[SeenGarment]] = defaultdict(list)
+    by_item: dict[int, list[SeenGarment]] = defaultdict(list)
     for row in rows:
         item_id, *fields, height, width = row
         named = dict(zip(_SEEN, fields, strict=True))
-        found[item_id].append(SeenGarment(**named, image_hw=(height, width)))
-    return found
+        by_item[item_id].append(SeenGarment(**named, image_hw=(height, width)))
+    return by_item
 
 
 def _addresses(session: Session, row_ids: Sequence[int]) -> dict[int, dict[str, str]]:
@@ -137,10 +137,10 @@ def _addresses(session: Session, row_ids: Sequence[int]) -> dict[int, dict[str, 
         .where(ItemPhotoRow.item_id.in_(row_ids))
         .order_by(ItemPhotoRow.position)
     )
-    found: dict[int, dict[str, str]] = defaultdict(dict)
+    by_item: dict[int, dict[str, str]] = defaultdict(dict)
     for item_id, sha256, address in rows:
-        found[item_id][sha256] = address
-    return found
+        by_item[item_id][sha256] = address
+    return by_item
 
 
 def _of_faults(session: Session, catalogue_id: int) -> Iterator[Finding]:

@@ -152,7 +152,7 @@ def _shown_by_several(session: Session, catalogue_id: int) -> list[str]:
 
 
 def _shown(session: Session, catalogue_id: int, hashes: Sequence[str]) -> dict[str, list[Shown]]:
-    found: dict[str, list[Shown]] = defaultdict(list)
+    by_hash: dict[str, list[Shown]] = defaultdict(list)
     query = (
         select(
             ItemRow.id,
@@ -172,8 +172,8 @@ def _shown(session: Session, catalogue_id: int, hashes: Sequence[str]) -> dict[s
     )
     for some in batches(hashes, SQL_VALUES):
         for row in session.execute(query.where(PhotoRow.sha256.in_(some))):
-            found[row.sha256].append(Shown(*row))
-    return found
+            by_hash[row.sha256].append(Shown(*row))
+    return by_hash
 
 
 def _unexpected(shown: Sequence[Shown], are_several: bool) -> list[list[Shown]]:

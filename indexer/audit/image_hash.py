@@ -96,8 +96,8 @@ def _neighbours(values: NDArray[np.uint8], bits: int) -> list[NDArray[np.int64]]
     index = faiss.IndexBinaryMultiHash(HASH_BITS, parts, HASH_BITS // parts)
     index.nflip = bits // parts
     index.add(values)
-    found: list[NDArray[np.int64]] = []
+    neighbours: list[NDArray[np.int64]] = []
     for start in range(0, len(values), 10_000):
         limits, _, ids = index.range_search(values[start : start + 10_000], bits + 1)
-        found += [np.unique(ids[a:b]) for a, b in pairwise(limits)]
-    return found
+        neighbours += [np.unique(ids[a:b]) for a, b in pairwise(limits)]
+    return neighbours

@@ -141,13 +141,13 @@ def _colour(item: ItemRow, garments: Sequence[SeenGarment]) -> Iterator[Finding]
     names = find_colours(item.colour or "")
     if not names:
         return
-    said = {_basic(name) for name in names} | {"black" for name in names if name in _DARK}
+    named_colours = {_basic(name) for name in names} | {"black" for name in names if name in _DARK}
     for garment in garments:
         # A small share counts too: a feed may name the stripe, not the ground.
         shown = {_basic(str(colour["name"])) for colour in garment.palette}
         head = garment.attributes.get("colour", {})
         shown |= {_basic(name) for name, score in head.items() if score >= HEAD_SURE}
-        if any(_are_near(one, other) for one in said for other in shown):
+        if any(_are_near(one, other) for one in named_colours for other in shown):
             return
     main = min(garments, key=lambda garment: garment.position)
     named = ", ".join(f"{c['name']} {c['share']:.0%}" for c in main.palette[:3])
@@ -179,17 +179,17 @@ def _category(item: ItemRow, garments: Sequence[SeenGarment]) -> Iterator[Findin
     )  # fmt: skip
 
 
-def _is_same_kind(said: str, seen: str) -> bool:
+def _is_same_kind(feed_kind: str, seen: str) -> bool:
     """Tell whether one shop's word and another's may mean one garment: see NEXT_SLOTS.
 
     A hooded jacket is a hoodie elsewhere, and a tunic a short dress.
     """
-    said_slot, seen_slot = slot_of(said), slot_of(seen)
-    if said_slot == seen_slot == "bottom":
-        return any({said, seen} <= kind for kind in _SAME_KIND)
-    if said_slot == "bottom":
+    feed_slot, seen_slot = slot_of(feed_kind), slot_of(seen)
+    if feed_slot == seen_slot == "bottom":
+        return any({feed_kind, seen} <= kind for kind in _SAME_KIND)
+    if feed_slot == "bottom":
         return False  # a dress is no pair of trousers, though its lower half may stand for one
-    return seen_slot in NEXT_SLOTS.get(said_slot, (seen_slot,))
+    return seen_slot in NEXT_SLOTS.get(feed_slot, (seen_slot,))
 
 
 def _basic(name: str) -> str:
@@ -205,21 +205,23 @@ def _at(
     garment: SeenGarment,
     kind: str,
     severity: Severity,
-    said: str,
+    feed_value: str,
     seen: str,
     action: str,
 ) -> Finding:
-    return _finding(item, kind, severity, said, seen, action, garment.sha256, garment.address)
+    return _finding(item, kind, severity, feed_value, seen, action, garment.sha256, garment.address)
 
 
 def _finding(
     item: ItemRow,
     kind: str,
     severity: Severity,
-    said: str,
+    feed_value: str,
     seen: str,
     action: str,
     sha256: str,
     address: str,
 ) -> Finding:
-    return Finding(kind, severity, (item.item_id,), item.title, said, seen, action, sha256, address)
+    return Finding(
+        kind, severity, (item.item_id,), item.title, feed_value, seen, action, sha256, address
+    )

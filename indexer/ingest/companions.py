@@ -58,7 +58,7 @@ def find_companions(
     with catalogue.writing(), Pictures(catalogue.settings, catalogue.settings.home) as pictures:
         todo = _not_seen(catalogue, fingerprint)
         unread: list[str] = []
-        seen = found = shown = 0
+        seen = companions = shown = 0
         for start in range(0, len(todo), PHOTOS_A_BATCH):
             some = todo[start : start + PHOTOS_A_BATCH]
             photos = list(_read(pictures, some, unread))
@@ -67,19 +67,21 @@ def find_companions(
                 (each, garments) for (each, _), garments in zip(photos, described, strict=True)
             ]
             counts = _store(catalogue, pairs, fingerprint)
-            seen, found = seen + len(photos), found + sum(counts)
+            seen, companions = seen + len(photos), companions + sum(counts)
             shown += sum(1 for count in counts if count)
             tick(len(some))
-    return CompanionReport(seen, shown, found, tuple(unread))
+    return CompanionReport(seen, shown, companions, tuple(unread))
 
 
 def _not_seen(catalogue: Catalogue, fingerprint: str) -> list[_ToSee]:
     """Return the photos without companions of these models; what others found is forgotten."""
     with Session(catalogue.engine) as session:
-        own = CompanionRow.catalogue_id == catalogue.id
-        session.execute(delete(CompanionRow).where(own, CompanionRow.fingerprint != fingerprint))
+        of_catalogue = CompanionRow.catalogue_id == catalogue.id
+        session.execute(
+            delete(CompanionRow).where(of_catalogue, CompanionRow.fingerprint != fingerprint)
+        )
         session.commit()
-        looked_at = select(CompanionRow.photo_id).where(own)
+        looked_at = select(CompanionRow.photo_id).where(of_catalogue)
         rows = session.execute(
             select(PhotoRow.id, PhotoRow.sha256, ItemPhotoRow.address)
             .join(ItemPhotoRow, ItemPhotoRow.photo_id == PhotoRow.id)
@@ -111,15 +113,17 @@ def _store(
     counts = []
     with Session(catalogue.engine) as session:
         for photo, garments in pairs:
-            own = session.execute(
+            item_garments = session.execute(
                 select(GarmentRow.slot, GarmentRow.box, GarmentRow.is_fallback).where(
                     GarmentRow.photo_id == photo.photo_id
                 )
             ).all()
             # Of a photo that is all one garment, nothing else is known.
-            is_whole = any(row.is_fallback for row in own)
-            boxes = [row.box for row in own]
-            others = [] if is_whole else _others(garments, {row.slot for row in own}, boxes)
+            is_whole = any(row.is_fallback for row in item_garments)
+            boxes = [row.box for row in item_garments]
+            others = (
+                [] if is_whole else _others(garments, {row.slot for row in item_garments}, boxes)
+            )
             for garment in others:
                 session.add(_row(catalogue, photo, garment, fingerprint))
             if not others:

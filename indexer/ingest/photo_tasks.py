@@ -55,8 +55,8 @@ Cannot = Callable[[str, str, str], None]
 
 def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[PhotoTask]:
     """Return an item's photos that can be read, as far as is known before they are decoded."""
-    found = []
-    place = place_of(record)
+    tasks = []
+    place = region_of(record)
     for i, address in enumerate(record.photos):
         try:
             resolved = pictures.resolve(address)
@@ -70,11 +70,11 @@ def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[
             cannot(address, *broken)
             continue
         wanted = place if place and i == 0 else record.slot  # a place is in the first photo
-        found.append(PhotoTask(address, resolved, sha256, wanted, record.row, record.item_id))
-    return found
+        tasks.append(PhotoTask(address, resolved, sha256, wanted, record.row, record.item_id))
+    return tasks
 
 
-def place_of(record: ItemRecord) -> Place | None:
+def region_of(record: ItemRecord) -> Place | None:
     """Return where a record says its garment is; what no photo can have is left out."""
     if record.xyxy is None or not all(0 <= v <= MAX_PX for v in record.xyxy):
         return None
@@ -88,16 +88,16 @@ def place_of(record: ItemRecord) -> Place | None:
     return Place(record.slot, record.xyxy, polygons)
 
 
-def as_stored(record: ItemRecord, found: Sequence[PhotoTask]) -> StoredItem:
+def as_stored(record: ItemRecord, photos: Sequence[PhotoTask]) -> StoredItem:
     """Return what would be stored of an item: equal to what is, there is nothing to do."""
-    address_of = {photo.sha256: photo.resolved for photo in reversed(found)}
-    hashes = dict.fromkeys(photo.sha256 for photo in found)
+    address_of = {photo.sha256: photo.resolved for photo in reversed(photos)}
+    hashes = dict.fromkeys(photo.sha256 for photo in photos)
     return StoredItem(record.content_hash(), tuple((each, address_of[each]) for each in hashes))
 
 
-def with_slot(slot: Slot, found: Iterable[PhotoTask]) -> list[PhotoTask]:
+def with_slot(slot: Slot, photos: Iterable[PhotoTask]) -> list[PhotoTask]:
     """Return the photos of an item whose feed names no slot with one that was guessed."""
-    return [replace(photo, wanted=slot) if photo.wanted is None else photo for photo in found]
+    return [replace(photo, wanted=slot) if photo.wanted is None else photo for photo in photos]
 
 
 def photo_write(

@@ -97,9 +97,11 @@ def _clearest(scores: NDArray[np.float32]) -> Slot | None:
 
 def _unexplained(record: ItemRecord) -> list[str]:
     """Return the texts that may tell, the most trusted first; none, where a word told already."""
-    said = {**record.fields, "title": record.title}
-    if record.slot is not None or any(kinds_of(said)):
+    values = {**record.fields, "title": record.title}
+    if record.slot is not None or any(kinds_of(values)):
         return []
-    texts = (said.get(word, "")[:_MAX_CHARACTERS] for word in ("category", "product_type", "title"))
+    texts = (
+        values.get(word, "")[:_MAX_CHARACTERS] for word in ("category", "product_type", "title")
+    )
     bare = (" ".join(_LETTERS.findall(text.lower())) for text in texts)
     return [text for text in bare if text]

@@ -22,11 +22,11 @@ def check_database(session: Session) -> Iterator[CheckResult]:
         version = session.scalar(text("SHOW server_version"))
         yield ok("database", f"PostgreSQL {version}, which checks its own pages")
         return
-    said = session.scalars(text("PRAGMA integrity_check(5)")).all()
-    if said == ["ok"]:
+    messages = session.scalars(text("PRAGMA integrity_check(5)")).all()
+    if messages == ["ok"]:
         yield ok("database", "SQLite's integrity check finds nothing")
     else:
-        yield failure("database", f"SQLite finds damage: {'; '.join(said)}", RESTORE)
+        yield failure("database", f"SQLite finds damage: {'; '.join(messages)}", RESTORE)
     loose = session.execute(text("PRAGMA foreign_key_check")).all()
     if loose:
         tables = ", ".join(sorted({str(row[0]) for row in loose}))
@@ -48,12 +48,12 @@ def check_rows(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
             GarmentRow.fingerprint != (catalogue.row().fingerprint or ""),
         )
     if garments or photos:
-        said = f"{len(garments)} garments and {len(photos)} photos belong to no item"
+        detail = f"{len(garments)} garments and {len(photos)} photos belong to no item"
         if repair:
             _remove_loose(catalogue, garments, photos)
-            yield repaired("rows", f"{said}: removed")
+            yield repaired("rows", f"{detail}: removed")
         else:
-            yield failure("rows", said, REPAIR)
+            yield failure("rows", detail, REPAIR)
     if bare:
         yield failure(
             "rows", f"{bare} items have no garment: nothing finds them", "index them again"

@@ -139,11 +139,11 @@ def _compared(catalogue: Catalogue) -> tuple[int, list[str]]:
 
 def _differences(session: Session, catalogue_id: int, vectors: VectorIndex) -> list[str]:
     stored, held = stored_ids(session, catalogue_id), vectors.ids()
-    said = []
+    differences = []
     if missing := len(np.setdiff1d(stored, held)):
-        said.append(f"{missing} are in SQL only")
+        differences.append(f"{missing} are in SQL only")
     if strange := len(held) - len(np.intersect1d(stored, held)):
-        said.append(f"{strange} are in the index only, or twice")
+        differences.append(f"{strange} are in the index only, or twice")
     changed = 0
     for some in batches(np.intersect1d(stored, held).tolist(), CHUNK):
         rows = session.execute(
@@ -152,5 +152,5 @@ def _differences(session: Session, catalogue_id: int, vectors: VectorIndex) -> l
         expected = from_bytes([row.vector for row in rows], vectors.dim)
         changed += vectors.differing(np.array([row.id for row in rows], np.int64), expected)
     if changed:
-        said.append(f"{changed} differ from SQL's")
-    return said
+        differences.append(f"{changed} differ from SQL's")
+    return differences

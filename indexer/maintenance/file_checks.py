@@ -59,18 +59,20 @@ def check_thumbnails(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult
         paths = [thumbnail_path(home, sha256) for sha256 in session.scalars(own).yield_per(PAGE)]
         missing = [path for path in paths if not path.is_file()]
         broken = [path for path in paths if path.is_file() and not _is_whole(path)]
-        kept = sorted((home / "thumbnails").glob("??/*"))
-        stray = [path for some in batches(kept, PAGE) for path in _strays(session, home, some)]
-    for paths, said in ((broken, "are broken"), (stray, "belong to no photo")):
+        thumbnails = sorted((home / "thumbnails").glob("??/*"))
+        stray = [
+            path for some in batches(thumbnails, PAGE) for path in _strays(session, home, some)
+        ]
+    for paths, problem in ((broken, "are broken"), (stray, "belong to no photo")):
         if paths and repair:
             for path in paths:
                 path.unlink(missing_ok=True)
-            yield repaired("thumbnails", f"{len(paths)} {said}: removed")
+            yield repaired("thumbnails", f"{len(paths)} {problem}: removed")
         elif paths:
-            yield warning("thumbnails", f"{len(paths)} {said}", REPAIR)
+            yield warning("thumbnails", f"{len(paths)} {problem}", REPAIR)
     if not broken and not stray:
         later = f", {len(missing)} more are made when shown" if missing else ""
-        yield ok("thumbnails", f"{len(kept)} are whole{later}")
+        yield ok("thumbnails", f"{len(thumbnails)} are whole{later}")
 
 
 def check_strays(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:

@@ -47,8 +47,8 @@ def check_milvus(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
             "milvus", f"{stale} rows could not be filtered: {catalogue.rebuild()} stored"
         )
     else:
-        said = f"{stale} rows of {where} are older than their items: filters miss them"
-        yield failure("milvus", said, "run `lapel doctor --repair`, or `lapel rebuild`")
+        detail = f"{stale} rows of {where} are older than their items: filters miss them"
+        yield failure("milvus", detail, "run `lapel doctor --repair`, or `lapel rebuild`")
 
 
 def is_reachable(result: CheckResult) -> bool:
@@ -91,9 +91,9 @@ def _compared(catalogue: Catalogue, replica: Engine) -> CheckResult:
             lag_s = session.scalar(_LAG)
     if row is None:
         return failure("replica", "it has no such catalogue", "wait until it follows")
-    said = f"it is at revision {row.revision}, the database at {revision}"
+    detail = f"it is at revision {row.revision}, the database at {revision}"
     if lag_s is not None:
-        said += f"; what it has not replayed yet is {float(lag_s):.1f} s old"
+        detail += f"; what it has not replayed yet is {float(lag_s):.1f} s old"
     if row.revision < revision and (lag_s is None or float(lag_s) > LONG_S):
-        return warning("replica", said, "searches answer as of then; see why it does not follow")
-    return ok("replica", said)
+        return warning("replica", detail, "searches answer as of then; see why it does not follow")
+    return ok("replica", detail)

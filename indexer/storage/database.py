@@ -113,9 +113,9 @@ def _explain(context: ExceptionContext) -> None:
         file = url.database if url.get_backend_name() == "sqlite" else None
         name = unquote(file.removeprefix("file:")) if file else ""
         place = Path(name) if name else url.render_as_string(hide_password=True)
-        said = explain_sql(context.original_exception, place)
-        if said is not None:
-            raise said from context.original_exception
+        explanation = explain_sql(context.original_exception, place)
+        if explanation is not None:
+            raise explanation from context.original_exception
 
 
 def _without_nul(*call: Any) -> tuple[str, Any]:

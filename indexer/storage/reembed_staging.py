@@ -231,11 +231,13 @@ def _link_garments(session: Session, catalogue_id: int) -> int:
     )
     session.execute(insert(ItemGarmentRow).from_select(["item_id", "garment_id"], links))
     is_linked = exists().where(ItemGarmentRow.garment_id == GarmentRow.id)
-    own = GarmentRow.catalogue_id == catalogue_id
+    of_catalogue = GarmentRow.catalogue_id == catalogue_id
     session.execute(  # of photos that were deleted, or whose slot was changed, meanwhile
-        delete(GarmentRow).where(own, ~is_linked).execution_options(synchronize_session=False)
+        delete(GarmentRow)
+        .where(of_catalogue, ~is_linked)
+        .execution_options(synchronize_session=False)
     )
-    return session.scalar(select(func.count()).select_from(GarmentRow).where(own)) or 0
+    return session.scalar(select(func.count()).select_from(GarmentRow).where(of_catalogue)) or 0
 
 
 def _drop_without_garments(session: Session, catalogue_id: int) -> tuple[int, int]:

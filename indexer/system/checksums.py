@@ -41,9 +41,9 @@ def check_sums(path: Path) -> list[str]:
     """
     if path.is_dir():
         listed = read_sums(path)
-        found = {name: _sha256(stream) for name, stream in _files(path)}
+        actual = {name: _sha256(stream) for name, stream in _files(path)}
     elif path.is_file():
-        listed, found = _read_tar(path)
+        listed, actual = _read_tar(path)
     else:
         raise ModelError(f"no folder or tar {path}; name a model's folder, or an exported bundle")
     if not listed:
@@ -51,17 +51,17 @@ def check_sums(path: Path) -> list[str]:
             f"{path} has no {SUMS} to check against; name a folder or tar that `lapel models "
             "export` or `lapel models pull` wrote"
         )
-    return list(_differences(listed, found))
+    return list(_differences(listed, actual))
 
 
-def _differences(listed: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(listed.keys() | found.keys()):
-        if name not in found:
+def _differences(listed: Mapping[str, str], actual: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(listed.keys() | actual.keys()):
+        if name not in actual:
             yield f"{name} is missing"
         elif name not in listed:
             yield f"{name} is not listed in {SUMS}"
-        elif listed[name] != found[name]:
-            yield f"{name} differs: sha256 {found[name]}, expected {listed[name]}"
+        elif listed[name] != actual[name]:
+            yield f"{name} differs: sha256 {actual[name]}, expected {listed[name]}"
 
 
 def _is_listed(name: str) -> bool:
@@ -79,7 +79,7 @@ def _files(folder: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _read_tar(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Return what a tar's own `SHA256SUMS` lists, and what is in it, without unpacking it."""
     listed: dict[str, str] = {}
-    found: dict[str, str] = {}
+    actual: dict[str, str] = {}
     try:
         with tarfile.open(path) as tar:
             for member in tar:
@@ -90,10 +90,10 @@ def _read_tar(path: Path) -> tuple[dict[str, str], dict[str, str]]:
                 if name == SUMS:
                     listed = _parse(stream.read().decode("utf-8"), path)
                 elif _is_listed(name):
-                    found[name] = _sha256(stream)
+                    actual[name] = _sha256(stream)
     except (tarfile.TarError, EOFError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is not a whole tar: {error}; export it again") from error
-    return listed, found
+    return listed, actual
 
 
 def _parse(text: str, place: Path) -> dict[str, str]:

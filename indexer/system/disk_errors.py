@@ -28,10 +28,10 @@ def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        said = explain(error, folder)
-        if said is None:
+        explanation = explain(error, folder)
+        if explanation is None:
             raise
-        raise said from error
+        raise explanation from error
 
 
 def explain(error: Exception, place: Path) -> LapelError | None:

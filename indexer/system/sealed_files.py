@@ -49,9 +49,9 @@ def write_checksummed(
 
             write(send)
             content_bytes = file.tell()
-            told = json.dumps(facts).encode()
-            send(told)
-            send(_TAIL.pack(len(told), MAGIC))
+            facts_json = json.dumps(facts).encode()
+            send(facts_json)
+            send(_TAIL.pack(len(facts_json), MAGIC))
             file.write(_SUM.pack(checksum))
             file.flush()
             os.fsync(file.fileno())
@@ -92,8 +92,8 @@ def read_checksummed(path: Path) -> tuple[dict[str, Any], int]:
             checksum = zlib.crc32(piece, checksum)
             left -= len(piece)
         file.seek(content_bytes)
-        told = file.read(length)
+        facts_json = file.read(length)
     if checksum != expected:
         raise CorruptFile("its checksum is wrong: damaged on disk")
-    facts: dict[str, Any] = json.loads(told)
+    facts: dict[str, Any] = json.loads(facts_json)
     return facts, content_bytes

@@ -38,13 +38,13 @@ class SpilledIdSet:
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Return those of these ids that are on the roll."""
-        found: set[str] = set()
+        known: set[str] = set()
         for start in range(0, len(ids), AT_ONCE):
             some = {_storable(each): each for each in ids[start : start + AT_ONCE]}
             marks = ",".join("?" * len(some))
             query = f"SELECT id FROM named WHERE id IN ({marks})"  # noqa: S608 - marks only
-            found.update(some[row[0]] for row in self._rows.execute(query, list(some)))
-        return found
+            known.update(some[row[0]] for row in self._rows.execute(query, list(some)))
+        return known
 
 
 def _storable(id_: str) -> str:

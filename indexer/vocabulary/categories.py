@@ -121,13 +121,13 @@ def find_kind(text: str) -> str | None:
 @lru_cache(_KEPT)
 def _kind_of(text: str) -> str | None:
     parts = parts_of(text)[:_MAX_PARTS]
-    found = None
+    kind = None
     for language in _likely_languages(parts):
         named = _named(parts, _words.languages[language], language in HEAD_FIRST)
         if named and named != OTHER:
             return named
-        found = named or found
-    return found
+        kind = named or kind
+    return kind
 
 
 def is_general(category: str) -> bool:
@@ -194,10 +194,10 @@ def _named(parts: Sequence[str], language: Language, head_first: bool) -> str | 
         if word is not None and word.category != IGNORED and not is_half:
             (weak if word.is_weak else strong).append(word.category)
         at += length
-    found = strong or weak
-    if not found:
+    nouns = strong or weak
+    if not nouns:
         return None
-    return found[0] if head_first else found[-1]
+    return nouns[0] if head_first else nouns[-1]
 
 
 def _goes_on(parts: Sequence[str], at: int) -> bool:

@@ -57,10 +57,10 @@ class CategoryWords:
     starts: set[str] = field(default_factory=set)
 
 
-def load_words(own: Path | None = None) -> CategoryWords:
+def load_words(own_table: Path | None = None) -> CategoryWords:
     """Return the table, and over it a shop's own. Raises SettingsError, with the line's number."""
     table = CategoryWords(languages={language: Language() for language in LANGUAGES})
-    for path in filter(None, (TABLE, own)):
+    for path in filter(None, (TABLE, own_table)):
         for category, language, word in _rows(path, table):
             _add(table, category, language, word)
     english = table.languages["en"].words

@@ -48,11 +48,11 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
             elif len(words) != len(header):
                 yield RowError(row, words[0], f"{len(words)} words; expected {' '.join(header)}")
             else:
-                said = dict(zip(header, words, strict=True))
-                photo = said.get("image_name", "")
+                labels = dict(zip(header, words, strict=True))
+                photo = labels.get("image_name", "")
                 if folder is None:
                     folder = "Img/" if (source / "Img" / photo).is_file() else ""
-                shown = _Shown(said, photo, folder)
+                shown = _Shown(labels, photo, folder)
                 yield attempt(row, photo, partial(_record, row, shown, more))
 
 
@@ -60,17 +60,17 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
 class _Shown:
     """A line of the list of boxes, and where its photos lie."""
 
-    said: dict[str, str]
+    labels: dict[str, str]
     photo: str
     folder: str
 
 
 def _record(row: int, shown: _Shown, more: KeyedTexts) -> ItemRecord:
-    said, photo = shown.said, shown.photo
+    labels, photo = shown.labels, shown.photo
     if ".." in photo.split("/") or photo.startswith("/"):
         raise ValueError(f"{photo} leads out of the folder")
     try:
-        x1, y1, x2, y2 = (int(said[word]) for word in ("x_1", "y_1", "x_2", "y_2"))
+        x1, y1, x2, y2 = (int(labels[word]) for word in ("x_1", "y_1", "x_2", "y_2"))
     except (KeyError, ValueError) as error:
         raise ValueError(f"no box: {error}") from error
     steps = photo.split("/")
@@ -78,14 +78,14 @@ def _record(row: int, shown: _Shown, more: KeyedTexts) -> ItemRecord:
     # `img/WOMEN/Blouses_Shirts/id_.../` and `img/TOPS/T_Shirt/id_.../`: the kind stands before.
     kind = steps[steps.index(group) - 1] if group in steps[1:] else ""
     # "Blouses_Shirts" are two kinds there, "T_Shirt" is one here.
-    is_in_shop = "source_type" not in said
-    found = find_category(kind.replace("_", " & " if is_in_shop else " "))
-    slot = _SLOTS.get(said.get("clothes_type", ""))
+    is_in_shop = "source_type" not in labels
+    category = find_category(kind.replace("_", " & " if is_in_shop else " "))
+    slot = _SLOTS.get(labels.get("clothes_type", ""))
     fields = _fields(more, photo, group) | {
         "kind": kind.replace("_", " "),
         "department": steps[steps.index(group) - 2] if group in steps[2:] else "",
-        "source": _SOURCES.get(said.get("source_type", ""), ""),
-        "pose": _POSES.get(said.get("pose_type", ""), ""),
+        "source": _SOURCES.get(labels.get("source_type", ""), ""),
+        "pose": _POSES.get(labels.get("pose_type", ""), ""),
     }
     colour = fields.pop("colour", "")
     description = fields.pop("description", "")
@@ -95,8 +95,8 @@ def _record(row: int, shown: _Shown, more: KeyedTexts) -> ItemRecord:
         photos=(f"{shown.folder}{photo}",),
         title=f"{colour} {fields['kind']}".strip(),
         description=description,
-        category=found if found else slot,
-        slot=slot_of(found) if found else slot,
+        category=category if category else slot,
+        slot=slot_of(category) if category else slot,
         colour=colour or None,
         fields={word: text for word, text in fields.items() if text},
         row=row,

@@ -48,13 +48,13 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
             row += 1
             stem = annotation.removesuffix(".json")
             try:
-                said = _read(part / "annos" / annotation)
+                annotations = _read(part / "annos" / annotation)
             except ValueError as error:
                 yield RowError(row, before + stem, f"annos/{annotation}: {error}")
                 continue
             photo = f"{before}image/{stem}.jpg"
-            for key in sorted(key for key in said if key.startswith("item")):
-                yield _garment(row, f"{before}{stem}/{key}", photo, (said, said[key]))
+            for key in sorted(key for key in annotations if key.startswith("item")):
+                yield _garment(row, f"{before}{stem}/{key}", photo, (annotations, annotations[key]))
 
 
 def _parts(source: Path) -> list[Path]:
@@ -67,20 +67,20 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES} bytes")
-        said = json.loads(path.read_bytes())
+        annotations = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"cannot be read: {error}") from error
-    if not isinstance(said, dict):
+    if not isinstance(annotations, dict):
         raise ValueError("no object; expected item1, item2, ...")
-    return said
+    return annotations
 
 
 def _garment(
-    row: int, item_id: str, photo: str, said: tuple[Mapping[str, Any], Any]
+    row: int, item_id: str, photo: str, annotated: tuple[Mapping[str, Any], Any]
 ) -> ItemRecord | RowError:
     def build() -> ItemRecord:
         try:
-            return _record(row, item_id, photo, *said)
+            return _record(row, item_id, photo, *annotated)
         except (KeyError, TypeError, OverflowError, AttributeError) as error:
             raise ValueError(f"{item_id} is not as expected: {error!r}") from error
 

@@ -39,16 +39,16 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
 
 def google_item(row: int, cells: Mapping[str, str], photos: list[str]) -> ItemRecord | RowError:
     """Return the item of Google's attributes; `photos` stand apart, an attribute may repeat."""
-    said = {_OURS.get(word, word): cell for word, cell in cells.items() if word not in _PHOTOS}
+    values = {_OURS.get(word, word): cell for word, cell in cells.items() if word not in _PHOTOS}
 
     def build() -> ItemRecord:
         if not photos or not photos[0]:
-            raise ValueError("no image_link" if said.get("id") else "no id and no image_link")
+            raise ValueError("no image_link" if values.get("id") else "no id and no image_link")
         kinds = [
-            find_kind_in_path(said.get("product_type", "")),
-            find_kind(plain_text(said.get("title", ""))),
-            find_kind_in_path(said.get("google_product_category", "")),
+            find_kind_in_path(values.get("product_type", "")),
+            find_kind(plain_text(values.get("title", ""))),
+            find_kind_in_path(values.get("google_product_category", "")),
         ]
-        return assemble(row, said, photos, kinds)
+        return assemble(row, values, photos, kinds)
 
-    return attempt(row, said.get("id", ""), build)
+    return attempt(row, values.get("id", ""), build)

@@ -69,26 +69,30 @@ def _variants(row: int, product: Mapping[str, Any]) -> Iterator[ItemRecord | Row
         if not isinstance(variant, dict):
             yield RowError(row, shared["url_handle"], f"variant {variant!r:.60} is no object")
             continue
-        said = flatten({k: v for k, v in variant.items() if k != "featured_image"})
-        own = variant.get("featured_image")
-        src = own.get("src") if isinstance(own, dict) else by_id.get(said.get("image_id", ""))
-        yield variant_item(row, shared, _as_csv(said, src), photos)
+        values = flatten({k: v for k, v in variant.items() if k != "featured_image"})
+        picture = variant.get("featured_image")
+        src = (
+            picture.get("src")
+            if isinstance(picture, dict)
+            else by_id.get(values.get("image_id", ""))
+        )
+        yield variant_item(row, shared, _as_csv(values, src), photos)
 
 
-def _as_csv(said: Mapping[str, str], src: object) -> dict[str, str]:
+def _as_csv(values: Mapping[str, str], src: object) -> dict[str, str]:
     """Return a variant's cells under the names of Shopify's CSV."""
-    cells = {f"option{i}_value": said.get(f"option{i}", "") for i in (1, 2, 3)}
+    cells = {f"option{i}_value": values.get(f"option{i}", "") for i in (1, 2, 3)}
     cells |= {
-        "sku": said.get("sku") or said.get("id", ""),
-        "price": said.get("price", ""),
-        "compare-at_price": said.get("compare_at_price", ""),
-        "barcode": said.get("barcode", ""),
+        "sku": values.get("sku") or values.get("id", ""),
+        "price": values.get("price", ""),
+        "compare-at_price": values.get("compare_at_price", ""),
+        "barcode": values.get("barcode", ""),
         "variant_image_url": str(src or ""),
-        "inventory_tracker": said.get("inventory_management", ""),
-        "inventory_quantity": said.get("inventory_quantity", ""),
+        "inventory_tracker": values.get("inventory_management", ""),
+        "inventory_quantity": values.get("inventory_quantity", ""),
     }
-    if "available" in said:
-        quantity = "1" if said["available"] == "true" else "0"
+    if "available" in values:
+        quantity = "1" if values["available"] == "true" else "0"
         cells |= {"inventory_tracker": "shopify", "inventory_quantity": quantity}
     return cells
 

@@ -112,14 +112,14 @@ def _record(cells: Cells, group_id: str, row: int) -> ItemRecord:
         find_kind(cells.get("name", "")),
         find_kind(cells.get("attribute_set_code", "")),
     ]
-    said = {word: cell for word, cell in cells.items() if word not in _DROPPED} | attributes
-    said = {_OURS.get(word, word): cell for word, cell in said.items() if cell}
-    said["group_id"] = group_id
-    said.setdefault("availability", cells.get("qty", ""))
+    values = {word: cell for word, cell in cells.items() if word not in _DROPPED} | attributes
+    values = {_OURS.get(word, word): cell for word, cell in values.items() if cell}
+    values["group_id"] = group_id
+    values.setdefault("availability", cells.get("qty", ""))
     dates = [cells.get(f"special_price_{end}_date", "") for end in ("from", "to")]
-    said["sale_price_effective_date"] = "/".join(dates) if all(dates) else ""
+    values["sale_price_effective_date"] = "/".join(dates) if all(dates) else ""
     photos = [cells["base_image"], *split_addresses(cells.get("additional_images", ""))]
-    return assemble(row, said, (p for p in photos if p != _NO_PICTURE), kinds)
+    return assemble(row, values, (p for p in photos if p != _NO_PICTURE), kinds)
 
 
 def read_attributes(text: str) -> dict[str, str]:

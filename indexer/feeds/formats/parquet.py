@@ -31,10 +31,10 @@ def read(source: Path, columns: ColumnMap = DEFAULT) -> Iterator[ItemRecord | Ro
         # Without a buffer's size all of a row group is read at once, often a million rows.
         options = {"buffer_size": BUFFER_BYTES, "pre_buffer": False}
         with source.open("rb") as raw, parquet.ParquetFile(raw, **options) as file:
-            kept = [field.name for field in file.schema_arrow if not _is_binary(arrow, field.type)]
-            columns.check([plain_word(word) for word in kept], source)
+            names = [field.name for field in file.schema_arrow if not _is_binary(arrow, field.type)]
+            columns.check([plain_word(word) for word in names], source)
             row = 0
-            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=kept):
+            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=names):
                 for value in batch.to_pylist():
                     row += 1
                     yield item_of(row, flatten(value), columns)

@@ -116,15 +116,17 @@ def variant_item(
     if options.get("title") == "Default Title":  # Shopify's word for: there are no variants
         options = {}
     handle = full.get("url_handle", "")
-    said = {_OURS.get(w, w): cell for w, cell in full.items() if w not in _DROPPED and cell}
-    said |= {word: value for word, value in options.items() if not is_colour_word(word)}
-    said["colour"] = next((v for w, v in options.items() if is_colour_word(w)), "") or _colour(full)
+    values = {_OURS.get(w, w): cell for w, cell in full.items() if w not in _DROPPED and cell}
+    values |= {word: value for word, value in options.items() if not is_colour_word(word)}
+    values["colour"] = next((v for w, v in options.items() if is_colour_word(w)), "") or _colour(
+        full
+    )
     # Spreadsheets write '0123 to keep the zero.
-    said["id"] = full.get("sku", "").removeprefix("'") or "/".join([handle, *options.values()])
-    said["group_id"] = handle
-    said["availability"] = _availability(full)
+    values["id"] = full.get("sku", "").removeprefix("'") or "/".join([handle, *options.values()])
+    values["group_id"] = handle
+    values["availability"] = _availability(full)
     # A variant with a picture of its own does not show the product's other colours.
-    own = full.get("variant_image_url")
+    variant_photo = full.get("variant_image_url")
 
     def build() -> ItemRecord:
         kinds = [
@@ -133,9 +135,9 @@ def variant_item(
             find_kind_in_path(full.get("product_category", "")),
             find_kind(full.get("tags", "")),
         ]
-        return assemble(row, said, [own] if own else photos, kinds)
+        return assemble(row, values, [variant_photo] if variant_photo else photos, kinds)
 
-    return attempt(row, said["id"], build)
+    return attempt(row, values["id"], build)
 
 
 def _colour(full: Mapping[str, str]) -> str:

@@ -74,35 +74,35 @@ def _record(row: int, cells: Cells, parent: Cells) -> ItemRecord:
     for word, value in _attributes(parent).items():
         if "," not in value:
             attributes.setdefault(word, value)
-    said = {
+    values = {
         _OURS.get(word, word): cell.replace("\\,", ",")
         for word, cell in full.items()
         if word not in _DROPPED and not _ATTRIBUTE.fullmatch(word)
     }
     colours = [value for word, value in attributes.items() if is_colour_word(word)]
-    said |= {word: value for word, value in attributes.items() if value not in colours}
+    values |= {word: value for word, value in attributes.items() if value not in colours}
     if colours and "," not in colours[0]:  # a product of several colours has none of its own
-        said["colour"] = colours[0]
+        values["colour"] = colours[0]
     elif colours:
-        said["colours"] = colours[0]
-    said["id"] = _id(cells)
-    said["group_id"] = parent.get("item_id", "")
-    said["description"] = full["description"] or full["short_description"]
+        values["colours"] = colours[0]
+    values["id"] = _id(cells)
+    values["group_id"] = parent.get("item_id", "")
+    values["description"] = full["description"] or full["short_description"]
     paths = _COMMA.split(full["categories"], MAX_PATHS)[:MAX_PATHS]
     paths.sort(key=lambda path: -path.count(">"))
     kinds = [*map(find_kind_in_path, paths), find_kind(full["name"]), find_kind(full["tags"])]
-    return assemble(row, said, split_addresses(full["images"]), kinds)
+    return assemble(row, values, split_addresses(full["images"]), kinds)
 
 
 def _attributes(cells: Cells) -> dict[str, str]:
     """Return the values of `Attribute 1 name`, `Attribute 1 value(s)`, ... by name."""
-    found: dict[str, dict[str, str]] = {}
+    by_number: dict[str, dict[str, str]] = {}
     for word, cell in cells.items():
         if parts := _ATTRIBUTE.fullmatch(word):
-            found.setdefault(parts[1], {})[parts[2]] = cell
+            by_number.setdefault(parts[1], {})[parts[2]] = cell
     named: Mapping[str, str] = {
         plain_word(each.get("name", "")).removeprefix("pa_"): each.get("value(s)", "")
-        for each in found.values()
+        for each in by_number.values()
     }
     return {
         word: ", ".join(part.replace("\\,", ",") for part in _COMMA.split(value))

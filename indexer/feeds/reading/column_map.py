@@ -104,12 +104,12 @@ class ColumnMap:
         return resolved
 
     def _resolve(self, header: tuple[str, ...]) -> dict[str, str]:
-        there = set(header)
+        present = set(header)
         ours_of = {theirs: ours for ours, words in self.columns.items() for theirs in words}
         resolved = {word: ours_of[word] for word in header if word in ours_of}
         for ours, aliases in ALIASES.items():
             if ours not in self.columns:
-                free = (a for a in aliases if a in there and a not in resolved)
+                free = (a for a in aliases if a in present and a not in resolved)
                 if alias := next(free, None):
                     resolved[alias] = ours
         if PHOTOS not in self.columns:
@@ -118,16 +118,16 @@ class ColumnMap:
 
     def read(self, cells: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         """Return what a row says in our words, and its pictures."""
-        said: dict[str, str] = {}
+        values: dict[str, str] = {}
         photos: list[str] = []
         resolved = self.resolve(tuple(cells))
         for word, cell in cells.items():
             ours = resolved.get(word, word)
             if ours == PHOTOS:
                 photos += split_addresses(cell)
-            elif not said.get(ours):
-                said[ours] = cell
-        return said, photos
+            elif not values.get(ours):
+                values[ours] = cell
+        return values, photos
 
 
 DEFAULT = ColumnMap()

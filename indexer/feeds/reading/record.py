@@ -43,11 +43,11 @@ class ItemRecord:
 
     def content_hash(self) -> str:
         """Return a hash of all that the feed says, the place of the row aside."""
-        said = asdict(self) | {"row": 0, "fields": dict(self.fields)}
+        content = asdict(self) | {"row": 0, "fields": dict(self.fields)}
         for name in ("xyxy", "polygons"):  # items stored before there were any keep their hash
-            if not said[name]:
-                del said[name]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+            if not content[name]:
+                del content[name]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,54 +25,54 @@ PLACED = frozenset(
 
 
 def assemble(
-    row: int, said: Mapping[str, str], photos: Iterable[str], kinds: Sequence[str | None] = ()
+    row: int, values: Mapping[str, str], photos: Iterable[str], kinds: Sequence[str | None] = ()
 ) -> ItemRecord:
     """Return the record of a row.
 
-    `said` has the words of `PLACED`, and any others, which become fields; where a `sale_price`
+    `values` has the words of `PLACED`, and any others, which become fields; where a `sale_price`
     holds, it is the price. `kinds` are what the row's words name (`find_kind`), the most trusted
     first; without any, its category, product type and title are asked. Raises ValueError, with
     what is wrong, for a row that gives no item.
     """
-    cleaned = ((storable(word), storable(cell).strip()) for word, cell in said.items() if cell)
-    said = {word: cell for word, cell in cleaned if cell}
-    found = unique(storable(photo) for photo in photos)
+    cleaned = ((storable(word), storable(cell).strip()) for word, cell in values.items() if cell)
+    values = {word: cell for word, cell in cleaned if cell}
+    addresses = unique(storable(photo) for photo in photos)
     lacking = [
-        word for word, is_there in (("id", "id" in said), ("picture", found)) if not is_there
+        word for word, is_there in (("id", "id" in values), ("picture", addresses)) if not is_there
     ]
     if lacking:
         raise ValueError(f"no {' and no '.join(lacking)}")
-    price, currency, more = _price(said)
-    category = most_telling(kinds or kinds_of(said))
+    price, currency, more = _price(values)
+    category = most_telling(kinds or kinds_of(values))
     slot = slot_of(category) if category else None
-    given_slot = said.get("slot", "").lower()
+    given_slot = values.get("slot", "").lower()
     return ItemRecord(
-        item_id=said["id"],
-        group_id=said.get("group_id") or said["id"],
-        photos=tuple(found),
-        title=plain_text(said.get("title", "")),
-        description=plain_text(said.get("description", "")),
+        item_id=values["id"],
+        group_id=values.get("group_id") or values["id"],
+        photos=tuple(addresses),
+        title=plain_text(values.get("title", "")),
+        description=plain_text(values.get("description", "")),
         category=category,
         slot=slot or next((name for name in WORN_SLOTS if name == given_slot), None),
-        colour=said.get("colour"),
-        brand=said.get("brand"),
+        colour=values.get("colour"),
+        brand=values.get("brand"),
         price=price,
-        currency=currency or said.get("currency"),
-        availability=parse_availability(said.get("availability", "")),
-        link=said.get("link"),
-        fields={word: cell for word, cell in said.items() if word not in PLACED} | more,
+        currency=currency or values.get("currency"),
+        availability=parse_availability(values.get("availability", "")),
+        link=values.get("link"),
+        fields={word: cell for word, cell in values.items() if word not in PLACED} | more,
         row=row,
     )
 
 
-def kinds_of(said: Mapping[str, str]) -> list[str | None]:
+def kinds_of(values: Mapping[str, str]) -> list[str | None]:
     """Return what the words of a row name, the most trusted first."""
     return [
-        find_kind_in_path(said.get("category", "")),
-        find_kind_in_path(said.get("product_type", "")),
-        find_kind(plain_text(said.get("title", ""))),
-        find_kind_in_path(said.get("google_product_category", "")),
-        find_kind(said.get("tags", "")),
+        find_kind_in_path(values.get("category", "")),
+        find_kind_in_path(values.get("product_type", "")),
+        find_kind(plain_text(values.get("title", ""))),
+        find_kind_in_path(values.get("google_product_category", "")),
+        find_kind(values.get("tags", "")),
     ]
 
 
@@ -84,10 +84,10 @@ def attempt(row: int, item_id: str, build: Callable[[], ItemRecord]) -> ItemReco
         return RowError(row, storable(item_id), str(error))
 
 
-def _price(said: Mapping[str, str]) -> tuple[float | None, str | None, dict[str, str]]:
+def _price(values: Mapping[str, str]) -> tuple[float | None, str | None, dict[str, str]]:
     """Return what is paid, its currency, and the regular price as a field where it is reduced."""
-    regular, sale = said.get("price", ""), said.get("sale_price", "")
-    if not sale or not _is_on(said.get("sale_price_effective_date", "")):
+    regular, sale = values.get("price", ""), values.get("sale_price", "")
+    if not sale or not _is_on(values.get("sale_price_effective_date", "")):
         return *parse_price(regular), {}
     return *parse_price(sale), {"regular_price": regular} if regular else {}
 

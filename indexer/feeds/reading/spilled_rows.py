@@ -61,11 +61,11 @@ class KeyedTexts:
 @contextmanager
 def keyed_texts() -> Iterator[KeyedTexts]:
     """Open and at last remove a file of texts."""
-    kept = KeyedTexts()
+    texts = KeyedTexts()
     try:
-        yield kept
+        yield texts
     finally:
-        kept.close()
+        texts.close()
 
 
 @contextmanager

@@ -56,16 +56,16 @@ def parse_price(text: str) -> tuple[float | None, str | None]:
     """
     if not text.strip():
         return None, None
-    found = _AMOUNT.search(text)
-    if not found or len(text) > MAX_PRICE:
+    match = _AMOUNT.search(text)
+    if not match or len(text) > MAX_PRICE:
         raise ValueError(f"price {text[:60]!r} has no amount; expected one like '29.90 EUR'")
-    before = text[: found.start()]
+    before = text[: match.start()]
     if before.endswith(("-", "\u2212")) and not before[-2:-1].isalnum():
         raise ValueError(f"price {text[:60]!r} is negative; expected one like '29.90 EUR'")
     code = _CODE.search(text)
     sign = next((iso for mark, iso in _SIGNS.items() if mark in text), None)
     currency = code.group() if code else sign
-    amount = _amount(found.group(), currency in _THOUSANDTHS)
+    amount = _amount(match.group(), currency in _THOUSANDTHS)
     if not math.isfinite(amount):
         raise ValueError(f"price {text[:60]!r} is no amount of money; expected '29.90 EUR'")
     return amount, currency

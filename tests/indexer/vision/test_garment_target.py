@@ -20,7 +20,7 @@ from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
 from indexer.ingest.importer import Importer
-from indexer.ingest.photo_tasks import place_of
+from indexer.ingest.photo_tasks import region_of
 from indexer.ingest.reembed import Reembedder
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
@@ -105,13 +105,15 @@ def test_a_place_outside_the_photo_leaves_the_choice_to_the_slot() -> None:
     ],
 )
 def test_a_box_that_no_photo_can_have_is_none(record: ItemRecord) -> None:
-    assert place_of(record) is None
+    assert region_of(record) is None
 
 
 def test_a_stored_place_is_the_same_and_bad_polygons_are_left_out() -> None:
     bad = ((0.0, float("nan"), 1.0, 1.0, 2.0, 2.0), (1.0, 2.0), (1e99,) * 6)
     good = (0.0, 0.0, 9.5, 0.0, 9.0, 9.0)
-    place = place_of(ItemRecord("1", "1", ("a.jpg",), xyxy=LEFT, slot="top", polygons=(*bad, good)))
+    place = region_of(
+        ItemRecord("1", "1", ("a.jpg",), xyxy=LEFT, slot="top", polygons=(*bad, good))
+    )
     assert place == Place("top", LEFT, (good,))
     again = placed(json.loads(json.dumps(place.stored())))
     assert (again, key_of(again)) == (place, key_of(place))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,8 @@ from tqdm import tqdm
 
 from api.cli.engine_option import Engine, check_engine, describing
 from api.cli.feed_options import ColumnNames, FeedArgument, Format, Images
-from api.console.terminal import FAILED, Json, Profile, emit, say, show_profile
-from indexer.errors import FeedError
+from api.console.terminal import FAILED, MISUSE, Json, Profile, emit, say, show_profile
+from indexer.errors import FeedError, QueryError
 from indexer.ingest.feed_source import FeedSource
 
 if TYPE_CHECKING:
@@ -83,11 +84,60 @@ def delete(
 
 
 @commands.command()
-def rebuild(context: typer.Context) -> None:
+def rebuild(
+    context: typer.Context,
+    recall: Annotated[
+        float | None,
+        typer.Option(help="Of the ten most similar, so many are found [0.98, or as before]."),
+    ] = None,
+) -> None:
     """Build the vector index anew from the database; no model runs."""
     from indexer.catalogue.catalogue import Catalogue
 
-    say(f"{Catalogue.open(context.obj).rebuild()} vectors rebuilt")
+    check_recall(recall)
+    say(f"{Catalogue.open(context.obj).rebuild(recall)} vectors rebuilt")
+
+
+def check_recall(recall: float | None) -> None:
+    """Raise QueryError for a recall out of range."""
+    if recall is not None and not 0.5 <= recall <= 1:
+        raise QueryError(f"recall is {recall:g}; give a share from 0.5 to 1, like 0.98")
+
+
+@commands.command()
+def tune(
+    context: typer.Context,
+    recall: Annotated[
+        float, typer.Option(help="Of the ten most similar, so many must be found.")
+    ] = 0.98,
+    kinds: Annotated[list[str] | None, typer.Option("--kind", hidden=True)] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Measure, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure how far searches of a large catalogue must look to find enough, and keep to it.
+
+    A sample of the garments ask for their ten nearest, at any weight of colour, with filters that
+    let through all, a half, 5 % and 0.1 %: the recall is that of the worst filter.
+    """
+    from indexer.catalogue.catalogue import Catalogue
+
+    check_recall(recall)
+    if kinds:
+        raise QueryError(
+            f"--kind {kinds[0]}: the size of a catalogue decides how its vectors are kept; tune "
+            "its recall by --recall, without --kind"
+        )
+    tuning = Catalogue.open(context.obj).tune(recall, is_kept=not dry_run)
+    if as_json:
+        emit(asdict(tuning))
+    else:
+        typer.echo(f"recall@10 {tuning.recall:.3f} by scoring {tuning.effort} vectors a search")
+    if tuning.recall < recall:
+        say(f"a recall of {recall:g} is not reached: nothing was changed")
+        raise typer.Exit(MISUSE)
+    say("nothing was changed" if dry_run else "kept; a running server takes it when restarted")
 
 
 @commands.command()

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from api import tune_commands
 from api.cli import audit as audit_commands
 from api.cli import doctor as doctor_commands
 from api.cli import evaluate as evaluate_commands
@@ -68,7 +67,6 @@ app.add_typer(train_commands.commands)
 app.add_typer(doctor_commands.commands)
 app.add_typer(sync_commands.commands)
 app.add_typer(audit_commands.commands)
-app.add_typer(tune_commands.commands)
 app.add_typer(evaluate_commands.commands)
 app.add_typer(recommend_commands.commands)
 app.add_typer(event_commands.commands)

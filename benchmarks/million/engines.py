@@ -61,8 +61,7 @@ class Lapel(Engine):
 
         from indexer.system.sealed_files import read_checksummed
         from indexer.vectors.index import Stamp
-        from indexer.vectors.index_kinds import INDEX_TYPES
-        from indexer.vectors.ivf_build import Source, pack
+        from indexer.vectors.ivf_build import VectorSource, build
         from indexer.vectors.ivf_index import IvfIndex
 
         faiss.omp_set_num_threads(given.threads)
@@ -71,7 +70,7 @@ class Lapel(Engine):
         from benchmarks.million.real_garments import real_garments
 
         runs = real_garments().layout.sorting_runs()
-        source = Source(
+        source = VectorSource(
             exact.shape[1],
             ids,
             lambda some: exact[some].astype(np.float32),
@@ -79,7 +78,7 @@ class Lapel(Engine):
             runs if sum(length for length, _ in runs) == exact.shape[1] else (),
         )
         file = given.folder / "lapel.faiss"
-        pack(file, INDEX_TYPES["ivf8"], source)
+        build(file, source)
         self._exact = exact
         self._index = IvfIndex(file, *read_checksummed(file))
         faiss.omp_set_num_threads(1)

@@ -1,6 +1,6 @@
 """A million grown garments in, what one index of ours takes to open, search, change and save out.
 
-    python -m benchmarks.million.search [--garments 1000000] [--kind ivf8] [--effort 10000]
+    python -m benchmarks.million.search [--garments 1000000] [--effort 10000]
         [--rounds 3] [--out runs/search_million]
 
 Street photos ask on one thread, with colour's weight 0, its default and 1, under filters that let
@@ -27,8 +27,7 @@ from indexer.fused_vector import DEFAULT_WEIGHTS
 from indexer.system.sealed_files import read_checksummed
 from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import Stamp
-from indexer.vectors.index_kinds import INDEX_TYPES
-from indexer.vectors.ivf_build import PIECE, Source, pack
+from indexer.vectors.ivf_build import PIECE, VectorSource, build
 from indexer.vectors.ivf_index import EFFORT, IvfIndex
 
 CANDIDATES = 50  # search.searcher asks for so many
@@ -41,28 +40,31 @@ def main() -> None:
     """Build the index if it is not there, and measure it."""
     parser = argparse.ArgumentParser(prog="benchmarks.million.search", description=__doc__)
     parser.add_argument("--garments", type=int, default=1_000_000)
-    kinds = [kind.name for kind in INDEX_TYPES.values() if not kind.is_exact]
-    parser.add_argument("--kind", choices=kinds, default="ivf8")
     parser.add_argument("--effort", type=int, default=EFFORT)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "search_million")
     options = parser.parse_args()
-    file = options.out / f"{options.kind}-{options.garments}.faiss"
+    file = options.out / f"ivf8-{options.garments}.faiss"
     options.out.mkdir(parents=True, exist_ok=True)
     if not file.is_file():
-        _build(file, options.kind, options.garments)
+        _build(file, options.garments)
     faiss.omp_set_num_threads(1)
     rows = measure(file, options.garments, options.effort, options.rounds)
     file.with_suffix(".json").write_text(json.dumps(rows, indent=1), "utf-8")
     print(report(rows, options.garments))
 
 
-def _build(file: Path, kind: str, n: int) -> None:
+def _build(file: Path, n: int) -> None:
     vectors, _ = stored_vectors(n)
-    source = Source(vectors.shape[1], np.arange(n), lambda some: vectors[some].astype(np.float32),
-                    Stamp(1, n - 1), real_garments().layout.sorting_runs())  # fmt: skip
+    source = VectorSource(
+        vectors.shape[1],
+        np.arange(n),
+        lambda some: vectors[some].astype(np.float32),
+        Stamp(1, n - 1),
+        real_garments().layout.sorting_runs(),
+    )
     start = time.perf_counter()
-    pack(file, INDEX_TYPES[kind], source)
+    build(file, source)
     print(f"built in {time.perf_counter() - start:.0f} s")
 
 

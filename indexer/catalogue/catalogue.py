@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from indexer.catalogue.index_rebuild import repack, save
+from indexer.catalogue import index_rebuild
 from indexer.catalogue.index_sync import compare, sync_index
 from indexer.catalogue.read_replica import Replica
+from indexer.errors import CatalogueError
 from indexer.fused_vector import Layout
 from indexer.settings import Settings
 from indexer.storage.catalogue_row import fingerprint_mismatch, layout_of, read_row, unknown_name
@@ -43,7 +44,7 @@ from indexer.system.disk_errors import explained
 from indexer.system.rw_lock import SharedLock
 from indexer.system.writer_lock import WriterLock
 from indexer.vectors.index import VectorIndex
-from indexer.vectors.index_file import forget_file, move_choice
+from indexer.vectors.index_file import IndexTuning, forget_file, move_tuning
 from indexer.vectors.milvus.milvus_sync import shared_vectors
 
 LOCK_WAIT_S = 10  # a second writer waits so long for the first before it says so
@@ -130,7 +131,9 @@ class Catalogue:
             self._shared.follow(row, layout_of(row).dim)
         elif row.layout is not None:
             path = self.vector_file(row.uid)
-            if save(self.engine, row, self._current_vectors(row, None), path, is_sparing):
+            if index_rebuild.save(
+                self.engine, row, self._current_vectors(row, None), path, is_sparing
+            ):
                 self._held = None
 
     def _forget_vectors(self, uid: str) -> None:
@@ -228,14 +231,34 @@ class Catalogue:
             self.save_vectors()
         return count
 
-    def rebuild(self) -> int:
-        """Build the vectors anew from SQL, without one model call; returns how many there are."""
+    def rebuild(self, recall: float | None = None) -> int:
+        """Build the vectors anew from SQL, without one model call; returns how many there are.
+
+        `recall` of the ten best is reached by searches of a large catalogue; by default as before.
+        """
         with self.writing():
             if self._shared is not None:
                 return self._shared.rebuild(self.row(), self.layout.dim)
-            count = repack(self.engine, self.row(), self.layout, self.vector_file(self.row().uid))
+            row = self.row()
+            path = self.vector_file(row.uid)
+            count = index_rebuild.rebuild(self.engine, row, self.layout, path, recall)
             self._held = None
             return count
+
+    def tune(self, recall: float, *, is_kept: bool = True) -> IndexTuning:
+        """Measure how far searches must look to reach a recall of the ten best, and keep to it.
+
+        Raises CatalogueError where each garment is scored exactly, and where Milvus searches.
+        """
+        if self._shared is not None:
+            raise CatalogueError(
+                "this catalogue's vectors are kept by Milvus, which has its own indexes: name one "
+                "in LAPEL_VECTORS_URL"
+            )
+        row = self.row()
+        with explained(self.settings.home):
+            path = self.vector_file(row.uid)
+            return index_rebuild.tune(self.engine, row, self.layout, path, recall, is_kept=is_kept)
 
     def catch_up(self) -> tuple[int, int]:
         """Make the vectors equal to SQL by comparing all; returns how many came and went."""
@@ -285,7 +308,7 @@ class Catalogue:
             switched = switch_to_staged(session, self.id, staged.id)
             session.commit()
         self._models = self._held = None
-        move_choice(self.vector_file(old), self.vector_file(self.row().uid))
+        move_tuning(self.vector_file(old), self.vector_file(self.row().uid))
         self.save_vectors()
         self._forget_vectors(old)
         return switched

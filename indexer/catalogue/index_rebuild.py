@@ -1,6 +1,6 @@
-"""A catalogue's rows in, its vector file made anew out: of the chosen kind, or the tuned one.
+"""Build a catalogue's vector file from SQL, beside the present one, and switch to it.
 
-Searches go on in the old file meanwhile: the new one is made beside it, then switched.
+Searches go on in the old file meanwhile.
 """
 
 import logging
@@ -11,36 +11,38 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from indexer.errors import CatalogueError
 from indexer.fused_vector import Ids, Layout, from_bytes
 from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow, GarmentRow
 from indexer.system.batching import SQL_VALUES, batches
 from indexer.system.disk_errors import sync_folder
 from indexer.system.sealed_files import read_checksummed
+from indexer.vectors.effort_tuning import sample_queries, tune_effort
 from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
-from indexer.vectors.index_benchmark import ask, tried_path, tune_effort
 from indexer.vectors.index_file import (
-    Choice,
-    choice_file,
+    FLAT_MOST,
+    RECALL,
+    IndexTuning,
+    is_flat,
     is_loaded,
     is_outgrown,
-    kind_for,
-    read_choice,
-    write_choice,
+    read_tuning,
+    read_vectors,
+    tuning_file,
+    write_tuning,
 )
-from indexer.vectors.index_kinds import IndexType
-from indexer.vectors.ivf_build import PIECE, Source, pack
+from indexer.vectors.ivf_build import KIND, PIECE, VectorSource, build
 from indexer.vectors.ivf_index import IvfIndex
 
 log = logging.getLogger("lapel")
-RECALL = 0.98  # of the ten that an exact search shows, so many are shown
 
 
-def source_of(engine: Engine, row: CatalogueRow, layout: Layout) -> Source:
+def source_of(engine: Engine, row: CatalogueRow, layout: Layout) -> VectorSource:
     """Return a catalogue's vectors as SQL has them now.
 
-    What others commit meanwhile is not seen, or read as zeros where it went: the stamp lets the
-    index catch up with it.
+    Later commits are not seen, and a vector removed meanwhile reads as zeros: the stamp lets the
+    index catch up with both.
     """
     with Session(engine) as session:
         ids = stored_ids(session, row.id)
@@ -54,7 +56,7 @@ def source_of(engine: Engine, row: CatalogueRow, layout: Layout) -> Source:
         none = bytes(2 * layout.dim)
         return from_bytes([found.get(id_, none) for id_ in some.tolist()], layout.dim)
 
-    return Source(
+    return VectorSource(
         layout.dim,
         ids,
         vectors,
@@ -66,71 +68,93 @@ def source_of(engine: Engine, row: CatalogueRow, layout: Layout) -> Source:
 def save(
     engine: Engine, row: CatalogueRow, index: VectorIndex, path: Path, is_sparing: bool
 ) -> bool:
-    """Save an index if enough has changed, or make its file anew if it has outgrown it.
+    """Save an index if enough has changed, or rebuild its file if the catalogue has outgrown it.
 
-    Returns whether it was made anew: then it is to be opened again. `is_sparing` in the midst of
-    a long write: only what searches gain by. For who holds the writer's lock. OSError.
+    Returns whether it was rebuilt: then it is to be opened again. With `is_sparing`, in the midst
+    of a long write, only what makes searches faster is done. The caller holds the writer lock.
+    Raises OSError.
     """
-    if is_outgrown(index, path):
-        repack(engine, row, Layout(**(row.layout or {})), path)
+    if is_outgrown(index):
+        rebuild(engine, row, Layout(**(row.layout or {})), path)
         return True
     if is_loaded(index) if is_sparing else index.is_due:
         index.save()
     return False
 
 
-def repack(engine: Engine, row: CatalogueRow, layout: Layout, path: Path) -> int:
-    """Make a catalogue's vector file anew, as its choice or size says; returns how many there are.
+def rebuild(
+    engine: Engine, row: CatalogueRow, layout: Layout, path: Path, recall: float | None = None
+) -> int:
+    """Build a catalogue's vector file from SQL; returns how many vectors there are.
 
-    For who holds the writer's lock. OSError.
+    A catalogue of over FLAT_MOST garments is tuned to `recall`, by default the one asked for
+    before. The caller holds the writer lock. Raises OSError.
     """
-    source, choice = source_of(engine, row, layout), read_choice(path)
-    kind = kind_for(len(source.ids), choice)
-    if kind.is_exact:
+    source, before = source_of(engine, row, layout), read_tuning(path)
+    if is_flat(len(source.ids)):
         save_exact(source, path)
-        if choice is not None and choice.by == "size":  # it was larger once
-            choice_file(path).unlink(missing_ok=True)
+        tuning_file(path).unlink(missing_ok=True)  # the catalogue was larger once
         return len(source.ids)
-    beside = tried_path(path, kind.name)
+    beside = path.with_name(f"{path.name}.new")
+    by = "tune" if recall is not None else before.by if before else "size"
+    wanted = recall or (before.wanted if before else RECALL)
     try:
-        pack(beside, kind, source)
-        by, wanted = (choice.by, choice.wanted) if choice else ("size", RECALL)
-        new = _chosen(beside, kind, source, layout, wanted, by)
-        switch(beside, path, new)
+        build(beside, source)
+        tuning = measure(IvfIndex(beside, *read_checksummed(beside)), source, layout, wanted, by)
+        write_tuning(path, tuning)
+        beside.replace(path)  # an opened index goes on in the old file
+        sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
-    if choice is None:
+    if before is None:
         log.warning(
             "%d garments are more than are searched one by one: their vectors are kept as %s now "
-            "(recall %.3f measured); `lapel tune` compares the kinds on this catalogue",
-            len(source.ids), kind.name, new.recall,
+            "(recall %.3f measured); `lapel rebuild --recall` makes searches more exact, or faster",
+            len(source.ids), KIND, tuning.recall,
         )  # fmt: skip
     return len(source.ids)
 
 
-def _chosen(
-    file: Path, kind: IndexType, source: Source, layout: Layout, wanted: float, by: str
-) -> Choice:
-    """Measure how many vectors a search must score in a new file, and return that as a choice."""
-    index = IvfIndex(file, *read_checksummed(file))
-    effort, reached = index.effort, 1.0
-    if kind.is_sorted:
-        effort, reached = tune_effort(index, ask(source, layout), source, wanted)
-    return Choice(kind.name, by, effort, reached, wanted, len(source.ids))
+def tune(
+    engine: Engine,
+    row: CatalogueRow,
+    layout: Layout,
+    path: Path,
+    recall: float,
+    *,
+    is_kept: bool = True,
+) -> IndexTuning:
+    """Measure how many vectors a search must score to reach a recall; the file stays as it is.
+
+    Searches and imports go on meanwhile. Raises CatalogueError for a catalogue that is searched
+    exactly, OSError.
+    """
+    source = source_of(engine, row, layout)
+    index = None if is_flat(len(source.ids)) else read_vectors(layout.dim, path)
+    if not isinstance(index, IvfIndex):
+        raise CatalogueError(
+            f"{len(source.ids)} garments are each scored exactly, in a few milliseconds: there is "
+            f"nothing to tune up to {FLAT_MOST}"
+        )
+    tuning = measure(index, source, layout, recall, "tune")
+    if is_kept and tuning.recall >= recall:
+        write_tuning(path, tuning)
+    return tuning
 
 
-def switch(beside: Path, path: Path, choice: Choice) -> None:
-    """Put a new file in the old one's place: an opened index goes on in the old. OSError."""
-    write_choice(path, choice)
-    beside.replace(path)
-    sync_folder(path.parent)
+def measure(
+    index: IvfIndex, source: VectorSource, layout: Layout, wanted: float, by: str
+) -> IndexTuning:
+    """Set an index's effort to the least that reaches a recall, and return what was measured."""
+    effort, reached = tune_effort(index, sample_queries(source, layout), source, wanted)
+    return IndexTuning(index.kind, by, effort, reached, wanted, len(source.ids))
 
 
-def save_exact(source: Source, path: Path) -> None:
-    """Write a source's vectors as an exact index. OSError."""
+def save_exact(source: VectorSource, path: Path) -> None:
+    """Write a source's vectors as an exact index. Raises OSError."""
     index = FaissIndex(source.dim, path)
-    for at in range(0, len(source.ids), PIECE):
-        some = source.ids[at : at + PIECE]
-        index.add(some, source.vectors(some))
+    for start in range(0, len(source.ids), PIECE):
+        ids = source.ids[start : start + PIECE]
+        index.add(ids, source.vectors(ids))
     index.stamp = source.stamp
     index.save()

@@ -32,7 +32,7 @@ from indexer.system.batching import batches
 from indexer.system.disk_errors import free_bytes, is_writable
 from indexer.system.sealed_files import CorruptFile
 from indexer.vectors.index import VectorIndex
-from indexer.vectors.index_file import describe_choice, read_vectors
+from indexer.vectors.index_file import describe_tuning, read_vectors
 
 TRIES = 5  # while another process writes
 CHUNK = 2_000  # vectors compared at a time
@@ -117,7 +117,7 @@ def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
         return
     problems += different
     if not problems:
-        kept = "" if catalogue.settings.vectors_url else describe_choice(path)
+        kept = "" if catalogue.settings.vectors_url else describe_tuning(path)
         yield ok("vectors", f"{count}, in the index as in SQL{kept}")
     elif repair:
         count = catalogue.rebuild()

@@ -1,6 +1,6 @@
-"""A catalogue's stored vectors in, a file of the wanted kind that `IvfIndex` opens out.
+"""Build the file that `IvfIndex` opens: vectors as 8-bit codes, sorted into lists.
 
-Nothing needs room for all vectors at once: they are read twice, the codes wait in a file beside.
+Not all vectors are in memory at once: they are read twice, and codes wait in a temporary file.
 """
 
 from collections.abc import Callable
@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 
 from indexer.fused_vector import Ids
 from indexer.vectors.index import Stamp
-from indexer.vectors.index_kinds import IndexType
 from indexer.vectors.ivf_file import Placed, nearest_lists, padded, scale_of, write_lists
 
 PIECE = 5_000  # vectors read at a time: 16 MB
 # FAISS asks for 39 a centroid at least, and takes 25 rounds; after 10 the lists hardly change.
 TRAINED_A_LIST, ROUNDS = 40, 10
 SEED = 1234
+KIND = "ivf8"
+QUANTIZER = faiss.ScalarQuantizer.QT_8bit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """The truth: all ids (n,) of a catalogue, and how to read some ids' vectors (m, d)."""
+class VectorSource:
+    """All vectors of a catalogue, as SQL has them: ids (n,), and how to read some (m, d)."""
 
     dim: int
     ids: Ids
@@ -36,22 +37,22 @@ class Source:
     """How much stretches of a vector count when vectors are sorted into lists: `(length, by)`."""
 
 
-def pack(path: Path, kind: IndexType, source: Source) -> None:
-    """Write a file of this kind, beside and then in place. OSError."""
-    trained = train(kind, source)
+def build(path: Path, source: VectorSource) -> None:
+    """Write the file at `path`, atomically. Raises OSError."""
+    trained = train(source)
     scale = scale_of(source.runs, trained.d)
     waiting = path.with_name(f"{path.name}.codes.new")
     path.parent.mkdir(parents=True, exist_ok=True)
     lists = np.empty(len(source.ids), np.int64)
     try:
         with waiting.open("wb") as file:
-            for at in range(0, len(source.ids), PIECE):
-                here = slice(at, at + PIECE)
-                vectors = padded(source.vectors(source.ids[here]))
-                lists[here] = nearest_lists(trained, vectors, scale)
+            for start in range(0, len(source.ids), PIECE):
+                piece = slice(start, start + PIECE)
+                vectors = padded(source.vectors(source.ids[piece]))
+                lists[piece] = nearest_lists(trained, vectors, scale)
                 file.write(trained.sq.compute_codes(vectors).tobytes())
         codes = np.memmap(waiting, np.uint8, "r", shape=(len(lists), trained.code_size))
-        facts = {"kind": kind.name, "dim": source.dim, "trained_on": len(lists),
+        facts = {"kind": KIND, "dim": source.dim, "trained_on": len(lists),
                  "runs": source.runs, **asdict(source.stamp)}  # fmt: skip
         write_lists(path, facts, trained, Placed(source.ids, lists, lambda rows: codes[rows]))
     finally:
@@ -59,9 +60,18 @@ def pack(path: Path, kind: IndexType, source: Source) -> None:
             waiting.unlink(missing_ok=True)
 
 
-def train(kind: IndexType, source: Source) -> Any:
+def list_count(n: int) -> int:
+    """Return into how many lists n vectors are sorted: four times the root of n.
+
+    FAISS's guidelines say 4 to 16 times, and 39 vectors a list at least; with more lists, scoring
+    their centroids takes longer.
+    """
+    return max(1, min(round(4 * float(n) ** 0.5), n // 39))
+
+
+def train(source: VectorSource) -> Any:
     """Return an empty IndexIVFScalarQuantizer whose lists and ranges fit a sample of the source."""
-    n_lists = kind.lists(len(source.ids))
+    n_lists = list_count(len(source.ids))
     rng = np.random.default_rng(SEED)
     count = min(len(source.ids), max(TRAINED_A_LIST * n_lists, PIECE))
     chosen = np.sort(rng.choice(source.ids, count, replace=False))
@@ -75,7 +85,7 @@ def train(kind: IndexType, source: Source) -> Any:
             n_lists,
             niter=ROUNDS,
             seed=SEED,
-            min_points_per_centroid=1,  # `IndexType.lists` sees to it; FAISS would say so on stdout
+            min_points_per_centroid=1,  # `list_count` sees to it; FAISS would say so on stdout
             max_points_per_centroid=TRAINED_A_LIST,
         )
         means.train(scaled)
@@ -83,7 +93,7 @@ def train(kind: IndexType, source: Source) -> Any:
     quantizer = faiss.IndexFlatL2(dim)
     quantizer.add(centroids)
     index = faiss.IndexIVFScalarQuantizer(
-        quantizer, dim, n_lists, kind.quantizer, faiss.METRIC_INNER_PRODUCT, False
+        quantizer, dim, n_lists, QUANTIZER, faiss.METRIC_INNER_PRODUCT, False
     )
     index.train(sample)
     return index

@@ -71,7 +71,7 @@ class IvfIndex:
     """A VectorIndex of many vectors: approximate, its file memory-mapped."""
 
     def __init__(self, path: Path, facts: dict[str, Any], content_bytes: int) -> None:
-        """Open what `packing.pack` wrote. Raises SealBroken, OSError."""
+        """Open what `ivf_build.build` wrote. Raises CorruptFile, OSError."""
         self._path = path
         self._facts = facts
         self.stamp = Stamp(int(facts["revision"]), int(facts["last_id"]))
@@ -82,7 +82,7 @@ class IvfIndex:
 
     @property
     def kind(self) -> str:
-        """Which of `indexer.vectors.index_kinds.INDEX_TYPES` this is."""
+        """How the vectors are kept: ivf8, or a kind of 0.1.0."""
         return str(self._facts["kind"])
 
     @property

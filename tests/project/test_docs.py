@@ -37,7 +37,7 @@ UNRUN = {
     r"lapel (--home \S+ )?serve\b": "does not end; the pages' requests are sent to such a server",
     r"python -m (benchmarks|training|tests)\.": "takes minutes to hours, some data or a GPU",
     r"lapel (--home \S+ )?(index|sync) .*--engine": "needs a cluster; tests of that engine run it",
-    r"lapel tune": "needs a thousand garments; test_index_benchmark.py draws them",
+    r"lapel tune": "needs a thousand garments; test_effort_tuning.py draws them",
     r"lapel train encoder": "takes minutes; tests of training/ run it on a few photos",
     r"(\S+=\S+ )*LAPEL_(ENCODER|DETECTOR)=(hf-hub:|\S+/laion)": "needs a model hub",
     r"LAPEL_VECTORS_URL=milvus": "needs a Milvus server; test_milvus_client.py asks one",

@@ -16,8 +16,7 @@ from indexer.system.sealed_files import read_checksummed
 from indexer.vectors import ivf_search as ivf_scan
 from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import Stamp
-from indexer.vectors.index_kinds import INDEX_TYPES
-from indexer.vectors.ivf_build import Source, pack
+from indexer.vectors.ivf_build import VectorSource, build
 from indexer.vectors.ivf_index import IvfIndex
 
 LONG_S = 30  # a test that hangs fails instead
@@ -182,7 +181,7 @@ def test_halved_or_not_the_same_is_found(
     vectors = unit_rows(rng.normal(size=(6_000, 24)).astype(np.float32))
     ids = np.arange(6_000)
     file = tmp_path / "vectors.faiss"
-    pack(file, INDEX_TYPES["ivf8"], Source(24, ids, lambda some: vectors[some], Stamp(1, 6_000)))
+    build(file, VectorSource(24, ids, lambda some: vectors[some], Stamp(1, 6_000)))
     index = IvfIndex(file, *read_checksummed(file))
     index.effort = effort
     allowed = IdSet.of(ids[::3])

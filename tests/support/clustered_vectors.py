@@ -6,13 +6,15 @@ import numpy as np
 
 from indexer.fused_vector import unit_rows
 from indexer.vectors.index import Stamp
-from indexer.vectors.ivf_build import Source
+from indexer.vectors.ivf_build import VectorSource
 
 
-def source(ids: np.ndarray, vectors: np.ndarray, runs: Sequence[tuple[int, float]] = ()) -> Source:
+def source(
+    ids: np.ndarray, vectors: np.ndarray, runs: Sequence[tuple[int, float]] = ()
+) -> VectorSource:
     """Return ids (n,) and vectors (n, dim) as what an index is packed of."""
     row_of = {int(id_): row for row, id_ in enumerate(ids)}
-    return Source(
+    return VectorSource(
         vectors.shape[1],
         ids,
         lambda some: vectors[[row_of[int(id_)] for id_ in some]],

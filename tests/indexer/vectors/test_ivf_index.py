@@ -7,8 +7,7 @@ import pytest
 
 from indexer.system.sealed_files import read_checksummed
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index_kinds import INDEX_TYPES
-from indexer.vectors.ivf_build import pack
+from indexer.vectors.ivf_build import build
 from indexer.vectors.ivf_file import padded
 from indexer.vectors.ivf_index import IvfIndex
 from tests.support.clustered_vectors import clustered_of, source
@@ -17,10 +16,10 @@ VECTORS, OF = clustered_of(6_000, seed=1)
 IDS = np.arange(6_000)
 
 
-@pytest.fixture(params=["ivf8", "ivf16"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> IvfIndex:
+@pytest.fixture
+def index(tmp_path: Path) -> IvfIndex:
     path = tmp_path / "v.faiss"
-    pack(path, INDEX_TYPES[request.param], source(IDS, VECTORS))
+    build(path, source(IDS, VECTORS))
     return IvfIndex(path, *read_checksummed(path))
 
 

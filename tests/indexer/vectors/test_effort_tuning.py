@@ -1,8 +1,10 @@
-"""`lapel tune` measures kinds on a catalogue and keeps the best; a grown catalogue is switched."""
+"""A large catalogue is kept in lists, and how far a search looks is measured on it."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from sqlalchemy import insert, select
@@ -11,7 +13,6 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.index_tuning import tune
 from indexer.errors import CatalogueError
 from indexer.feeds.reading.record import ItemRecord
 from indexer.fused_vector import to_bytes, unit_rows
@@ -19,10 +20,9 @@ from indexer.ingest.importer import Importer
 from indexer.maintenance.doctor import examine
 from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import GarmentRow, PhotoRow
-from indexer.vectors import index_file as vector_files
+from indexer.vectors import index_file, ivf_build
 from indexer.vectors.index import FaissIndex
-from indexer.vectors.index_benchmark import Measured, best_of
-from indexer.vectors.index_file import read_choice
+from indexer.vectors.index_file import read_tuning
 from indexer.vectors.ivf_index import IvfIndex
 from tests.support.small_catalogue import ITEMS, dots, equal_to_sql, fresh, record_of
 
@@ -39,8 +39,9 @@ def clustered(n: int, parts: Sequence[int]) -> np.ndarray:
 
 
 @pytest.fixture
-def grown(small: Catalogue) -> Catalogue:
+def grown(small: Catalogue, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     """The small catalogue with garments that no photo shows: rows are all that an index needs."""
+    monkeypatch.setattr(index_file, "FLAT_MOST", 1_000)
     row = small.row()
     layout = small.layout
     vectors = clustered(GARMENTS, (layout.visual, layout.colour, layout.attributes))
@@ -59,39 +60,70 @@ def vector_file(catalogue: Catalogue) -> Path:
     return catalogue.vector_file(catalogue.row().uid)
 
 
-def test_the_best_kind_is_kept_and_nothing_is_lost(grown: Catalogue) -> None:
-    before = vector_file(grown).read_bytes()
-    seen: list[Measured] = []
-    names = ("flat8", "ivf8")
-    best = tune(grown, 0.95, names, seen.append, dry_run=True)
-    assert [each.kind for each in seen] == list(names)
-    assert vector_file(grown).read_bytes() == before
-    assert read_choice(vector_file(grown)) is None
-    best = tune(grown, 0.95, ("ivf8",))
-    assert best.recall >= 0.95
+def test_a_rebuild_is_tuned_to_a_recall_and_nothing_is_lost(grown: Catalogue) -> None:
+    assert grown.rebuild(0.95) == GARMENTS + 41
     assert [each.name for each in vector_file(grown).parent.glob("*.new")] == []
+    tuning = read_tuning(vector_file(grown))
+    assert tuning is not None
+    assert (tuning.kind, tuning.by, tuning.wanted) == ("ivf8", "tune", 0.95)
+    assert tuning.recall >= 0.95
     opened = fresh(grown)
     assert isinstance(opened.vectors, IvfIndex)
-    assert (opened.vectors.kind, opened.vectors.effort) == ("ivf8", best.effort)
+    assert (opened.vectors.kind, opened.vectors.effort) == ("ivf8", tuning.effort)
     assert equal_to_sql(opened)
-    (said,) = [each for each in examine(grown.settings) if each.check == "vectors"]
-    assert (said.state, "ivf8" in said.detail, "by tune" in said.detail) == ("ok", True, True)
+    (check,) = [each for each in examine(grown.settings) if each.check == "vectors"]
+    assert (check.state, "ivf8" in check.detail, "by tune" in check.detail) == ("ok", True, True)
     opened.delete([ITEMS[0].item_id])
     assert equal_to_sql(fresh(grown))
 
 
-def test_a_rebuild_and_damage_keep_the_kind(grown: Catalogue) -> None:
-    tune(grown, 0.95, ("ivf16",))
+def test_a_tuning_measures_the_file_that_is_there(grown: Catalogue) -> None:
+    grown.rebuild(0.9)
+    file, before = vector_file(grown).read_bytes(), read_tuning(vector_file(grown))
+    measured = fresh(grown).tune(1.0, is_kept=False)
+    assert measured.recall == 1.0
+    assert read_tuning(vector_file(grown)) == before
+    kept = fresh(grown).tune(1.0)
+    assert read_tuning(vector_file(grown)) == kept
+    assert vector_file(grown).read_bytes() == file
+    again = fresh(grown).vectors
+    assert isinstance(again, IvfIndex)
+    assert again.effort == kept.effort
+
+
+def test_a_rebuild_and_damage_keep_what_was_wanted(grown: Catalogue) -> None:
+    grown.rebuild(0.95)
     path = vector_file(grown)
     assert fresh(grown).rebuild() == GARMENTS + 41
+    tuning = read_tuning(path)
+    assert tuning is not None
+    assert (tuning.by, tuning.wanted) == ("tune", 0.95)
     assert fresh(grown).vectors.differing(*_first(grown)) == 0
     path.write_bytes(path.read_bytes()[:-100])
     damaged = fresh(grown)
     assert isinstance(damaged.vectors, FaissIndex)  # read from SQL for now
-    damaged.delete([ITEMS[1].item_id])  # and the next change brings the kind back
+    damaged.delete([ITEMS[1].item_id])  # and the next change builds the file again
     opened = fresh(grown)
     assert isinstance(opened.vectors, IvfIndex)
-    assert opened.vectors.kind == "ivf16"
+    assert equal_to_sql(opened)
+
+
+def test_a_file_of_a_former_kind_is_read_and_replaced(
+    grown: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lapel tune` of 0.1.0 could choose float16 lists: such homes open, no model runs."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ivf_build, "KIND", "ivf16")
+        patch.setattr(ivf_build, "QUANTIZER", faiss.ScalarQuantizer.QT_fp16)
+        grown.rebuild()
+    old = fresh(grown)
+    assert isinstance(old.vectors, IvfIndex)
+    assert old.vectors.kind == "ivf16"
+    assert equal_to_sql(old)
+    assert old.rebuild() == GARMENTS + 41
+    opened = fresh(grown)
+    assert isinstance(opened.vectors, IvfIndex)
+    assert opened.vectors.kind == "ivf8"
     assert equal_to_sql(opened)
 
 
@@ -102,55 +134,41 @@ def _first(catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_grown_catalogue_is_switched_and_says_so(
-    grown: Catalogue,
-    drawn: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    grown: Catalogue, drawn: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(vector_files, "FLAT_MOST", 1_000)
     again = ItemRecord("new", "new", record_of(ITEMS[3]).photos)
     Importer(grown, dots(1), drawn, drawn).run([again])
     assert "kept as ivf8 now" in caplog.text
     opened = fresh(grown)
     assert isinstance(opened.vectors, IvfIndex)
     assert equal_to_sql(opened)
-    choice = read_choice(vector_file(grown))
-    assert choice is not None
-    assert (choice.kind, choice.by) == ("ivf8", "size")
-    assert choice.recall >= 0.98
+    tuning = read_tuning(vector_file(grown))
+    assert tuning is not None
+    assert (tuning.kind, tuning.by) == ("ivf8", "size")
+    assert tuning.recall >= 0.98
 
 
-def test_few_garments_are_not_tuned(small: Catalogue) -> None:
-    with pytest.raises(CatalogueError, match="tune from 1000 on"):
-        tune(small)
+def test_few_garments_are_scored_exactly(small: Catalogue) -> None:
+    with pytest.raises(CatalogueError, match="each scored exactly"):
+        small.tune(0.98)
+    small.rebuild(0.9)
+    assert isinstance(fresh(small).vectors, FaissIndex)
 
 
-def test_unknown_kinds_and_recalls_are_refused(grown: Catalogue) -> None:
-    with pytest.raises(CatalogueError, match=r"unknown kind lsh; there is flat"):
-        tune(grown, names=("lsh",))
+@pytest.mark.parametrize("command", ["tune", "rebuild"])
+def test_recalls_out_of_range_and_former_kinds_are_refused(grown: Catalogue, command: str) -> None:
     home = ["--home", str(grown.settings.home)]
-    done = CliRunner().invoke(app, [*home, "tune", "--recall", "98"])
+    done = CliRunner().invoke(app, [*home, command, "--recall", "98"])
     assert (done.exit_code, "from 0.5 to 1" in done.output) == (2, True)
+    done = CliRunner().invoke(app, [*home, "tune", "--kind", "flat16"])
+    assert (done.exit_code, "without --kind" in done.output) == (2, True)
 
 
-def test_the_command_prints_a_table(grown: Catalogue) -> None:
+def test_the_command_says_what_it_measured(grown: Catalogue) -> None:
     home = ["--home", str(grown.settings.home)]
-    done = CliRunner().invoke(app, [*home, "tune", "--recall", "0.9", "--kind", "flat16"])
+    grown.rebuild()
+    done = CliRunner().invoke(app, [*home, "tune", "--recall", "0.9", "--json"])
     assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines()[0].split()[:4] == ["kind", "recall@10", "ms", "MB"]
-    assert done.stdout.splitlines()[1].split()[:2] == ["flat16", "1.000"]
-    assert isinstance(fresh(grown).vectors, IvfIndex)
-
-
-def test_of_the_good_the_fastest_and_of_equals_the_smallest_is_best() -> None:
-    def kind(name: str, recall: float, ms: float, megabytes: float) -> Measured:
-        return Measured(name, 1, recall, ms, megabytes, 1.0)
-
-    measured = [
-        kind("flat", 1, 40, 300),
-        kind("ivf16", 0.99, 1.0, 150),
-        kind("ivf8", 0.98, 1.05, 75),
-    ]
-    assert best_of(measured, 0.98).kind == "ivf8"
-    assert best_of(measured, 0.99).kind == "ivf16"
-    assert best_of(measured[1:], 0.999).kind == "ivf16"
+    measured = json.loads(done.stdout)
+    assert measured["recall"] >= 0.9
+    assert (measured["kind"], measured["wanted"]) == ("ivf8", 0.9)

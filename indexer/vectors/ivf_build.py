@@ -3,6 +3,7 @@
 Not all vectors are in memory at once: they are read twice, and codes wait in a temporary file.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -66,7 +67,7 @@ def list_count(n: int) -> int:
     FAISS's guidelines say 4 to 16 times, and 39 vectors a list at least; with more lists, scoring
     their centroids takes longer.
     """
-    return max(1, min(round(4 * float(n) ** 0.5), n // 39))
+    return max(1, min(round(4 * math.sqrt(n)), n // 39))
 
 
 def train(source: VectorSource) -> Any:

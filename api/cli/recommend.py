@@ -5,28 +5,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.search_options import (
+    Count,
+    Dislikes,
+    Diversity,
+    FilterTexts,
+    InStockOnly,
+    Likes,
+    Popularity,
+    read_options,
+)
 from api.cli.sync import counting
 from api.console.terminal import FAILED, Json, emit, load_describer, say
 from indexer.errors import QueryError
 
 if TYPE_CHECKING:
-    from search.query.options import Options
     from search.recommend.recommender import Completion, Recommender, Taste
     from search.searcher import Searcher
 
 commands = typer.Typer(rich_markup_mode=None)
 
 ItemId = Annotated[str, typer.Argument(help="An item's id, as in the feed.")]
-Count = Annotated[int, typer.Option(help="How many items.")]
-FilterTexts = Annotated[
-    list[str] | None,
-    typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
-]
-Diversity = Annotated[float, typer.Option(help="0: by score; 1: as unlike each other as can be.")]
-Popularity = Annotated[float, typer.Option(help="How much events count, 0 to 1.")]
-Likes = Annotated[list[str] | None, typer.Option("--like", help="An item liked; repeat it.")]
-Dislikes = Annotated[list[str] | None, typer.Option("--dislike", help="An item disliked.")]
-Stocked = Annotated[bool, typer.Option(help="Only what can be bought now.")]
 Slots = Annotated[list[str] | None, typer.Option("--slot", help="By default all others.")]
 
 
@@ -40,11 +39,13 @@ def similar(
     popularity: Popularity = 0.0,
     likes: Likes = None,
     dislikes: Dislikes = None,
-    in_stock_only: Stocked = False,
+    in_stock_only: InStockOnly = False,
     as_json: Json = False,
 ) -> None:
     """More like this: items of the same slot, the item's own variants left out."""
-    options = _options(k, filters, diversity, popularity, in_stock_only)
+    options = read_options(
+        filters, None, in_stock_only, k=k, diversity=diversity, popularity=popularity
+    )
     hits = _recommender(context).similar(item_id, options, _taste(likes, dislikes))
     _show_hits(item_id, f"similar to {item_id}", hits, as_json)
 
@@ -63,7 +64,7 @@ def alternatives(
     as_json: Json = False,
 ) -> None:
     """Similar items of other groups that can be bought now for about the same price."""
-    options = _options(k, filters, diversity, popularity, in_stock_only=False)
+    options = read_options(filters, None, False, k=k, diversity=diversity, popularity=popularity)
     hits = _recommender(context).alternatives(item_id, options, band, _taste(likes, dislikes))
     _show_hits(item_id, f"instead of {item_id}", hits, as_json)
 
@@ -79,11 +80,13 @@ def complete(
     popularity: Popularity = 0.0,
     likes: Likes = None,
     dislikes: Dislikes = None,
-    in_stock_only: Stocked = True,
+    in_stock_only: InStockOnly = True,
     as_json: Json = False,
 ) -> None:
     """What goes with an item, of the other slots."""
-    options = _options(k, filters, diversity, popularity, in_stock_only)
+    options = read_options(
+        filters, None, in_stock_only, k=k, diversity=diversity, popularity=popularity
+    )
     asked = [_slot(name) for name in slots or []]
     found = _recommender(context).complete(item_id, options, asked, _taste(likes, dislikes))
     if as_json:
@@ -103,7 +106,7 @@ def outfit(
     filters: FilterTexts = None,
     diversity: Diversity = 0.0,
     popularity: Popularity = 0.0,
-    in_stock_only: Stocked = True,
+    in_stock_only: InStockOnly = True,
     as_json: Json = False,
 ) -> None:
     """A whole outfit for a photo: an item for each garment worn, what could be added, the price."""
@@ -111,7 +114,9 @@ def outfit(
     from search.recommend.outfit import find_outfit
     from search.searcher import detect_photo
 
-    options = _options(k, filters, diversity, popularity, in_stock_only)
+    options = read_options(
+        filters, None, in_stock_only, k=k, diversity=diversity, popularity=popularity
+    )
     searcher = _searcher(context, lazy=False)
     answer = detect_photo(searcher.describer, read_photo(photo))
     for warning in answer.warnings:
@@ -163,24 +168,6 @@ def _recommender(context: typer.Context) -> "Recommender":
     from search.recommend.recommender import Recommender
 
     return Recommender(_searcher(context))  # no model works for what is stored
-
-
-def _options(
-    k: int,
-    filters: list[str] | None,
-    diversity: float,
-    popularity: float,
-    in_stock_only: bool,
-) -> "Options":
-    from search.filters.conditions import Filters
-    from search.filters.json_filters import AVAILABLE
-    from search.query.options import Options
-
-    options = Options(
-        k=k, filters=Filters.parse(filters or []), diversity=diversity, popularity=popularity
-    )
-    options.check()
-    return options.narrowed(AVAILABLE) if in_stock_only else options
 
 
 def _taste(likes: list[str] | None, dislikes: list[str] | None) -> "Taste":

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from tqdm import tqdm
 
+from api.cli.search_options import (
+    Dislikes,
+    Diversity,
+    FilterTexts,
+    InStockOnly,
+    Likes,
+    Popularity,
+    read_options,
+)
 from api.console.terminal import FAILED, Json, emit, load_describer, say
 from indexer.errors import ItemUnknown, LapelError, PhotoError, QueryError
 
@@ -25,95 +34,82 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 commands = typer.Typer(rich_markup_mode=None)
+PhotosOrNone = Annotated[
+    list[Path] | None, typer.Argument(help="Photo files.", metavar="[PHOTO...]")
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option("--text", help="Words instead of a photo, or beside --item; repeat it."),
+]
+Item = Annotated[
+    str | None, typer.Option("--item", help="An item of the catalogue instead of a photo.")
+]
+Colours = Annotated[
+    list[str] | None,
+    typer.Option("--colour", "--color", help="A name or #hex to search for; repeat it."),
+]
+BoxText = Annotated[
+    str | None,
+    typer.Option("--box", help="x1,y1,x2,y2 in 0..1: only the garment in that part of the photo."),
+]
+GarmentText = Annotated[
+    str, typer.Option(help="all, top, bottom, dress or outer, or a garment's id in `detect`.")
+]
+WeightTexts = Annotated[
+    list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, words=1, ...")
+]
+StrictSlot = Annotated[bool, typer.Option(help="Search tops for a top; off, all slots.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Say what each part adds to a score.")]
 Photos = Annotated[list[Path], typer.Argument(help="Photo files.", metavar="PHOTO...")]
 
 
 @commands.command()
 def search(
     context: typer.Context,
-    photos: Annotated[
-        list[Path] | None, typer.Argument(help="Photo files.", metavar="[PHOTO...]")
-    ] = None,
-    texts: Annotated[
-        list[str] | None,
-        typer.Option("--text", help="Words instead of a photo, or beside --item; repeat it."),
-    ] = None,
-    item_id: Annotated[
-        str | None, typer.Option("--item", help="An item of the catalogue instead of a photo.")
-    ] = None,
-    likes: Annotated[
-        list[str] | None, typer.Option("--like", help="An item liked; repeat it.")
-    ] = None,
-    dislikes: Annotated[
-        list[str] | None, typer.Option("--dislike", help="An item disliked; repeat it.")
-    ] = None,
-    colours: Annotated[
-        list[str] | None,
-        typer.Option("--colour", "--color", help="A name or #hex to search for; repeat it."),
-    ] = None,
-    box: Annotated[
-        str | None, typer.Option(help="x1,y1,x2,y2 in 0..1: only the garment in that box.")
-    ] = None,
+    photos: PhotosOrNone = None,
+    texts: Texts = None,
+    item_id: Item = None,
+    likes: Likes = None,
+    dislikes: Dislikes = None,
+    colours: Colours = None,
+    box: BoxText = None,
     as_json: Json = False,
     k: Annotated[int, typer.Option(help="How many items for each garment.")] = 10,
     offset: Annotated[int, typer.Option(help="How many hits to pass over first.")] = 0,
-    garment: Annotated[
-        str, typer.Option(help="all, top, bottom, dress or outer, or a garment's id in `detect`.")
-    ] = "all",
-    filters: Annotated[
-        list[str] | None,
-        typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
-    ] = None,
-    in_stock_only: Annotated[
-        bool, typer.Option("--in-stock-only", help="Only what can be bought now.")
-    ] = False,
+    garment: GarmentText = "all",
+    filters: FilterTexts = None,
+    in_stock_only: InStockOnly = False,
     min_score: Annotated[float, typer.Option(help="Leave out hits below it, 0 to 1.")] = 0.0,
-    weights: Annotated[
-        list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, words=1, ...")
-    ] = None,
-    strict_slot: Annotated[
-        bool, typer.Option(help="Search tops for a top; off, all slots.")
-    ] = True,
-    diversity: Annotated[
-        float, typer.Option(help="0: by score; 1: as unlike each other as can be.")
-    ] = 0.0,
-    popularity: Annotated[float, typer.Option(help="How much events count, 0 to 1.")] = 0.0,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say what each part adds to a score.")
-    ] = False,
+    weights: WeightTexts = None,
+    strict_slot: StrictSlot = True,
+    diversity: Diversity = 0.0,
+    popularity: Popularity = 0.0,
+    explain: Explain = False,
     html: Annotated[Path | None, typer.Option(help="Also write a page with pictures.")] = None,
 ) -> None:
     """Find the catalogue's most similar items for each garment in the photos, or for a text.
 
-    Each photo, or else each text, is a query. An item, what is liked and disliked, and colours
-    count in every one of them: `--item sku-1 --text "but in red"`.
+    Each photo and each text is a query. An item, what is liked and disliked, and colours count in
+    every one of them: `--item sku-1 --text "but in red"`.
     """
-    from search.filters.conditions import Filters
-    from search.filters.json_filters import AVAILABLE
-    from search.query.options import Options
-    from search.query.parts import QueryParts
-
-    options = Options(
-        k, int(garment) if garment.isdecimal() else garment, Filters.parse(filters or []),
-        parse_weights(weights), strict_slot, diversity=diversity, popularity=popularity,
-        offset=offset, min_score=min_score,
-    ).with_words_apart()  # fmt: skip
-    options.check()
-    if in_stock_only:
-        options = options.narrowed(AVAILABLE)
-    if not (photos or texts or item_id or likes or colours):
-        raise QueryError(
-            "nothing to search for; give photo files, --text 'blue jeans', --item, --like or "
-            "--colour"
-        )
-    shared = QueryParts(
-        item_id=item_id, colours=colours or [], likes=likes or [], dislikes=dislikes or []
-    )
+    options = read_options(
+        filters, weights, in_stock_only, k=k, offset=offset, strict_slot=strict_slot,
+        garment=int(garment) if garment.isdecimal() else garment,
+        min_score=min_score, diversity=diversity, popularity=popularity,
+    )  # fmt: skip
+    parts = _parts(item_id=item_id, likes=likes, dislikes=dislikes, colours=colours)
     describer = cache(partial(load_describer, context.obj, lazy=not photos))
-    queries = _queries(photos or [], texts or [], shared, box, options, describer)
+    queries = _queries(photos or [], texts or [], parts, box, options, describer)
     output = Output(as_json, explain, html)
     if not _search_all(context.obj, queries, options, output, describer):
         raise typer.Exit(FAILED)
+
+
+def _parts(**given: Any) -> "QueryParts":
+    """Return what all queries share."""
+    from search.query.parts import QueryParts
+
+    return QueryParts(**{name: value for name, value in given.items() if value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +146,7 @@ class PhotoFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class CommandQuery:
     """One query; `asked` is how its answer says what was asked with."""
 
     asked: dict[str, str]
@@ -171,10 +167,15 @@ def _queries(
     box: str | None,
     options: "Options",
     describer: "Callable[[], Describer]",
-) -> list[Query]:
+) -> list[CommandQuery]:
     """Return the queries: each photo, each text, or what all would share. Raises QueryError."""
     from search.query.photo_box import read_box
 
+    if not (photos or texts or shared.sources):
+        raise QueryError(
+            "nothing to search for; give photo files, --text 'blue jeans', --item, --like or "
+            "--colour"
+        )
     corners = None if box is None else read_box(box)
     shared = replace(shared, has_box=box is not None)
     asked = {} if shared.item_id is None else {"item_id": shared.item_id}
@@ -182,10 +183,10 @@ def _queries(
     for path in photos:
         file = PhotoFile(path, corners, options.garment_slot, describer)
         queries.append(
-            Query({"photo": str(path)} | asked, replace(shared, photo=file.describe), file)
+            CommandQuery({"photo": str(path)} | asked, replace(shared, photo=file.describe), file)
         )
-    queries += [Query(asked | {"text": text}, replace(shared, text=text)) for text in texts]
-    queries = queries or [Query(asked, shared)]
+    queries += [CommandQuery(asked | {"text": text}, replace(shared, text=text)) for text in texts]
+    queries = queries or [CommandQuery(asked, shared)]
     for query in queries:
         query.parts.check(options.garment)
     return queries
@@ -193,7 +194,7 @@ def _queries(
 
 def _search_all(
     settings: "Settings",
-    queries: Sequence[Query],
+    queries: Sequence[CommandQuery],
     options: "Options",
     output: Output,
     describer: "Callable[[], Describer]",
@@ -222,7 +223,7 @@ def _search_all(
 
 
 def _search_one(
-    searcher: "Searcher", query: Query, options: "Options", output: Output
+    searcher: "Searcher", query: CommandQuery, options: "Options", output: Output
 ) -> "tuple[Answer | None, str]":
     """Search with one query and print its answer, or what is wrong with its photo or text."""
     from api.console.hit_tables import print_answer
@@ -286,20 +287,6 @@ def detect(
             save_overlay(out, path, written, drawn)
     if failed:
         raise typer.Exit(FAILED)
-
-
-def parse_weights(texts: Sequence[str] | None) -> dict[str, float]:
-    """Read `visual=1` and the like. Raises QueryError."""
-    weights = {}
-    for text in texts or []:
-        part, _, value = text.partition("=")
-        try:
-            weights["colour" if part.strip() == "color" else part.strip()] = float(value)
-        except ValueError:
-            raise QueryError(
-                f"weight {text!r} is not understood; expected like colour=0.5"
-            ) from None
-    return weights
 
 
 def save_overlay(out: Path, path: Path, taken: set[Path], pixels: Any) -> None:

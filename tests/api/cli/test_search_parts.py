@@ -53,7 +53,7 @@ def scores(answer: dict[str, Any]) -> list[list[tuple[str, float]]]:
 
 
 def test_the_same_question_has_the_same_hits_by_command_and_by_http(
-    client: TestClient, shop: Shop, tops: list[SampleItem], photo: Path
+    client: TestClient, shop: Shop, tops: list[SampleItem]
 ) -> None:
     item, liked, disliked = (tops[i].item_id for i in (0, 2, 3))
     other = next(each.item_id for each in shop.items if each.slot == "bottom")
@@ -79,7 +79,13 @@ def test_the_same_question_has_the_same_hits_by_command_and_by_http(
         assert scores(by_command) == scores(by_http.json()), words
         assert by_command["warnings"] == by_http.json()["warnings"]
         assert {"item_id", "text"} & set(by_command) == {"item_id", "text"} & set(request)
-    of_photo: list[tuple[list[object], dict[str, Any]]] = [
+
+
+def test_the_same_photo_has_the_same_hits_by_command_and_by_http(
+    client: TestClient, shop: Shop, tops: list[SampleItem], photo: Path
+) -> None:
+    liked, disliked = tops[2].item_id, tops[3].item_id
+    asked: list[tuple[list[object], dict[str, Any]]] = [
         ([], {}),
         (["--colour", "red"], {"colour": "red"}),
         (["--like", liked, "--dislike", disliked], {"like": [liked], "dislike": [disliked]}),
@@ -87,7 +93,7 @@ def test_the_same_question_has_the_same_hits_by_command_and_by_http(
         (["--box", "0.1,0.1,0.9,0.7", "--garment", "top"], {"box": [0.1, 0.1, 0.9, 0.7],
          "garment": "top"}),
     ]  # fmt: skip
-    for words, request in of_photo:
+    for words, request in asked:
         by_command = search(shop, photo, *words, "--k", 5)
         sent = {"photo": ("street.jpg", photo.read_bytes())}
         options = json.dumps(request | {"k": 5})

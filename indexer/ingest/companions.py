@@ -21,8 +21,8 @@ from indexer.storage.tables import CompanionRow, GarmentRow, ItemPhotoRow, Photo
 if TYPE_CHECKING:
     from indexer.description.describe import DescribedGarment, Describer
 
-PHOTOS_A_BATCH = 16  # as an import decodes at once
-# Boxes that share more are the same garment, whatever its slot is called.
+PHOTOS_A_BATCH = 16  # as many as an import decodes at once
+# Boxes that overlap more show the same garment, whatever slot it was given.
 SAME_OVERLAP = 0.5
 NOTHING = "unknown"
 
@@ -49,9 +49,10 @@ class _ToSee:
 def find_companions(
     catalogue: Catalogue, describer: "Describer", tick: Callable[[int], None] = lambda count: None
 ) -> CompanionReport:
-    """Look into every photo not looked at by these models yet; stopped, it goes on the next time.
+    """Describe every photo that these models have not seen yet; interrupted, the next run goes on.
 
-    `tick` is told how many more are done. Raises FingerprintMismatch, CatalogueLocked.
+    `tick` is called with the number of photos done since. Raises FingerprintMismatch,
+    CatalogueLocked.
     """
     fingerprint = describer.models.fingerprint
     catalogue.check_models(fingerprint)
@@ -74,7 +75,7 @@ def find_companions(
 
 
 def _not_seen(catalogue: Catalogue, fingerprint: str) -> list[_ToSee]:
-    """Return the photos without companions of these models; what others found is forgotten."""
+    """Return the photos without companions by these models; delete those by other models."""
     with Session(catalogue.engine) as session:
         of_catalogue = CompanionRow.catalogue_id == catalogue.id
         session.execute(
@@ -109,7 +110,7 @@ def _store(
     pairs: Sequence[tuple[_ToSee, "list[DescribedGarment]"]],
     fingerprint: str,
 ) -> list[int]:
-    """Store what photos show besides their items; returns how many garments each."""
+    """Store the garments of photos beside their items' own; returns how many each photo has."""
     counts = []
     with Session(catalogue.engine) as session:
         for photo, garments in pairs:
@@ -118,7 +119,7 @@ def _store(
                     GarmentRow.photo_id == photo.photo_id
                 )
             ).all()
-            # Of a photo that is all one garment, nothing else is known.
+            # A photo taken as one garment as a whole shows no other.
             is_whole = any(row.is_fallback for row in item_garments)
             boxes = [row.box for row in item_garments]
             others = (
@@ -136,7 +137,7 @@ def _store(
 def _others(
     garments: "Sequence[DescribedGarment]", slots: Collection[str], boxes: Sequence[Box]
 ) -> "list[DescribedGarment]":
-    """Return of each further slot the surest large garment that is none of the photo's items."""
+    """Return, for each other slot, the most confident large garment that is no item's."""
     best: dict[str, DescribedGarment] = {}
     for each in sorted(garments, key=lambda g: g.confidence * float(g.mask.sum()) ** 0.5):
         is_other = each.slot not in slots and not each.is_fallback
@@ -146,7 +147,7 @@ def _others(
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Return the share of two boxes (x1, y1, x2, y2) together that both cover."""
+    """Return the intersection over union of two boxes (x1, y1, x2, y2)."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     both = max(0.0, width) * max(0.0, height)

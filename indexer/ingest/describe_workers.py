@@ -36,7 +36,7 @@ from indexer.system.parallel import single_threaded_blas
 
 @dataclass(frozen=True, slots=True)
 class DescribedPhoto:
-    """What is to be written of a photo: its size in the file, its garments without their masks."""
+    """A described photo, ready to be written: its size in the file, its garments without masks."""
 
     photo_hw: tuple[int, int]
     garments: tuple[DescribedGarment, ...]

@@ -21,15 +21,15 @@ class FeedSource:
     mapping: Sequence[str] = ()
 
     def read(self) -> "Iterator[ItemRecord | RowError]":
-        """Return the records, from the beginning. Raises FeedError, SettingsError at once."""
-        from indexer.feeds import read_feed  # `lapel --help` need not wait for numpy
+        """Open the feed and return its rows. Raises FeedError, SettingsError at once."""
+        from indexer.feeds import read_feed  # `lapel --help` must not wait for numpy
         from indexer.feeds.reading.column_map import ColumnMap
 
         columns = ColumnMap.parse(list(self.mapping)) if self.mapping else None
         return read_feed(self.source, self.format_name, columns)
 
     def folders(self) -> tuple[Path, Path | None]:
-        """Return the folder that relative paths start from, and the one that no path may leave.
+        """Return the folder that relative paths start from, and the one they must not leave.
 
         Raises FeedError.
         """

@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Batch:
-    """Some items on their way: what is to be done for them, who describes, what went wrong."""
+    """Some items being imported: photos to describe, work under way, errors."""
 
     records: dict[str, ItemRecord]
-    known: set[str]  # items that are stored
+    known: set[str]  # ids of items that are stored already
     todo: dict[str, list[PhotoTask]] = field(default_factory=dict)
     new: set[PhotoKey] = field(default_factory=set)
     work: list[Future[DescribedChunk]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Batch:
     def writes(
         self, item_id: str, sizes: Mapping[PhotoKey, tuple[int, int]]
     ) -> tuple[PhotoWrite, ...]:
-        """Return what is to be written of an item's photos; `sizes` are of those stored already."""
+        """Return an item's photos to write; `sizes` are those of photos stored already."""
         writes = []
         for photo in self.todo[item_id]:
             if photo.key in sizes:
@@ -48,11 +48,11 @@ class Batch:
         return chain.from_iterable(self.todo.values())
 
     def is_settled(self, photo: PhotoTask) -> bool:
-        """Tell whether it is known what became of a photo."""
+        """Tell whether a photo is described, or cannot be."""
         return photo.key in self.described or photo.key in self.failed
 
     def take(self, chunk: DescribedChunk) -> None:
-        """Take in what became of some photos."""
+        """Take in a described chunk."""
         self.described |= chunk.described
         for photo, error in chunk.failed:
             self.failed.add(photo.key)
@@ -70,14 +70,14 @@ class Batch:
             self.cannot(*picture)
 
     def cannot(self, row: int, item_id: str, address: str, kind: str, detail: str) -> None:
-        """Note what cannot be used."""
+        """Note a row or a picture that cannot be used."""
         self.errors.append((row, item_id, address, kind, detail))
         if item_id:
             self.faults.setdefault(item_id, []).append(ImportFault(item_id, address, kind, detail))
 
 
 class FeedBroke(Exception):
-    """Reading a feed on failed, for this reason."""
+    """Reading the next rows of a feed failed, for this reason."""
 
     def __init__(self, reason: Exception) -> None:
         super().__init__(str(reason))
@@ -85,7 +85,7 @@ class FeedBroke(Exception):
 
 
 def addresses(batch: Iterable[Row]) -> Iterator[str]:
-    """Yield the addresses of the pictures that these rows name."""
+    """Yield the addresses of the pictures of these rows."""
     for each in batch:
         if isinstance(each, ItemRecord):
             yield from each.photos

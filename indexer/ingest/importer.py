@@ -46,11 +46,11 @@ class ImportReport:
 
 
 class Importer:
-    """Fills a catalogue from records; `errors.csv` in the home names what could not be used.
+    """Fills a catalogue from records; `errors.csv` in the home lists rows and pictures in error.
 
     `images` is the folder under which the feed's picture paths lie; `feed_folder` the one they
-    are relative to when `images` is None; or `pictures` says where they are. `say` is given one
-    line for each error; `stages` makes the workers, those of this process unless others are given.
+    are relative to when `images` is None; or `pictures` resolves them. `say` is called with one
+    line for each error; `make_workers` makes the workers, by default threads of this process.
     """
 
     items_a_batch = ITEMS_A_BATCH
@@ -73,12 +73,12 @@ class Importer:
         self._given = pictures
         self._make_workers = make_workers
         self._guess = SlotGuess(describer.embed_text)
-        self._under_way: set[tuple[str, str]] = set()  # photos that batches not written describe
+        self._under_way: set[tuple[str, str]] = set()  # photos of batches that are not written yet
         self.report = ImportReport()
         self.took_s = 0.0
 
     def run(self, records: Iterable[Row]) -> ImportReport:
-        """Import all records; what is stored and unchanged costs no model call."""
+        """Import all records; items that are stored and unchanged cost no model call."""
         start = time.perf_counter()
         if self._given is not None:
             self._run(records, self._given)
@@ -124,7 +124,7 @@ class Importer:
             self._store(ahead.popleft())
 
     def _plan(self, rows: Sequence[Row]) -> Batch:
-        """Find out what is to be done for some rows, and have their new photos described."""
+        """Compare some rows with the catalogue, and start describing their new photos."""
         with self._describer.watch.timed("look up"):
             compared = self._planner.compare(rows)
             batch = Batch(compared.records, set(compared.stored))
@@ -146,7 +146,7 @@ class Importer:
         return batch
 
     def _store(self, batch: Batch) -> None:
-        """Wait for a batch's photos, and write its items."""
+        """Wait until a batch's photos are described, and write its items."""
         for chunk in batch.work:
             batch.take(chunk.result())
         self._under_way -= batch.new
@@ -172,10 +172,10 @@ class Importer:
             self._pictures.trim()
 
     def _sizes(self, batch: Batch) -> Mapping[tuple[str, str], tuple[int, int]]:
-        """Return the sizes of a batch's photos that are stored already.
+        """Return the sizes of those photos of a batch whose garments are stored already.
 
-        What a batch before was to store may have failed, and what was stored may be gone with an
-        item that it changed: such photos are described now.
+        A photo that a batch before was to store may have failed, or be gone with an item that
+        changed: such photos are described now.
         """
         others = [photo for photo in batch.photos() if not batch.is_settled(photo)]
         with Session(self._catalogue.engine) as session:
@@ -194,12 +194,12 @@ class Importer:
         return sizes
 
     def _count(self, item_id: str, outcome: Outcome) -> None:
-        """Count what became of an item."""
+        """Count the outcome of an item."""
         setattr(self.report, outcome, getattr(self.report, outcome) + 1)
 
 
 class ErrorFile:
-    """Writes `errors.csv` anew, a line an error, and says each aloud."""
+    """Writes a new `errors.csv`, a line an error, and passes each to `say`."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self._path = path
@@ -215,7 +215,7 @@ class ErrorFile:
         self._file.close()
 
     def write(self, row: int, item_id: str, photo: str, kind: str, detail: str) -> None:
-        """Add a line; `row` is 0 where no row of a feed is to blame."""
+        """Add a line; `row` is 0 for an error of no row in particular."""
         self.count += 1
         self._writer.writerow([row or "", *map(safe_cell, (item_id, photo, kind, detail))])
         self._file.flush()

@@ -12,7 +12,7 @@ from indexer.images.image_sources import Pictures
 from indexer.images.photo import Photo, read_photo
 from indexer.storage.item_rows import PhotoWrite, StoredItem
 
-if TYPE_CHECKING:  # it brings the models' libraries
+if TYPE_CHECKING:  # its import loads the models' libraries
     from indexer.description.describe import DescribedGarment
 
 PHOTOS_A_BATCH = 16  # decoded at once, and no more than so many pixels together (four bytes each,
@@ -21,9 +21,9 @@ PIXELS_A_BATCH = 60_000_000  # and as much again while models look at them)
 
 @dataclass(frozen=True, slots=True)
 class PhotoTask:
-    """A photo of an item that is there to be read; not yet decoded.
+    """A photo of an item whose file can be read, not yet decoded.
 
-    `address` is as the feed says it, `resolved` as it is stored.
+    `address` is as in the feed, `resolved` as it is stored.
     """
 
     address: str
@@ -35,22 +35,22 @@ class PhotoTask:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Names what is described: the picture's content, and the garment wanted in it."""
+        """Return the identity of the description: hash of the content, and the wanted garment."""
         return self.sha256, key_of(self.wanted)
 
 
 class Contents(Protocol):
-    """Where found photos are read."""
+    """Where the contents of photos are read from."""
 
     def read(self, resolved: str, sha256: str) -> bytes:
         """Return the content of that hash. Raises PhotoError."""
 
     def remember_broken(self, sha256: str, error: LapelError) -> None:
-        """Note that a content cannot be decoded, and why."""
+        """Remember that a content cannot be decoded, and why."""
 
 
 Cannot = Callable[[str, str, str], None]
-"""Told of a picture that cannot be used: its address, the type of the error, its detail."""
+"""Called for a picture that cannot be used: address, type of the error, detail."""
 
 
 def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[PhotoTask]:
@@ -69,13 +69,13 @@ def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[
         if broken := pictures.known.broken(sha256):
             cannot(address, *broken)
             continue
-        wanted = place if place and i == 0 else record.slot  # a place is in the first photo
+        wanted = place if place and i == 0 else record.slot  # a region is given in the first photo
         tasks.append(PhotoTask(address, resolved, sha256, wanted, record.row, record.item_id))
     return tasks
 
 
 def region_of(record: ItemRecord) -> Place | None:
-    """Return where a record says its garment is; what no photo can have is left out."""
+    """Return the region of a record's garment; impossible boxes and outlines are left out."""
     if record.xyxy is None or not all(0 <= v <= MAX_PX for v in record.xyxy):
         return None
     polygons = tuple(
@@ -89,21 +89,21 @@ def region_of(record: ItemRecord) -> Place | None:
 
 
 def as_stored(record: ItemRecord, photos: Sequence[PhotoTask]) -> StoredItem:
-    """Return what would be stored of an item: equal to what is, there is nothing to do."""
+    """Return an item as it would be stored; equal to the stored one, it is unchanged."""
     address_of = {photo.sha256: photo.resolved for photo in reversed(photos)}
     hashes = dict.fromkeys(photo.sha256 for photo in photos)
     return StoredItem(record.content_hash(), tuple((each, address_of[each]) for each in hashes))
 
 
 def with_slot(slot: Slot, photos: Iterable[PhotoTask]) -> list[PhotoTask]:
-    """Return the photos of an item whose feed names no slot with one that was guessed."""
+    """Return an item's photos with a guessed slot, where the feed names none."""
     return [replace(photo, wanted=slot) if photo.wanted is None else photo for photo in photos]
 
 
 def photo_write(
     photo: PhotoTask, image_hw: tuple[int, int], garments: "tuple[DescribedGarment, ...] | None"
 ) -> PhotoWrite:
-    """Return what is to be written of a photo; `garments` is None when they are stored already."""
+    """Return a photo to write; `garments` is None when they are stored already."""
     place = photo.wanted.stored() if isinstance(photo.wanted, Place) else None
     return PhotoWrite(photo.resolved, photo.sha256, image_hw, garments, photo.key[1], place)
 
@@ -114,9 +114,9 @@ def decode_in_batches(
     cannot_decode: Callable[[PhotoTask, LapelError], None],
     most_pixels: int = PIXELS_A_BATCH,
 ) -> Iterator[list[tuple[PhotoTask, Photo]]]:
-    """Yield photos decoded, in batches that memory can hold; bad ones go to `cannot_decode`.
+    """Yield decoded photos in batches that fit memory; bad ones go to `cannot_decode`.
 
-    A picture in which several slots are wanted is decoded once, and all of it is in one batch.
+    A picture in which several slots are wanted is decoded once; all its tasks are in one batch.
     """
     by_content: dict[str, list[PhotoTask]] = {}
     for photo in photos:
@@ -141,7 +141,7 @@ def decode_in_batches(
 
 
 def _decode(contents: Contents, resolved: str, sha256: str) -> Photo:
-    """Read and decode; content that is no picture is remembered as such."""
+    """Read and decode a picture; undecodable content is remembered as such."""
     content = contents.read(resolved, sha256)
     try:
         return read_photo(content, resolved)

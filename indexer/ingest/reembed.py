@@ -34,7 +34,7 @@ from indexer.storage.reembed_staging import (
 )
 from indexer.storage.thumbnails import remove_unstored
 
-# A few pictures of a large shop are always gone; more, and a disk is not mounted.
+# A few pictures of a large shop are always gone; if more are, a disk is not mounted.
 MISSING_SHARE = 0.01
 
 
@@ -44,7 +44,7 @@ _Lost = tuple[str, str, str, str]  # item id, address, type and detail: a line o
 
 @dataclass(frozen=True, slots=True)
 class ReembedPlan:
-    """What is to be done: `photos` in all (once for each slot wanted in them), `done` of them."""
+    """The work of a re-embedding: `photos` (counted once a wanted slot), `done` of them."""
 
     made_by: str | None
     wanted: str
@@ -59,7 +59,7 @@ class ReembedPlan:
 
 @dataclass(frozen=True, slots=True)
 class ReembedReport:
-    """What was done: photos described in this run, those that cannot be read, and the switch."""
+    """The outcome: photos described in this run, photos that cannot be read, and the switch."""
 
     described: int
     missing: int
@@ -69,7 +69,7 @@ class ReembedReport:
 class Reembedder:
     """Describes a catalogue's photos anew, with one set of models.
 
-    `say` is given one line for each photo that cannot be read; `progress` how many were done.
+    `say` is called with a line for each photo that cannot be read, `progress` with counts done.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Reembedder:
         self._lost: dict[tuple[str, str], list[_Lost]] = {}
 
     def plan(self) -> ReembedPlan:
-        """Count what there is to do; writes nothing."""
+        """Count the photos to describe; writes nothing."""
         wanted = self._describer.models.fingerprint
         catalogue_id = self._catalogue.id
         with Session(self._catalogue.engine) as session:
@@ -98,7 +98,7 @@ class Reembedder:
         return ReembedPlan(self._catalogue.row().fingerprint, wanted, photos, photos - missing)
 
     def run(self, allow_missing: bool = False) -> ReembedReport:
-        """Describe what is not described yet, then switch.
+        """Describe the photos that are not described yet, then switch.
 
         Photos that cannot be read are listed in `errors.csv`; the switch drops them, with items
         that have no other, if they are few or `allow_missing`. Raises CatalogueError if they are
@@ -106,13 +106,13 @@ class Reembedder:
         """
         models = self._describer.models
         settings = self._catalogue.settings
-        # What is stored is resolved: no feed's folder matters any more.
+        # Stored addresses are resolved: no feed's folder is needed.
         with self._alone(), Pictures(settings, settings.home) as self._pictures:
             if not self.plan().is_needed:
                 self._catalogue.drop_staged()
                 return ReembedReport(0, 0, None)
             staged = self._catalogue.staged(models.fingerprint, models.layout)
-            while self._describe_missing(staged):  # imports go on meanwhile, and may bring more
+            while self._describe_missing(staged):  # imports go on meanwhile, and may add photos
                 pass
             staged.vectors.save()
             with self._catalogue.writing():
@@ -138,7 +138,7 @@ class Reembedder:
         return ReembedReport(self._described, missing, switched)
 
     def _describe_missing(self, staged: Catalogue) -> int:
-        """Describe and stage what is missing, but for what was found lost; returns how many."""
+        """Describe and stage the missing photos, except lost ones; returns how many."""
         before = self._described
         with (
             Session(self._catalogue.engine) as session,
@@ -164,7 +164,7 @@ class Reembedder:
         self._progress(len(chunk.described))
 
     def _find(self, photo: PhotoToDescribe) -> PhotoTask | None:
-        """Return the first of the photo's addresses where its very content still is."""
+        """Return a task for the first of the photo's addresses that still has the same content."""
         slot = cast(Slot | None, photo.wanted or None)
         wanted = placed(photo.place) if photo.place else slot
         errors: dict[str, tuple[str, str]] = {}
@@ -196,6 +196,6 @@ class Reembedder:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Let no second re-embedding of this catalogue run beside."""
+        """Keep a second re-embedding of this catalogue from running."""
         with replace(self._catalogue.lock, purpose="reembed").held(0):
             yield

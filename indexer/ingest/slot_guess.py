@@ -18,8 +18,8 @@ from indexer.fused_vector import unit_rows
 from indexer.garments import Slot
 from indexer.vocabulary.categories import CATEGORIES, is_general
 
-# What a shop sells beside garments, and what it says of any: nearer to one of these, a text names
-# none.
+# Things that a shop sells beside garments, and words for any of them: a text nearer to one of these
+# names no garment.
 _OTHERS = (
     "shoes", "handbag", "belt", "hat", "scarf", "jewellery", "socks", "sunglasses", "perfume",
     "home decoration", "phone case", "toy",
@@ -33,17 +33,17 @@ _NEUTRAL = (
 # slot every garment of the photo is the item's.
 MIN_SCORE, MIN_LEAD = 0.5, 0.25
 _KEPT = 10_000  # answers; variants repeat their product's title, mostly one after the other
-_MAX_CHARACTERS = 200  # a tower reads some seventy words
+_MAX_CHARACTERS = 200  # a text tower reads some seventy words
 
 _NAMES = [category for category in CATEGORIES if not is_general(category)]
 _SLOTS: list[Slot] = [CATEGORIES[name][0] for name in _NAMES]
 _SLOTS += ["unknown"] * (len(_OTHERS) + len(_NEUTRAL))
-# Only letters: to a small tower a lone "-" or "(" is of a "t-shirt".
+# Only letters: a small tower takes a lone "-" or "(" for part of "t-shirt".
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
 class SlotGuess:
-    """Hears texts with `embed_text`, and only if there is one that no word explains."""
+    """Embeds texts with `embed_text`, but only those that no word explains."""
 
     def __init__(self, embed_text: Callable[[Sequence[str]], NDArray[np.float32]]) -> None:
         self._embed_text = embed_text
@@ -51,10 +51,10 @@ class SlotGuess:
         self._mean: NDArray[np.float32] | None = None
 
     def slots_of(self, records: Iterable[ItemRecord]) -> dict[str, Slot]:
-        """Return the slots of those that can be guessed, by item id.
+        """Return the slots that can be guessed, by item id.
 
-        None is, where a word names a garment or what is none, such as a belt, or where the encoder
-        knows no text.
+        Leaves out records with a word that names a garment, or a thing that is none, such as a
+        belt; and all of them if the encoder reads no text.
         """
         asked = {r.item_id: texts for r in records if (texts := _unexplained(r))}
         try:
@@ -75,7 +75,8 @@ class SlotGuess:
             return
         if self._mean is None:
             anchors = self._embed_text([*_NAMES, *_OTHERS, *_NEUTRAL])
-            # Many towers put all texts near to one another; about the names' mean they part.
+            # Many towers place all texts close together; relative to the mean of the names they
+            # differ.
             self._mean = anchors[: len(_NAMES) + len(_OTHERS)].mean(axis=0)
             self._around = unit_rows(anchors - self._mean)  # (names + others + neutral, d)
         if len(self._heard) > _KEPT:
@@ -86,7 +87,7 @@ class SlotGuess:
 
 
 def _clearest(scores: NDArray[np.float32]) -> Slot | None:
-    """Return the slot that leads all others, and all that is no garment, by far."""
+    """Return the slot that leads all others, and all that is no garment, by a wide margin."""
     best = int(scores.argmax())
     slot = _SLOTS[best]
     rest = max(score for score, other in zip(scores, _SLOTS, strict=True) if other != slot)
@@ -96,7 +97,7 @@ def _clearest(scores: NDArray[np.float32]) -> Slot | None:
 
 
 def _unexplained(record: ItemRecord) -> list[str]:
-    """Return the texts that may tell, the most trusted first; none, where a word told already."""
+    """Return a record's informative texts, the most trusted first; none if a word explains it."""
     values = {**record.fields, "title": record.title}
     if record.slot is not None or any(kinds_of(values)):
         return []

@@ -25,14 +25,15 @@ from indexer.system.batching import batches
 from indexer.system.spilled_set import SpilledIdSet
 
 Mode = Literal["upsert", "mirror"]
-MAX_REMOVED = 0.2  # of the stored items; a shop's season ends more slowly, a cut file does not
+# of the stored items: even at a season's end a shop removes fewer, a truncated feed more
+MAX_REMOVED = 0.2
 COMPARED_AT_ONCE = 500  # records held in memory
-EXAMPLES = 5  # ids of each kind that a plan names
+EXAMPLES = 5  # ids of each kind that are shown
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a sync would do: items by kind, rows that give none, pictures to be looked at.
+    """What a sync would do: items by kind, rows in error, pictures to describe.
 
     `changed_pictures` are changed items of which a picture must be described, `changed_fields`
     all others; `unreadable` are stored items of which no picture can be read now: they stay.
@@ -53,12 +54,12 @@ class Plan:
 
     @property
     def changed(self) -> int:
-        """Stored items that the feed says otherwise."""
+        """Count the stored items that differ from the feed."""
         return self.changed_fields + self.changed_pictures
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether there is nothing to do, and nothing to be named."""
+        """Tell whether there is nothing to do, and nothing to report."""
         return not (self.added or self.changed or self.removed or self.unreadable)
 
     def count(self, kind: str, item_id: str) -> None:
@@ -78,7 +79,7 @@ class Plan:
         }
 
     def check(self, max_removed: float) -> None:
-        """Refuse to empty a shop for the sake of a feed that was cut short. Raises SyncRefused."""
+        """Refuse to empty a shop because a feed was cut short. Raises SyncRefused."""
         if not self.removed:
             return
         advice = (
@@ -100,7 +101,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a sync did."""
+    """The outcome of a sync."""
 
     imported: ImportReport
     removed: int
@@ -176,7 +177,7 @@ class Sync:
         return Synced(report, removed)
 
     def _plan_batch(self, plan: Plan, batch: Sequence[Row]) -> list[Row]:
-        """Count what some rows ask for; returns those that there is something to do for."""
+        """Count some rows into the plan; returns those that need work."""
         compared = self._planner.compare(batch, only_stored=True)
         plan.rows += len(batch)
         plan.row_errors += len(compared.row_errors)
@@ -234,9 +235,9 @@ class Sync:
 
 
 def _is_in(described: Collection[tuple[str, str]], photo: PhotoTask) -> bool:
-    """Tell whether a photo is described, for the slot that its feed names.
+    """Tell whether a photo is described for the slot of its feed.
 
-    Where it names none, the import guesses one, by a model; no model runs here.
+    Without a slot any counts: the import guesses one by a model, and no model runs here.
     """
     if photo.wanted is None:
         return any(sha256 == photo.sha256 for sha256, _ in described)

@@ -12,18 +12,18 @@ _ROW = select(CatalogueRow.__table__).where(CatalogueRow.id == bindparam("catalo
 
 
 def read_row(engine: Engine, catalogue_id: int) -> CatalogueRow:
-    """Return a catalogue's own row as it is now, of no session."""
+    """Return a catalogue's own row as it is now, detached from any session."""
     with engine.connect() as sql:
         return select_row(sql, catalogue_id)
 
 
 def select_row(sql: Connection, catalogue_id: int) -> CatalogueRow:
-    """Return the same, as a connection sees it: each search reads it."""
+    """Return a catalogue's own row within a connection: each search reads it."""
     return CatalogueRow(**sql.execute(_ROW, {"catalogue": catalogue_id}).one()._mapping)
 
 
 def layout_of(row: CatalogueRow) -> Layout:
-    """Return how long each part of a catalogue's vectors is. Raises CatalogueEmpty."""
+    """Return the layout of a catalogue's vectors. Raises CatalogueEmpty."""
     if row.layout is None:
         raise CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
     return Layout(**row.layout)
@@ -32,7 +32,7 @@ def layout_of(row: CatalogueRow) -> Layout:
 def fingerprint_mismatch(
     made_by: str | None, loaded: str | None, has_garments: bool = True
 ) -> CatalogueError:
-    """Return the error for models that are not those by which a catalogue was made."""
+    """Return the error for models other than those that made a catalogue."""
     if not has_garments:
         return CatalogueEmpty("nothing is indexed yet; fill the catalogue with `lapel index`")
     return FingerprintMismatch(
@@ -43,7 +43,7 @@ def fingerprint_mismatch(
 
 
 def unknown_name(session: Session, settings: Settings) -> CatalogueEmpty:
-    """Return the error for a catalogue that is not there, with the names of those that are."""
+    """Return the error for an unknown catalogue, with the names of the known ones."""
     every = session.scalars(select(CatalogueRow.name)).all()
     names = [name for name in every if not name.startswith("~")]
     return CatalogueEmpty(

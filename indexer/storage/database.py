@@ -23,19 +23,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from indexer.errors import CatalogueEmpty, CatalogueError, CatalogueReadOnly, SchemaOutdated
 from indexer.system.disk_errors import explain_sql, explained, is_writable
 
-if TYPE_CHECKING:  # else imported only to change tables: it takes as long as half a search
+if TYPE_CHECKING:  # loaded only to change tables: its import takes as long as half a search
     from alembic.config import Config
 
 MIGRATION_KEY = 0x4C504C00  # any number that no other program in the same database takes
 NUL_SHOWN = "\ufffd"
-# Kilobytes of a SQLite file that each connection keeps, 2,000 by default: less than the inner pages
-# of a million garments' indexes, which each of a search's 250 rows is looked up through.
+# Kilobytes of a SQLite file cached by each connection. The default, 2,000, is less than the inner
+# pages of a million garments' indexes, which each of a search's 250 row look-ups walks through.
 SQLITE_CACHE_KB = 16_000
 BUSY_TIMEOUT_S = 30  # how long a reader or writer waits for another before giving up
 
 
 def open_engine(url: str, create: bool = False) -> Engine:
-    """Open the database; `create` makes it and its tables where there are none.
+    """Open the database; `create` makes it and its tables if there are none.
 
     Raises CatalogueEmpty when there is none, SchemaOutdated when its tables are another version's,
     CatalogueError when it cannot be opened at all.
@@ -71,7 +71,7 @@ def _connect(url: str, create: bool) -> Engine:
                 raise CatalogueEmpty(f"no catalogue at {path.parent}; make one with `lapel index`")
             with explained(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-        # The connection used last is taken again: what it keeps of the file is what is wanted next.
+        # The connection used last is reused first: its cache holds the pages wanted next.
         engine = create_engine(_read_only(address, path) if path else address, **_pool(path))
         if path:
             event.listen(engine, "connect", _prepare_sqlite)
@@ -91,7 +91,7 @@ def _pool(path: Path | None) -> dict[str, Any]:
 
 
 def _read_only(address: URL, path: Path) -> URL:
-    """Return how to open a SQLite file: where nothing may be written, so that none is tried."""
+    """Return the address of a SQLite file, opened read-only where nothing may be written."""
     if not path.exists() or (is_writable(path) and is_writable(path.parent)):
         return address
     log, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
@@ -100,7 +100,7 @@ def _read_only(address: URL, path: Path) -> URL:
             f"{path} was not closed, and its last changes lie in {log.name}, which can only be "
             "read where it may be written; copy the folder to a writable place"
         )
-    # Without a log beside it, SQLite takes the file alone only if told that nobody changes it.
+    # Without a log beside it, SQLite opens the file alone only if it is declared immutable.
     is_open = log.exists() and shared.exists()
     query = {"mode": "ro", "uri": "true"} | ({} if is_open else {"immutable": "1"})
     return address.set(database=f"file:{quote(str(path))}", query=query)
@@ -119,7 +119,7 @@ def _explain(context: ExceptionContext) -> None:
 
 
 def _without_nul(*call: Any) -> tuple[str, Any]:
-    """Show a zero in a text as a sign: PostgreSQL's texts have none, and a feed may have any."""
+    """Replace NUL characters in texts by a visible sign: PostgreSQL stores none."""
     _, _, statement, parameters, *_ = call
     if isinstance(parameters, dict):
         return statement, _plain(parameters)
@@ -151,7 +151,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Bring the tables down to an older version; `base` leaves none. What is newer is lost."""
+    """Bring the tables down to an older version; `base` drops all. Newer columns are lost."""
     from alembic import command
 
     with _alone(engine) as connection:
@@ -160,9 +160,9 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection in one transaction, killed in which nothing is half made.
+    """Yield a connection in one transaction: killed within it, no change is half made.
 
-    Another process that would do the same waits, and then finds it done.
+    Another process that wants to migrate waits, and then finds it done.
     """
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":  # whose driver begins none for a CREATE TABLE
@@ -183,7 +183,7 @@ def upgrade_url(url: str) -> tuple[str | None, str | None]:
 
 
 def revisions(engine: Engine) -> tuple[str | None, str | None]:
-    """Return the version the tables are at (None: no tables) and the newest."""
+    """Return the version of the tables (None: no tables) and the newest one."""
     with engine.connect() as connection:
         there = inspect(connection).has_table("alembic_version")
         query = text("SELECT version_num FROM alembic_version")
@@ -197,7 +197,7 @@ def newest_revision() -> str | None:
 
 
 def _known_revisions() -> set[str]:
-    """Return all versions, which their files' names begin with."""
+    """Return all versions, by which the names of their files begin."""
     return {path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*_*.py")}
 
 

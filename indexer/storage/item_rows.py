@@ -99,7 +99,7 @@ def write_item(
 
 
 def stored_garments(session: Session, photo_id: int, wanted: str) -> list[GarmentRow]:
-    """Return the garments found in a photo when this (or nothing, `""`) was asked for."""
+    """Return the garments of a photo described for this slot (`""`: for none)."""
     query = select(GarmentRow).where(GarmentRow.photo_id == photo_id, GarmentRow.wanted == wanted)
     return list(session.scalars(query))
 
@@ -171,7 +171,7 @@ def delete_items(session: Session, catalogue_id: int, item_ids: Collection[str])
 
 
 def delete_orphans(session: Session, catalogue_id: int, candidates: Iterable[int]) -> set[int]:
-    """Delete those of these garments that no item has any more, and photos no item shows."""
+    """Delete those of these garments that belong to no item any more, and photos no item shows."""
     orphans: set[int] = set()
     for some in batches(set(candidates), SQL_VALUES):
         kept = select(ItemGarmentRow.garment_id).where(ItemGarmentRow.garment_id.in_(some))
@@ -192,7 +192,7 @@ def delete_orphans(session: Session, catalogue_id: int, candidates: Iterable[int
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """What is known of an item before its feed row is read again."""
+    """An item as it is stored, to be compared with its row in a feed."""
 
     content_hash: str
     photos: tuple[tuple[str, str], ...]
@@ -202,7 +202,7 @@ class StoredItem:
 def stored_items(
     session: Session, catalogue_id: int, item_ids: Sequence[str]
 ) -> dict[str, StoredItem]:
-    """Return what is stored of these items, by item id."""
+    """Return these items as they are stored, by item id."""
     rows = session.execute(
         select(ItemRow.item_id, ItemRow.content_hash, PhotoRow.sha256, ItemPhotoRow.address)
         .join(ItemPhotoRow, ItemPhotoRow.item_id == ItemRow.id)
@@ -241,7 +241,7 @@ def _upsert(session: Session, catalogue_id: int, record: ItemRecord) -> ItemRow:
         session.add(item)
     for column in COLUMNS:
         setattr(item, column, getattr(record, column))
-    # PostgreSQL keeps a zero in JSON, but then no filter can read any item's field of that name.
+    # PostgreSQL stores a NUL in JSON, but then no filter can read that field of any item.
     item.fields = {_plain(name): _plain(value) for name, value in record.fields.items()}
     item.content_hash = record.content_hash()
     session.flush()

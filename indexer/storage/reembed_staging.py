@@ -40,13 +40,14 @@ class PhotoToDescribe:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Names what is described, as of a FoundPhoto."""
+        """Return the identity of the description, as `PhotoTask.key`."""
         return self.sha256, self.wanted
 
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """What a switch did: garments taken over, photos and items dropped for want of them."""
+    """The outcome of a switch: garments taken over, photos and items dropped for lack of
+    garments."""
 
     garments: int
     dropped_photos: int
@@ -54,7 +55,7 @@ class Switched:
 
 
 def find_staged(session: Session, catalogue_id: int) -> CatalogueRow | None:
-    """Return the hidden catalogue's row, if one was begun."""
+    """Return the shadow catalogue's row, if one was begun."""
     name = _hidden_name(session, catalogue_id)
     return session.scalar(select(CatalogueRow).where(CatalogueRow.name == name))
 
@@ -66,7 +67,7 @@ def add_staged(
     layout: Layout,
     models: Mapping[str, str] | None = None,
 ) -> CatalogueRow:
-    """Insert an empty hidden catalogue for these models; `models` are the settings naming them."""
+    """Insert an empty shadow catalogue for these models; `models` are the settings naming them."""
     row = CatalogueRow(
         name=_hidden_name(session, catalogue_id),
         fingerprint=fingerprint,
@@ -79,7 +80,7 @@ def add_staged(
 
 
 def drop_staged(session: Session, staged_id: int) -> None:
-    """Delete a hidden catalogue with all that was described for it."""
+    """Delete a shadow catalogue with all its garments."""
     session.execute(delete(CatalogueRow).where(CatalogueRow.id == staged_id))
 
 
@@ -122,7 +123,7 @@ def missing_photos(
 def switch_to_staged(session: Session, catalogue_id: int, staged_id: int) -> Switched:
     """Give the staged garments to the visible catalogue, in the caller's transaction.
 
-    Then its garments, fingerprint, layout and uid are the staged ones, and nothing is hidden.
+    Then its garments, fingerprint, layout and uid are the staged ones; the shadow is gone.
     """
     staged = session.get_one(CatalogueRow, staged_id)
     uid, fingerprint, layout = staged.uid, staged.fingerprint, staged.layout
@@ -141,7 +142,8 @@ def switch_to_staged(session: Session, catalogue_id: int, staged_id: int) -> Swi
             layout=layout,
             models=models,
             revision=CatalogueRow.revision + 1,
-            log_from=CatalogueRow.revision + 1,  # nobody can follow a switch: ids are compared
+            log_from=CatalogueRow.revision
+            + 1,  # a switch cannot be followed by the log: ids are compared
         )
     )
     return Switched(garments, photos, items)
@@ -189,7 +191,7 @@ _Shown = tuple[tuple[tuple[str, str], ...], Mapping[str, Any] | None]
 def _shown_by(
     session: Session, catalogue_id: int, photo_ids: list[int]
 ) -> dict[tuple[int, str], _Shown]:
-    """Return who shows these photos, and the place, by photo and wanted garment."""
+    """Return the items that show these photos, and the region, by photo and wanted garment."""
     shown: dict[tuple[int, str], _Shown] = {}
     rows = session.execute(
         select(ItemPhotoRow, ItemRow.item_id)
@@ -205,7 +207,7 @@ def _shown_by(
 
 
 def _move_garments(session: Session, catalogue_id: int, staged_id: int) -> None:
-    """Hang the staged garments under the visible catalogue's photos of the same content."""
+    """Attach the staged garments to the visible catalogue's photos of the same content."""
     visible, hidden = aliased(PhotoRow), aliased(PhotoRow)
     same_photo = (
         select(visible.id)

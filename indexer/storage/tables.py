@@ -26,9 +26,9 @@ def _now() -> datetime:
 
 
 def is_declared(name: str | None, kind: str, _parents: object = None) -> bool:
-    """Tell whether what a database has is declared here, of any `kind`: for Alembic.
+    """Tell whether an object of the database, of any `kind`, is declared here; for Alembic.
 
-    The index of items' words (migration 0010) is not: each database has it in its own way.
+    The index of items' words (migration 0010) is not: it differs from database to database.
     """
     return not (name or "").startswith(
         {"table": "item_words", "index": "ix_item_words"}.get(kind, "/")
@@ -46,13 +46,13 @@ class Table(DeclarativeBase):
 
 
 class CatalogueRow(Table):
-    """One catalogue: a name, and what its vectors were made by."""
+    """One catalogue: a name, and the models that made its vectors."""
 
     __tablename__ = "catalogue"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
-    """What the shop calls it; one that begins with `~` is being made by `lapel reembed`."""
+    """The shop's name for it; one that begins with `~` is being made by `lapel reembed`."""
     uid: Mapped[str] = mapped_column(String(32), default=lambda: uuid.uuid4().hex)
     """Names the vector file: another database's vectors are never taken for this one's."""
     fingerprint: Mapped[str | None] = mapped_column(String(32))
@@ -64,14 +64,14 @@ class CatalogueRow(Table):
     log_from: Mapped[int] = mapped_column(default=0, server_default="0")
     """Since this revision every removed garment is in `removed_garment`."""
     models: Mapped[dict[str, Any] | None]
-    """What `detector`, `encoder` and `attributes` were set to by who made it anew; a server that
-    runs follows to these."""
+    """The settings `detector`, `encoder` and `attributes` of the re-embedding that made it; a
+    running server switches to them."""
     calibration: Mapped[dict[str, Any] | None]
     """Made by `lapel evaluate --calibrate`: how surely a hit of some score is the same product."""
 
 
 class ItemRow(Table):
-    """What the shop sells, as its feed says it. `fields` keeps every column not known here."""
+    """An item that the shop sells, as in its feed. `fields` keeps every column not known here."""
 
     __tablename__ = "item"
     __table_args__ = (
@@ -107,7 +107,7 @@ class ItemRow(Table):
 
 
 class PhotoRow(Table):
-    """One picture's content, known by its hash; the same file under two names is one photo."""
+    """One picture's content, identified by its hash; the same file under two names is one photo."""
 
     __tablename__ = "photo"
     __table_args__ = (UniqueConstraint("catalogue_id", "sha256"),)
@@ -120,7 +120,7 @@ class PhotoRow(Table):
 
 
 class ItemPhotoRow(Table):
-    """An item's photo: where it was found, and its place among the item's photos."""
+    """An item's photo: its address, and its position among the item's photos."""
 
     __tablename__ = "item_photo"
 
@@ -141,9 +141,8 @@ class ItemPhotoRow(Table):
 
 
 class GarmentRow(Table):
-    """One garment in one photo with its features. These never change: deleted, and made anew.
-
-    Its id is its vector's id, so an id must never be given twice.
+    """One garment in one photo with its features. Rows never change: they are deleted, and new ones
+    made. The id is that of its vector too, so no id may be given twice.
     """
 
     __tablename__ = "garment"
@@ -157,7 +156,7 @@ class GarmentRow(Table):
     catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), index=True)
     wanted: Mapped[str] = mapped_column(String(20), default="")
-    """The slot a feed asked for, or that and a place's hash; empty when all were taken."""
+    """The slot that the feed asked for, or it and the hash of a region; empty for all garments."""
     slot: Mapped[str] = mapped_column(String(20))
     category: Mapped[str] = mapped_column(String(50))
     confidence: Mapped[float]
@@ -185,7 +184,7 @@ class ItemGarmentRow(Table):
 
 
 class RemovedGarmentRow(Table):
-    """A garment that is gone, remembered for a while: so other processes' vectors can follow."""
+    """A removed garment, remembered for a while so that other processes' vectors can follow."""
 
     __tablename__ = "removed_garment"
     __table_args__ = (Index("ix_removed_garment_catalogue_revision", "catalogue_id", "revision"),)
@@ -197,7 +196,7 @@ class RemovedGarmentRow(Table):
 
 
 class FaultRow(Table):
-    """What of an item could not be used when it was last imported; the item may not be stored."""
+    """A row or picture of an item that could not be used in its last import."""
 
     __tablename__ = "fault"
     __table_args__ = (Index("ix_fault_catalogue_item", "catalogue_id", "item_id"),)
@@ -213,7 +212,7 @@ class FaultRow(Table):
 
 
 class KeyRow(Table):
-    """A key to the HTTP server: what is stored is its hash, never the key."""
+    """A key to the HTTP server, stored as its hash, never as the key."""
 
     __tablename__ = "api_key"
 
@@ -221,16 +220,16 @@ class KeyRow(Table):
     kind: Mapped[str] = mapped_column(String(20))
     """`publishable` (may search) or `admin` (may write, too)."""
     name: Mapped[str] = mapped_column(String(100))
-    """For whom it was made."""
+    """The holder it was made for."""
     start: Mapped[str] = mapped_column(String(20))
-    """Its first letters, by which a person knows it again."""
+    """Its first letters, by which a person can recognise it."""
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class JobRow(Table):
-    """An import over HTTP, so that any worker can tell how far it is."""
+    """An import over HTTP, so that any worker can report its progress."""
 
     __tablename__ = "job"
     __table_args__ = (Index("ix_job_catalogue_created", "catalogue", "created_at"),)
@@ -238,7 +237,7 @@ class JobRow(Table):
     job_id: Mapped[str] = mapped_column(String(16), primary_key=True)
     catalogue: Mapped[str] = mapped_column(String(100))
     source: Mapped[str] = mapped_column(Text)
-    """The feed, as who asked called it."""
+    """The feed, as it was named in the request."""
     status: Mapped[str] = mapped_column(String(20))
     """`waiting`, `running`, `done` or `failed`."""
     detail: Mapped[str] = mapped_column(Text, default="")
@@ -248,12 +247,12 @@ class JobRow(Table):
     counts: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
-    """When the worker that runs it last said so: one that was killed says nothing more."""
+    """When the worker that runs it last reported: one that was killed no longer does."""
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class EventRow(Table):
-    """What a shopper did with an item: nothing of who it was but a session's own short-lived id."""
+    """An action of a shopper on an item; of the person only a short-lived session id is stored."""
 
     __tablename__ = "event"
     __table_args__ = (Index("ix_event_catalogue_day_item", "catalogue_id", "day", "item_id"),)
@@ -261,7 +260,7 @@ class EventRow(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id", ondelete="CASCADE"))
     item_id: Mapped[str] = mapped_column(String(200))
-    """The shop's own id, no link: what was bought counts again when an item comes back."""
+    """The shop's own id, no link: earlier purchases count again when an item comes back."""
     kind: Mapped[str] = mapped_column(String(10))
     """`view`, `click`, `cart` or `buy`."""
     query_id: Mapped[str | None] = mapped_column(String(64))
@@ -272,9 +271,9 @@ class EventRow(Table):
 
 
 class CompanionRow(Table):
-    """A garment worn beside an item's own in its photo, which no item of the photo is.
+    """A garment that a photo shows beside those of its items.
 
-    Found by `lapel looks`; goes with the photo, and is of the models that are named.
+    Found by `lapel outfits learn`; deleted with the photo; made by the models of `fingerprint`.
     """
 
     __tablename__ = "companion"
@@ -285,7 +284,7 @@ class CompanionRow(Table):
     )
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), index=True)
     slot: Mapped[str] = mapped_column(String(20))
-    """`unknown` where the photo shows nothing else: so that it is not looked at again."""
+    """`unknown` where the photo shows nothing else, so that it is not described again."""
     category: Mapped[str] = mapped_column(String(50))
     fingerprint: Mapped[str] = mapped_column(String(32))
     vector: Mapped[bytes] = mapped_column(LargeBinary)

@@ -27,13 +27,13 @@ _HASHES = (
 
 
 def thumbnail_path(home: Path, sha256: str) -> Path:
-    """Return where a photo's thumbnail is kept, whether it is there or not."""
+    """Return the path of a photo's thumbnail, whether it exists or not."""
     return home / "thumbnails" / sha256[:2] / f"{sha256}.jpg"
 
 
 def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
     """Return RGB pixels (h, w, 3) as a JPEG of at most `SIDE_PX` a side."""
-    import cv2  # here: who only removes thumbnails need not load it
+    import cv2  # here: removing thumbnails does not need it
 
     scale = SIDE_PX / max(pixels.shape[:2])
     if scale < 1:  # OpenCV averages in half the time of Pillow's curves
@@ -46,7 +46,7 @@ def make_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def keep_thumbnail(home: Path, photo: Photo) -> None:
-    """Make and keep a photo's thumbnail, if it is not there yet."""
+    """Make and store a photo's thumbnail, if it does not exist yet."""
     path = thumbnail_path(home, photo.sha256)
     if not path.exists():
         write_whole(path, make_thumbnail(photo.pixels))
@@ -68,7 +68,7 @@ def photo_hashes(session: Session, garment_ids: Collection[int]) -> set[str]:
 
 def remove_unstored(session: Session, home: Path, hashes: Collection[str]) -> None:
     """Remove the thumbnails of those of these photos that no catalogue stores any more."""
-    for some in batches(hashes, SQL_VALUES):  # of a new item there are none: no SQL is asked
+    for some in batches(hashes, SQL_VALUES):  # a new item has none: no SQL is needed
         stored = set(session.scalars(select(PhotoRow.sha256).where(PhotoRow.sha256.in_(some))))
         for sha256 in set(some) - stored:
             thumbnail_path(home, sha256).unlink(missing_ok=True)

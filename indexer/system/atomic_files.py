@@ -5,12 +5,12 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write beside and then in place, in a folder made if need be: nobody reads half a file.
+    """Write beside the path, then move into place: no reader sees half a file.
 
-    Whoever writes the same file meanwhile does no harm: the last one's is kept. Raises OSError.
+    Makes the folder if need be. Of several writers at once the last one wins. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Named after nothing but chance: a name of 255 letters has no room for more.
+    # A random name: one of 255 letters would have no room for a suffix.
     beside = path.with_name(f".{secrets.token_hex(8)}")
     try:
         beside.write_bytes(content)

@@ -35,7 +35,7 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def check_sums(path: Path) -> list[str]:
-    """Hash a folder's files, or those in a tar, again; returns a line for each that is not right.
+    """Verify a folder's files, or those in a tar; returns a line for each that differs.
 
     Raises ModelError when there is nothing to compare with.
     """
@@ -77,7 +77,8 @@ def _files(folder: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _read_tar(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what a tar's own `SHA256SUMS` lists, and what is in it, without unpacking it."""
+    """Return the hashes that a tar's `SHA256SUMS` lists and the actual ones, without unpacking
+    it."""
     listed: dict[str, str] = {}
     actual: dict[str, str] = {}
     try:

@@ -10,5 +10,5 @@ _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 
 
 def safe_cell(text: str) -> str:
-    """Return the text, behind an apostrophe where a spreadsheet would run it; numbers stay."""
+    """Return the text, after an apostrophe if a spreadsheet would run it; numbers stay."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

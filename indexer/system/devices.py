@@ -8,7 +8,7 @@ from indexer.errors import SettingsError
 
 
 def usual_threads() -> int:
-    """Return how many threads a model may take: OMP_NUM_THREADS, else this process's cores."""
+    """Return how many threads a model may use: OMP_NUM_THREADS, else this process's cores."""
     said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if said.isdigit() and int(said):
         return int(said)
@@ -17,7 +17,7 @@ def usual_threads() -> int:
 
 
 def find_device(wanted: str) -> str:
-    """Return the device meant, of those that are here. Raises SettingsError."""
+    """Return the wanted device, if this machine has it. Raises SettingsError."""
     available = ["cpu"]
     if wanted != "cpu" and (wanted != "auto" or _may_have_gpu()):
         available = _devices()
@@ -31,7 +31,7 @@ def find_device(wanted: str) -> str:
 
 
 def _may_have_gpu() -> bool:
-    """Tell whether it is worth asking torch, whose import takes longer than a whole search."""
+    """Tell whether to ask torch at all: its import takes longer than a whole search."""
     if platform.system() == "Linux":
         signs = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg", "/dev/kfd")
         return any(Path(sign).exists() for sign in signs)
@@ -47,7 +47,7 @@ def _devices() -> list[str]:
 
 
 def cpu_and_compiler() -> str:
-    """Name what decides how a compiled network rounds: the CPU and the compiler."""
+    """Name the CPU and the compiler, which decide how a compiled network rounds."""
     import openvino
 
     name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")

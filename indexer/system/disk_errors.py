@@ -13,17 +13,19 @@ from indexer.errors import CatalogueReadOnly, DiskFull, LapelError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-# SQLite calls a file over `ulimit -f`, and its shared memory on a full disk, I/O errors; 53100 is
+# SQLite reports a file over `ulimit -f`, and its shared memory on a full disk, as I/O errors; 53100
+# is
 # PostgreSQL's disk_full, 25006 its read_only_sql_transaction.
 SQL_FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "53100"}
-SQL_READ_ONLY = {"25006"}  # and all of SQLite's that begin with SQLITE_READONLY
+SQL_READ_ONLY = {"25006"}  # and all SQLite codes that begin with SQLITE_READONLY
 
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn a full or read-only disk, met inside, into an error. Raises DiskFull, CatalogueReadOnly.
+    """Raise a full or read-only disk, met inside the block, as our own error. Raises DiskFull,
+    CatalogueReadOnly.
 
-    `folder` is named where the system names no file.
+    The message names `folder` if the system names no file.
     """
     try:
         yield
@@ -35,7 +37,7 @@ def explained(folder: Path) -> Iterator[None]:
 
 
 def explain(error: Exception, place: Path) -> LapelError | None:
-    """Return what an error means, when it is a full or read-only disk; else None."""
+    """Return our error for a full or read-only disk; None for any other."""
     if not isinstance(error, OSError):
         return explain_sql(error, place)
     named = Path(error.filename) if isinstance(error.filename, str) else place
@@ -47,7 +49,7 @@ def explain(error: Exception, place: Path) -> LapelError | None:
 
 
 def explain_sql(error: Any, place: Path | str) -> LapelError | None:
-    """Return what a database driver's error means, when it is a full or read-only disk.
+    """Return our error for a database driver's, if it is a full or read-only disk; else None.
 
     `place` is the file, or the address of a server's database.
     """
@@ -61,7 +63,7 @@ def explain_sql(error: Any, place: Path | str) -> LapelError | None:
 
 
 def full(place: Path | str) -> DiskFull:
-    """Return the error for a place that has no room; says how much there is."""
+    """Return the error for a full disk, with the room that is left."""
     free = free_bytes(Path(place)) if isinstance(place, Path) else None
     room = "" if free is None else f" ({free / 1e6:.1f} MB are free)"
     return DiskFull(
@@ -79,13 +81,13 @@ def read_only(place: Path | str) -> CatalogueReadOnly:
 
 
 def is_writable(path: Path) -> bool:
-    """Tell whether a file may be written; of one that is not there, its nearest folder."""
+    """Tell whether a file may be written; if it does not exist, its nearest folder."""
     there = next(each for each in (path, *path.absolute().parents) if each.exists())
     return os.access(there, os.W_OK)
 
 
 def free_bytes(path: Path) -> int | None:
-    """Return how much room there is at a path or its nearest folder; None when nobody can say."""
+    """Return the free bytes at a path or its nearest folder; None if the system cannot tell."""
     there = next(each for each in (path, *path.absolute().parents) if each.exists())
     try:
         return shutil.disk_usage(there).free

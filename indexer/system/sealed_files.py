@@ -25,16 +25,16 @@ MAX_FACTS_BYTES = 1 << 16
 
 
 class CorruptFile(Exception):
-    """Not the file that was written: cut, changed, or another program's. Says which."""
+    """A file that was cut, changed, or written by another program; the message says which."""
 
 
 def write_checksummed(
     path: Path, facts: Mapping[str, Any], write: Callable[[Callable[[bytes], object]], object]
 ) -> int:
-    """Let `write` send the content to the function it is given, then seal it.
+    """Call `write` with a function that takes the content, then append the footer.
 
-    Written beside, made to survive a power cut, then put in place. Returns how many bytes the
-    content has. Raises OSError.
+    The file is written beside its path, synced to survive a power cut, then moved into place.
+    Returns the size of the content in bytes. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.new")
@@ -70,7 +70,7 @@ def verify_checksum(path: Path) -> dict[str, Any]:
 
 
 def read_checksummed(path: Path) -> tuple[dict[str, Any], int]:
-    """Read a sealed file once; returns its facts and how many bytes its content has.
+    """Read a sealed file once; returns its facts and the size of its content in bytes.
 
     Raises CorruptFile, OSError.
     """

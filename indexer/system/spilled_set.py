@@ -6,12 +6,12 @@ A million ids or rows would fill a gigabyte as Python objects.
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-CACHE_KIB = 8_000  # of it in memory; a million ids take 40 MB on the disk
+CACHE_KIB = 8_000  # kept in memory; a million ids take 40 MB on the disk
 AT_ONCE = 500  # ids in one statement; older SQLites take 999
 
 
 class SpilledIdSet:
-    """A set of ids in a temporary file that is gone when it is closed, or its process ends."""
+    """A set of ids in a temporary file, deleted on close or when the process ends."""
 
     def __init__(self) -> None:
         self._rows = temporary_database(CACHE_KIB)
@@ -31,13 +31,13 @@ class SpilledIdSet:
         self._rows.close()
 
     def add(self, ids: Iterable[str]) -> None:
-        """Put ids on the roll."""
+        """Add ids to the set."""
         self._rows.executemany(
             "INSERT OR IGNORE INTO named VALUES (?)", ((_storable(each),) for each in ids)
         )
 
     def known(self, ids: Sequence[str]) -> set[str]:
-        """Return those of these ids that are on the roll."""
+        """Return those of these ids that are in the set."""
         known: set[str] = set()
         for start in range(0, len(ids), AT_ONCE):
             some = {_storable(each): each for each in ids[start : start + AT_ONCE]}
@@ -48,7 +48,7 @@ class SpilledIdSet:
 
 
 def _storable(id_: str) -> str:
-    """Return an id that SQLite takes: one with half a surrogate pair is written out."""
+    """Return an id that SQLite accepts: half a surrogate pair is escaped."""
     return id_.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -59,6 +59,6 @@ def temporary_database(cache_kib: int) -> sqlite3.Connection:
     """
     rows = sqlite3.connect("", check_same_thread=False)
     rows.execute(f"PRAGMA cache_size = -{cache_kib}")
-    rows.execute("PRAGMA journal_mode = OFF")  # nobody goes on after a crash
+    rows.execute("PRAGMA journal_mode = OFF")  # nothing is recovered after a crash
     rows.execute("PRAGMA synchronous = OFF")
     return rows

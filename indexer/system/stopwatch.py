@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """Adds up `seconds` by stage, and `waited`: those in which its thread did not compute.
+    """Adds up `seconds` by stage, and `waited`: those in which the thread did not compute.
 
-    That is for a disk, the network, another thread, or a core that something else has.
+    It waits for a disk, the network, another thread, or a core in use elsewhere.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -20,13 +20,13 @@ class Stopwatch:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Count the time until the end as that of a stage."""
+        """Count the time of the block as that of a stage."""
         start, computed = time.perf_counter(), time.thread_time()
         yield
         self.add(stage, time.perf_counter() - start, time.thread_time() - computed)
 
     def add(self, stage: str, seconds: float, computed: float) -> None:
-        """Count seconds, of which so many were computed in."""
+        """Add seconds to a stage, `computed` of them spent computing."""
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
             waited = max(0.0, seconds - computed)

@@ -23,8 +23,8 @@ from indexer.errors import CatalogueLocked
 from indexer.system.disk_errors import is_writable, read_only
 
 Purpose = Literal["writer", "reembed", "vectors"]
-# The first of the two numbers of an advisory lock; the second is the catalogue's id. Any numbers
-# that no other program in the same database takes.
+# The first of the two numbers of an advisory lock; the second is the catalogue's id. Arbitrary, but
+# unlike those of any other program in the same database.
 SPACES: dict[Purpose, int] = {
     "writer": 0x4C504C01,
     "reembed": 0x4C504C02,
@@ -36,12 +36,12 @@ _DOES: dict[Purpose, str] = {
     "vectors": "bringing Milvus up to",
 }
 POLL_S = 0.1
-MAX_COMMAND = 120  # letters of a command line that are told
+MAX_COMMAND = 120  # characters of a command line that are shown
 
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """Who writes."""
+    """The process that holds a lock."""
 
     pid: int
     host: str
@@ -61,7 +61,7 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True)
 class WriterLock:
-    """The lock of one catalogue for one purpose; `home` is where its file lies, with SQLite."""
+    """The lock of one catalogue for one purpose; with SQLite its file lies in `home`."""
 
     engine: Engine
     home: Path
@@ -80,12 +80,12 @@ class WriterLock:
                 yield
 
     def holder(self) -> LockHolder | None:
-        """Return who holds the lock now; None when nobody does."""
+        """Return the current holder of the lock, or None."""
         if self.engine.dialect.name == "postgresql":
             with self.engine.connect() as connection:
                 return self._remote_holder(connection)
         if not self._path.exists() or not is_writable(self._path):
-            return None  # where nobody may write, nobody does
+            return None  # without write access there is no writer
         try:
             with FileLock(self._path, timeout=0):
                 return None
@@ -99,7 +99,7 @@ class WriterLock:
 
     @property
     def _note(self) -> Path:
-        # Beside, not in it: who asks for the lock empties the file.
+        # Beside the lock file, not in it: acquiring the lock empties that file.
         return self._path.with_name(f"{self._path.name}.json")
 
     @contextmanager
@@ -113,7 +113,7 @@ class WriterLock:
         except Timeout as error:
             raise self._locked(wait_s, self._file_holder()) from error
         try:
-            with suppress(OSError):  # on a full disk a deletion must still be possible
+            with suppress(OSError):  # on a full disk deleting items must still be possible
                 self._note.write_text(json.dumps(asdict(LockHolder.this())), "utf-8")
             yield
         finally:

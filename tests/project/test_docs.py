@@ -4,6 +4,7 @@ A new page is read by itself. Each of its commands must run here, or stand in UN
 why it does not; then its options must still be ones that the program has.
 """
 
+import importlib
 import importlib.util
 import re
 import shutil
@@ -18,6 +19,7 @@ from fastapi.testclient import TestClient
 from api.cli.main import app
 from api.schemas.problems import STATUSES, ServerError
 from api.server.limits import Limits
+from indexer.errors import LapelError
 from indexer.models.loading import Models
 from indexer.settings import Settings
 from tests.conftest import Shop
@@ -27,6 +29,9 @@ from tests.support.markdown_commands import PAGES, ROOT, Command, Page, commands
 READ = [Page.read(path) for path in PAGES]
 TYPED = [page for page in READ if page.steps]
 NAMES = [str(page.path.relative_to(ROOT)) for page in READ]
+ERRORS = ROOT / "docs/reference/errors.md"
+NEVER_SEEN: frozenset[str] = frozenset()
+SPAN = re.compile(r"`(\w+)`")
 FOLDERS = ("api", "benchmarks", "deploy", "docs", "indexer", "search", "tests", "training")
 # What no test here runs, by the beginning of the command, and why.
 UNRUN = {
@@ -70,9 +75,10 @@ def desk(
 @pytest.mark.parametrize("page", TYPED, ids=[str(p.path.relative_to(ROOT)) for p in TYPED])
 def test_what_a_page_shows_runs(page: Page, desk: Desk) -> None:
     asks = [step for step in page.steps if "127.0.0.1:8000" in str(step) or step_asks(step)]
-    if any(isinstance(step, Command) and step.program == "curl" for step in asks):
-        if shutil.which("curl") is None:
-            pytest.skip("needs: apt-get install curl")
+    uses_curl = any(isinstance(step, Command) and step.program == "curl" for step in asks)
+    if uses_curl and shutil.which("curl") is None:
+        pytest.skip("needs: apt-get install curl")
+    if uses_curl or any(isinstance(step, str) for step in asks):
         with served(desk):
             run_all(page, desk)
     else:
@@ -86,7 +92,7 @@ def step_asks(step: Command | str) -> bool:
 def run_all(page: Page, desk: Desk) -> None:
     for step in page.steps:
         if isinstance(step, str):
-            code = step.replace("127.0.0.1:8000", desk.address)
+            code = desk.filled(step).replace("127.0.0.1:8000", desk.address)
             known = {"__name__": "page", **desk.variables}
             exec(compile(code, str(page.path), "exec"), known)  # noqa: S102
         elif reason_not_to_run(step) is None:
@@ -178,10 +184,28 @@ def test_every_request_and_error_is_described(client: TestClient) -> None:
         for method in operations:
             plain = path.replace("{item_id:path}", "{item_id}")
             assert f"`{method.upper()} {plain}`" in text, f"no page has {method.upper()} {plain}"
-    kinds = [*STATUSES, *below(ServerError)]
-    named = {re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in kinds}
-    missing = {name for name in named if f"`{name}`" not in text} - {"photo_error", "not_found"}
+    missing = {type_of(kind) for kind in (*STATUSES, *below(ServerError))} - set(SPAN.findall(text))
     assert not missing, f"no page tells of {', '.join(sorted(missing))}"
+
+
+def test_every_error_is_in_the_troubleshooting_page() -> None:
+    for folder in ("indexer", "search", "api"):  # an error is known once its module is imported
+        for path in (ROOT / folder).rglob("*.py"):
+            if re.search(r"^class \w+\(", text := path.read_text("utf-8"), re.MULTILINE):
+                names = (each.__name__ for each in (LapelError, *below(LapelError)))
+                if re.search(rf"^class \w+\(({'|'.join(names)})\):", text, re.MULTILINE):
+                    importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    listed = set(re.findall(r"^\| `(\w+)` \|", ERRORS.read_text("utf-8"), re.MULTILINE))
+    problems = (ROOT / "api/schemas/problems.py").read_text("utf-8")
+    codes = set(re.findall(r'problem\(\d+, "(\w+)"', problems))
+    types = {type_of(kind) for kind in below(LapelError)} - NEVER_SEEN
+    others = {"row_error", "not_found", "method_not_allowed"}
+    assert len(codes) >= 4
+    assert listed == types | codes | others
+
+
+def type_of(kind: type) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def below(kind: type) -> Iterator[type]:

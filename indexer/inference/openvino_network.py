@@ -1,4 +1,4 @@
-"""An exported network in, one that answers numpy batches out, compiled by OpenVINO.
+"""Exported networks, compiled by OpenVINO to answer numpy batches.
 
 The other kind of `Network` is in `torch_network.py`; `runtime.py` chooses between them. Nothing
 here imports torch: importing it takes longer than a whole search.
@@ -101,17 +101,15 @@ class CompiledNetwork:
         """Return the network's outputs for a batch (n, 3, h, w) or of token ids (n, m)."""
         whole = len(batch) - len(batch) % TOGETHER if self._is_large else 0
         many = self._many if whole else None
-        if many is None:
-            whole = 0
-        found = [] if many is None else _run(many, batch[:whole], TOGETHER)
-        left = batch[whole:]
+        outputs = [] if many is None else _run(many, batch[:whole], TOGETHER)
+        left = batch if many is None else batch[whole:]
         if self._streams > 1 and len(left) > 1 and not self._is_large:
             # The last one alone is answered by all threads.
             side = len(left) - (len(left) % self._streams == 1)
-            found += _run_beside(self._beside, left[:side])
+            outputs += self._run_beside(left[:side])
             left = left[side:]
-        found += _run(self._one, left, 1)
-        return tuple(np.concatenate(each).astype(np.float32) for each in zip(*found, strict=True))
+        outputs += _run(self._one, left, 1)
+        return tuple(np.concatenate(each).astype(np.float32) for each in zip(*outputs, strict=True))
 
     @property
     def _many(self) -> "SimpleQueue[Any] | None":
@@ -127,19 +125,22 @@ class CompiledNetwork:
             log.debug("%s answers one at a time: %s", self._xml, error)
             return None
 
-    @property
-    def _beside(self) -> "SimpleQueue[Any]":
-        """Requests that run at the same time, all of them for one caller."""
-        with self._making:
-            return self._made_beside
+    def _run_beside(self, batch: NDArray[Any]) -> list[list[NDArray[np.float32]]]:
+        """Return the outputs (1, ...) of each picture, some answered at the same time."""
+        outputs: list[list[NDArray[np.float32]]] = [[] for _ in batch]
+        with self._making:  # of one caller after the other
+            self._beside.set_callback(lambda request, i: outputs[i].extend(_outputs(request)))
+            for i in range(len(batch)):
+                self._beside.start_async([batch[i : i + 1]], i, share_inputs=True)
+            self._beside.wait_all()
+        return outputs
 
     @cached_property
-    def _made_beside(self) -> "SimpleQueue[Any]":
-        compiled = self._compiled(1, self._streams)
-        free: SimpleQueue[Any] = SimpleQueue()
+    def _beside(self) -> Any:
+        import openvino
+
         # More than streams: the next begins where one ends, without waiting for Python.
-        free.put([compiled.create_infer_request() for _ in range(TOGETHER)])
-        return free
+        return openvino.AsyncInferQueue(self._compiled(1, self._streams), TOGETHER)
 
     def _requests(self, together: int) -> "SimpleQueue[Any]":
         """Return requests, each with a set of buffers, one a caller."""
@@ -166,36 +167,18 @@ def _run(
     """Return the outputs (together, ...) for so many pictures of a batch after the other."""
     request = free.get()
     try:
-        found = []
+        outputs = []
         for i in range(0, len(batch), together):
             request.infer([batch[i : i + together]], share_inputs=True)
-            found.append(_answers(request))
-        return found
+            outputs.append(_outputs(request))
+        return outputs
     finally:
         free.put(request)
 
 
-def _run_beside(free: "SimpleQueue[Any]", batch: NDArray[Any]) -> list[list[NDArray[np.float32]]]:
-    """Return the outputs (1, ...) of each picture of a batch, some answered at the same time."""
-    requests = free.get()
-    try:
-        found: list[list[NDArray[np.float32]]] = []
-        for i in range(0, len(batch), len(requests)):
-            rows = [batch[j : j + 1] for j in range(i, min(i + len(requests), len(batch)))]
-            running = requests[: len(rows)]
-            for request, row in zip(running, rows, strict=True):
-                request.start_async([row], share_inputs=True)
-            for request in running:
-                request.wait()
-            found += map(_answers, running)
-        return found
-    finally:
-        free.put(requests)
-
-
-def _answers(request: Any) -> list[NDArray[np.float32]]:
-    outputs = range(len(request.model_outputs))
-    return [request.get_output_tensor(o).data.copy() for o in outputs]
+def _outputs(request: Any) -> list[NDArray[np.float32]]:
+    count = len(request.model_outputs)
+    return [request.get_output_tensor(i).data.copy() for i in range(count)]
 
 
 class LazyNetwork:

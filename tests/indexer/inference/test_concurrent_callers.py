@@ -129,15 +129,15 @@ def test_some_are_answered_at_the_same_time_and_to_the_last_bit_the_same(
     network = beside(tmp_path, threads)
     batch = batch_of(n)
     alone = np.concatenate([network.run(batch[i : i + 1])[0] for i in range(n)])
-    assert "_made_beside" not in vars(network)  # one picture has all threads
+    assert "_beside" not in vars(network)  # one picture has all threads
     np.testing.assert_array_equal(network.run(batch)[0], alone)
-    assert ("_made_beside" in vars(network)) == (threads > 1 and n > 1)
+    assert ("_beside" in vars(network)) == (threads > 1 and n > 1)
 
 
 def test_who_asks_for_some_photos_only_does_not_compile_twice(tmp_path: Path) -> None:
     network = beside(tmp_path, 2, brief=True)
     network.run(batch_of(4))
-    assert "_made_beside" not in vars(network)
+    assert "_beside" not in vars(network)
 
 
 def test_threads_that_ask_for_several_get_their_own_answers(tmp_path: Path) -> None:

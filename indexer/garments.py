@@ -21,7 +21,7 @@ class Garments:
 
     `xyxy` (n, 4) int32 pixels, half-open corners; `slot` and `category` n words each;
     `confidence` (n,) float32 in 0..1; `masks` n bool arrays, each as large as its box.
-    `is_fallback`: nothing was found, and the whole photo stands for one garment.
+    `is_fallback`: nothing was detected, and the whole photo is taken as one garment.
     """
 
     image_hw: tuple[int, int]

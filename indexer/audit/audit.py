@@ -16,14 +16,14 @@ from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, Ite
 from indexer.system.batching import batches
 
 ITEMS_AT_ONCE = 500
-MOST = 0.5  # of a catalogue's items: what is missing in more is the feed's way, one finding
-NAMED = 20  # items of one finding that are named: a thousand sizes say no more
+MOST = 0.5  # of a catalogue's items: what more of them lack is one finding, of the feed
+NAMED = 20  # items named in one finding: a thousand sizes tell no more
 ORDER: tuple[Severity, ...] = ("high", "medium", "low")
 _SEEN = (
     "slot", "category", "is_fallback", "box", "palette", "attributes", "sha256", "address",
     "position",
 )  # fmt: skip
-# What an import could not use -> the finding's kind and what to do.
+# Type of an import error -> kind of finding, and what to do.
 _FAULTS = {
     "photo_too_small": ("tiny_picture", "give a larger picture"),
     "photo_too_many_bytes": ("broken_picture", "give a smaller file"),
@@ -41,7 +41,7 @@ def audit(
     near_bits: int | None = NEAR_BITS,
     progress: Callable[[int], None] = lambda items: None,
 ) -> list[Finding]:
-    """Return all findings, the gravest first; runs no model."""
+    """Return all findings, the most severe first; runs no model."""
     with Session(catalogue.engine) as session:
         faults = list(_of_faults(session, catalogue.id))
     missing: Counter[str] = Counter()
@@ -56,7 +56,7 @@ def audit(
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
-    """Join the findings that are one to a person: those of a photo's size variants."""
+    """Join findings that a person would count as one: those of a photo's size variants."""
     merged: dict[tuple[str, ...], Finding] = {}
     for each in findings:
         first = merged.get(each.key)
@@ -144,7 +144,7 @@ def _addresses(session: Session, row_ids: Sequence[int]) -> dict[int, dict[str, 
 
 
 def _of_faults(session: Session, catalogue_id: int) -> Iterator[Finding]:
-    """Yield what the last import could not use; the worse when the item is not stored at all."""
+    """Yield the errors of the last import; more severe if the item is not stored at all."""
     for some in batches(stored_faults(session, catalogue_id), ITEMS_AT_ONCE):
         yield from _of_some_faults(session, catalogue_id, some)
 

@@ -49,7 +49,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateSet:
-    """One picture that is shown where another was to be expected, by each item that shows it."""
+    """One picture shown where another was to be expected, with each item that shows it."""
 
     kind: Literal["exact", "near"]
     shown: tuple[Shown, ...]
@@ -73,7 +73,7 @@ def find_duplicates(
 ) -> list[DuplicateSet]:
     """Return the duplicates, first stored first; with `near_bits` None only the exact ones.
 
-    The first run looks at each thumbnail (3 ms each); later ones only at those that are new.
+    The first run hashes each thumbnail (3 ms each), later runs only new ones.
     """
     with Session(catalogue.engine) as session:
         exact = _shown_by_several(session, catalogue.id)
@@ -95,8 +95,8 @@ def find_duplicates(
 def collapse(catalogue: Catalogue, sets: Iterable[DuplicateSet]) -> int:
     """Let a search give one hit for items whose main photos are duplicates; returns how many.
 
-    Only items of one slot, and not of two colours. Whatever was collapsed before is not any more,
-    unless it is found again.
+    Only items of one slot, and not of two colours. Earlier collapses are undone, unless found
+    again.
     """
     with catalogue.writing(), Session(catalogue.engine) as session:
         _clear(session, catalogue.id)
@@ -177,9 +177,8 @@ def _shown(session: Session, catalogue_id: int, hashes: Sequence[str]) -> dict[s
 
 
 def _unexpected(shown: Sequence[Shown], are_several: bool) -> list[list[Shown]]:
-    """Return, by slot, who shows a picture that should be theirs alone.
-
-    A full look may well be a shirt's picture and a pair of trousers'.
+    """Return, by slot, the items that share a picture and should not. A full outfit may well be the
+    picture of a shirt and of a pair of trousers.
     """
     by_slot: dict[str | None, list[Shown]] = defaultdict(list)
     for each in sorted(shown, key=lambda each: each.row_id):
@@ -196,7 +195,7 @@ def _unexpected(shown: Sequence[Shown], are_several: bool) -> list[list[Shown]]:
 def _alike(
     catalogue: Catalogue, near_bits: int, progress: Callable[[int], None]
 ) -> list[list[str]]:
-    """Return groups of hashes of photos that are one picture to the eye."""
+    """Return groups of hashes of photos that look the same."""
     with Session(catalogue.engine) as session:
         count = session.scalar(select(func.count()).where(PhotoRow.catalogue_id == catalogue.id))
         query = select(PhotoRow.sha256, PhotoRow.id).where(PhotoRow.catalogue_id == catalogue.id)
@@ -224,7 +223,7 @@ def _alike(
 def _look(
     catalogue: Catalogue, pictures: Pictures, session: Session, sha256: str, photo_id: int
 ) -> bytes | None:
-    """Return a photo's look, remembered or from its thumbnail or file; None when all are gone."""
+    """Return a photo's image hash, cached or from its thumbnail or file; None if all are gone."""
     look = pictures.known.look(sha256)
     if look is not None and len(look) == HASH_AND_GRID_BYTES:
         return look

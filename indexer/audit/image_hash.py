@@ -21,7 +21,7 @@ HASH_AND_GRID_BYTES = HASH_BITS // 8 + GRID * GRID * 3
 # Bits in which two hashes of one picture may differ. Saved anew at JPEG quality 40 or at half the
 # size they differed in 4 at most, 6 % lighter in 8 at most (120 pictures of Luma and the sample).
 NEAR_BITS = 6
-MOST_BITS = 11  # the index looks up 4 x 137 buckets for these; every bit more multiplies them
+MOST_BITS = 11  # the index looks up 4 x 137 buckets for these; each further bit multiplies them
 # CIELAB distance of the worst cell. One picture saved anew: 4 at most; 6 % lighter: 7; recoloured
 # by a shop from blue to purple: 9.5 (the nearest two colours of one cut among Luma's).
 SAME_CELL = 7.0
@@ -31,14 +31,14 @@ _SHIFT = np.array([0, 128, 128], np.float32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageHashes:
-    """What n pictures look like: hashes (n, 8) uint8, grids (n, 768) uint8 of scaled CIELAB."""
+    """The hashes (n, 8) uint8 and colour grids (n, 768) uint8, in scaled CIELAB, of n pictures."""
 
     hashes: NDArray[np.uint8]
     grids: NDArray[np.uint8]
 
 
 def image_hash(image: Image.Image) -> bytes:
-    """Return a picture's look, `HASH_AND_GRID_BYTES` long."""
+    """Return a picture's hash and grid, `HASH_AND_GRID_BYTES` long."""
     rgb = image.convert("RGB")
     bits = np.packbits(imagehash.phash(rgb).hash.reshape(-1)).astype(np.uint8)
     cells = np.asarray(rgb.resize((GRID, GRID), Image.Resampling.BOX), np.uint8)
@@ -47,10 +47,10 @@ def image_hash(image: Image.Image) -> bytes:
 
 
 def find_alike(looks: ImageHashes, bits: int = NEAR_BITS) -> list[list[int]]:
-    """Return groups of rows that are one picture, each in order, its first row standing for it.
+    """Return groups of rows that show one picture, in order; the first represents the group.
 
-    Each member is like the first of its group, so a row of small steps does not join two pictures.
-    Costs a few look-ups a picture, not a comparison with each other one.
+    Each member is compared with the first of its group, so that a chain of small differences joins
+    no two pictures. Costs a few look-ups a picture instead of a comparison with every other.
     """
     values, value_of = np.unique(looks.hashes, axis=0, return_inverse=True)
     rows_of = _rows_by_value(value_of.reshape(-1), len(values))
@@ -73,7 +73,8 @@ def find_alike(looks: ImageHashes, bits: int = NEAR_BITS) -> list[list[int]]:
 
 
 def max_cell_distance(one: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the largest CIELAB distance of a cell of one grid (768,) to others' (n, 768): (n,)."""
+    """Return the largest CIELAB distance of any cell of a grid (768,) to those of others (n, 768):
+    (n,)."""
     apart = (others.astype(np.float32) - one).reshape(len(others), -1, 3) / _SCALE
     return np.asarray(np.sqrt((apart**2).sum(axis=2)).max(axis=1), np.float32)
 
@@ -85,7 +86,7 @@ def _rows_by_value(value_of: NDArray[np.intp], count: int) -> list[NDArray[np.in
 
 
 def _neighbours(values: NDArray[np.uint8], bits: int) -> list[NDArray[np.int64]]:
-    """Return which hashes (m, 8) differ in at most so many bits from each, itself among them.
+    """Return, for each hash (m, 8), the hashes within so many bits, itself included.
 
     By multi-index hashing (Norouzi, Punjani, Fleet, CVPR 2012): of two hashes at most 4 f + 3 bits
     apart, one of four parts differs in at most f.

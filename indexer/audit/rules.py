@@ -13,7 +13,7 @@ from indexer.vocabulary.colour_terms import BASIC_NAMES, FINER_NAMES, find_colou
 
 Severity = Literal["high", "medium", "low"]
 
-# Basic colours between which a photo's light, or a seller's taste, decides: no finding.
+# Basic colours that a photo's light, or a seller's taste, may swap: no finding.
 _NEAR: Mapping[str, tuple[str, ...]] = {
     "black": ("grey", "blue", "brown"),
     "white": ("grey", "brown", "yellow", "pink"),
@@ -27,13 +27,12 @@ _NEAR: Mapping[str, tuple[str, ...]] = {
 }
 # So dark that a photo shows them as black.
 _DARK = frozenset(["olive", "dark green", "burgundy", "plum", "dark brown", "navy", "charcoal"])
-# Fine stripes and checks on white blend into these, whatever their own colour is.
+# Fine stripes and checks on white blend into these, whatever their colour.
 _BLENDS = frozenset(["white", "grey"])
 HEAD_SURE = 0.2  # less of a softmax over eleven colours is no opinion
-CATEGORY_SURE = 0.9  # of a softmax over twenty: rather silent than wrong
-SMALL_GARMENT_PX = 112  # half of the 224 that the encoder looks at: the rest is made up
-# Words that one feed uses for what another calls by the other; apart from these a category is
-# another garment to a shopper.
+CATEGORY_SURE = 0.9  # of a softmax over twenty: better no finding than a wrong one
+SMALL_GARMENT_PX = 112  # half of the 224 that the encoder sees: the rest is interpolated
+# Categories whose words feeds use for each other; all others are different garments to a shopper.
 _SAME_KIND: tuple[frozenset[str], ...] = (
     frozenset(["trousers", "jeans", "leggings", "bottom"]),
     frozenset(["shorts", "bottom"]),
@@ -43,10 +42,8 @@ _SAME_KIND: tuple[frozenset[str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to look at.
-
-    `said` is what the feed says, `seen` what there is, `action` what to do. Variants that
-    share it are one finding; `item_ids` names them all.
+    """One thing to look at. `said` is the feed's value, `seen` the actual one, `action` what to do.
+    Variants that share it are one finding with all their `item_ids`.
     """
 
     kind: str
@@ -61,7 +58,7 @@ class Finding:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Equal for findings that are one to a person: of one photo, or of one title."""
+        """Equal for findings that a person would count as one: of one photo, or of one title."""
         return self.kind, self.sha256 or self.address or self.title, self.said, self.seen
 
 
@@ -84,7 +81,7 @@ class SeenGarment:
 def findings_of(
     item: ItemRow, garments: Sequence[SeenGarment], addresses: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Yield what is to be said of one item; `addresses` are its photos', by hash, main first."""
+    """Yield the findings of one item; `addresses` are its photos', by hash, main photo first."""
     yield from _fields(item)
     yield from _gone(item, addresses)
     if not garments:
@@ -137,7 +134,7 @@ def _small(item: ItemRow, garments: Sequence[SeenGarment]) -> Iterator[Finding]:
 
 
 def _colour(item: ItemRow, garments: Sequence[SeenGarment]) -> Iterator[Finding]:
-    """Say where no picture shows any colour near one that the feed names."""
+    """Yield a finding if no picture shows a colour near one that the feed names."""
     names = find_colours(item.colour or "")
     if not names:
         return
@@ -161,7 +158,7 @@ def _colour(item: ItemRow, garments: Sequence[SeenGarment]) -> Iterator[Finding]
 
 
 def _category(item: ItemRow, garments: Sequence[SeenGarment]) -> Iterator[Finding]:
-    """Say where each picture shows, surely, another kind of garment than the feed names."""
+    """Yield a finding if every picture surely shows another kind of garment than the feed names."""
     if not item.category or not item.slot:
         return
     likeliest = [next(iter(g.attributes.get("category", {}).items()), None) for g in garments]
@@ -180,15 +177,15 @@ def _category(item: ItemRow, garments: Sequence[SeenGarment]) -> Iterator[Findin
 
 
 def _is_same_kind(feed_kind: str, seen: str) -> bool:
-    """Tell whether one shop's word and another's may mean one garment: see NEXT_SLOTS.
+    """Tell whether two shops' words may mean the same garment: see NEXT_SLOTS.
 
-    A hooded jacket is a hoodie elsewhere, and a tunic a short dress.
+    One shop's hooded jacket is another's hoodie, and a tunic a short dress.
     """
     feed_slot, seen_slot = slot_of(feed_kind), slot_of(seen)
     if feed_slot == seen_slot == "bottom":
         return any({feed_kind, seen} <= kind for kind in _SAME_KIND)
     if feed_slot == "bottom":
-        return False  # a dress is no pair of trousers, though its lower half may stand for one
+        return False  # a dress is no pair of trousers, though its lower half may be taken for one
     return seen_slot in NEXT_SLOTS.get(feed_slot, (seen_slot,))
 
 

@@ -40,11 +40,11 @@ MAPPED: Mapping[str, MappedReader] = {reader.name: reader for reader in _ANY_COL
 def read_feed(
     source: Path, format_name: str = "auto", columns: ColumnMap | None = None
 ) -> Iterator[ItemRecord | RowError]:
-    """Return the records of a feed file or folder, in the named or the recognised format.
+    """Return the rows of a feed file or folder, in the named or the recognised format.
 
     `columns` names the columns of a plain CSV, JSON or Parquet. Raises SettingsError for an unknown
-    format and for columns of a format that has its own, FeedError for what is no feed; the records
-    raise FeedError where the feed cannot be read on.
+    format and for columns of a format that has its own, FeedError for what is no feed; iterating
+    raises FeedError where the feed breaks off.
     """
     if format_name not in ("auto", *READERS):
         raise SettingsError(f"unknown format {format_name!r}; one of auto, {', '.join(READERS)}")
@@ -74,6 +74,6 @@ def _mapped(source: Path, format_name: str, columns: ColumnMap) -> Iterator[Item
     if format_name != "auto":
         return MAPPED[format_name].read(source, columns)
     head = look_at(source)
-    # A mapping was given, so what is neither Parquet nor JSON is a table, known columns or not.
+    # With a mapping, a file that is neither Parquet nor JSON is a table, whatever its columns.
     reader = next((each for each in _ANY_COLUMNS if each.sniff(head, columns)), plain_csv)
     return reader.read(source, columns)

@@ -31,17 +31,17 @@ FORMAT = 1
 DATABASE, MANIFEST = "lapel.sqlite", "manifest.json"
 FOLDERS = ("thumbnails", "uploads")
 SINGLE = ("category_words.tsv",)  # a shop's own table of category words
-# What may be in an archive: no other name is unpacked.
+# The names allowed in an archive: no other is unpacked.
 NAMES = re.compile(
     r"lapel\.sqlite|manifest\.json|category_words\.tsv|(thumbnails|uploads)/[0-9a-f]{2}/[0-9a-f]{64}(\.jpg)?"
 )
-BUSY_S = 30  # waits so long for a writer's commit
+BUSY_S = 30  # seconds that it waits for a writer's commit
 PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class BackupReport:
-    """What an archive holds."""
+    """The contents of an archive."""
 
     items: int
     files: int
@@ -63,7 +63,7 @@ def sqlite_file(settings: Settings, instead: str) -> Path:
 def write_backup(settings: Settings, target: Path, force: bool = False) -> BackupReport:
     """Write the home's archive: beside, then in place. Searches and imports go on.
 
-    Raises CatalogueError, CatalogueEmpty, DiskFull; OSError for a folder that is not there.
+    Raises CatalogueError, CatalogueEmpty, DiskFull; OSError for a folder that does not exist.
     """
     source = sqlite_file(settings, "`pg_dump --format=custom --file=lapel.dump`")
     if not source.is_file():
@@ -90,22 +90,22 @@ def write_backup(settings: Settings, target: Path, force: bool = False) -> Backu
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a SQLite file as it is between two commits, into the target's own transaction.
+    """Copy a SQLite file, as of one commit, within one transaction of the target.
 
-    Others go on reading both, and see the target change at once. Raises CatalogueError.
+    Readers of both go on, and see the target change at once. Raises CatalogueError.
     """
     try:
         with (
             closing(sqlite3.connect(source, timeout=BUSY_S)) as old,
             closing(sqlite3.connect(target, timeout=BUSY_S)) as new,
         ):
-            old.backup(new)  # in one step: a commit meanwhile does not start it anew
+            old.backup(new)  # in one step: a concurrent commit does not restart it
     except sqlite3.Error as error:
         raise CatalogueError(f"{source} cannot be copied to {target}: {error}") from error
 
 
 def read_facts(database: Path, home: Path) -> dict[str, Any]:
-    """Make a copied database one whole file, and return what a manifest says of it."""
+    """Make a copied database a single file, and return its facts for the manifest."""
     with closing(sqlite3.connect(database)) as opened:
         opened.execute("PRAGMA journal_mode=DELETE")
         damage = opened.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -159,12 +159,12 @@ def _files(home: Path) -> Iterator[tuple[str, Path]]:
 def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size = size
-    member.mode = 0o600  # it may hold what customers sent
+    member.mode = 0o600  # it may hold customers' uploads
     return member
 
 
 class _Hashing(io.RawIOBase):
-    """A file that hashes what is read of it."""
+    """A file that hashes the bytes read from it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

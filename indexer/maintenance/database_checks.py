@@ -17,7 +17,7 @@ RESTORE = "put back a backup with `lapel restore FILE --force`, or index the fee
 
 
 def check_database(session: Session) -> Iterator[CheckResult]:
-    """Let the database check itself; PostgreSQL does so with every page it reads."""
+    """Run the database's own integrity check; PostgreSQL checks every page it reads."""
     if session.get_bind().dialect.name != "sqlite":
         version = session.scalar(text("SHOW server_version"))
         yield ok("database", f"PostgreSQL {version}, which checks its own pages")
@@ -34,7 +34,7 @@ def check_database(session: Session) -> Iterator[CheckResult]:
 
 
 def check_rows(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
-    """Look for garments and photos of no item, items that cannot be found, other models' garments.
+    """Find garments and photos of no item, items without garments, garments of other models.
 
     `repair` deletes garments and photos of no item.
     """
@@ -65,7 +65,7 @@ def check_rows(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
 
 
 def check_staged(is_begun: bool) -> Iterator[CheckResult]:
-    """Say that a re-embedding was begun and not ended."""
+    """Warn of a re-embedding that was begun and not finished."""
     if is_begun:
         yield warning(
             "reembed", "a re-embedding is not ended", "run `lapel reembed` again to go on"
@@ -91,7 +91,7 @@ def _count(session: Session, *where: ColumnElement[bool]) -> int:
 
 
 def _remove_loose(catalogue: Catalogue, garments: list[int], photos: list[int]) -> None:
-    """Delete what is still loose once nobody else writes."""
+    """Delete rows that are still loose once the writer lock is held."""
     with catalogue.writing(), Session(catalogue.engine) as session:
         gone: list[int] = []
         for some in batches(garments, CHUNK):

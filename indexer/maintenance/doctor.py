@@ -40,7 +40,7 @@ LITTLE_BYTES = 200_000_000  # a small shop's import: rows, thumbnails, and the f
 
 
 def examine(settings: Settings, repair: bool = False) -> Iterator[CheckResult]:
-    """Look at a catalogue; `repair` mends what can be made from SQL, or belongs to nothing.
+    """Examine a catalogue; `repair` rebuilds from SQL, and removes files and rows of nothing.
 
     Raises CatalogueLocked when something is to be repaired while another process writes.
     """
@@ -107,12 +107,12 @@ def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     try:
         read_vectors(catalogue.layout.dim, path)
     except FileNotFoundError:
-        pass  # opened, it is empty and is filled from SQL
+        pass  # opening it creates it, filled from SQL
     except (CorruptFile, OSError) as error:
         problems.append(f"{path} cannot be used: {error}")
     try:
         count, different = _compared(catalogue)
-    except CatalogueError as error:  # rows that are no vectors of this catalogue
+    except CatalogueError as error:  # rows whose vectors do not fit this catalogue
         yield failure("vectors", str(error), RESTORE)
         return
     problems += different
@@ -127,13 +127,13 @@ def _check_vectors(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
 
 
 def _compared(catalogue: Catalogue) -> tuple[int, list[str]]:
-    """Return how many vectors there are, and how they differ from SQL while nobody writes."""
+    """Return the number of vectors, and how they differ from SQL at a moment without writes."""
     for left in reversed(range(TRIES)):
         revision, vectors = catalogue.row().revision, catalogue.vectors
         with Session(catalogue.engine) as session:
             different = _differences(session, catalogue.id, vectors)
         if not different or not left or catalogue.row().revision == revision:
-            break  # else they may be what was written meanwhile
+            break  # else the differences may be concurrent writes
     return len(vectors), different
 
 

@@ -15,14 +15,14 @@ from indexer.storage.thumbnails import thumbnail_path
 from indexer.system.batching import batches
 
 PAGE = 5_000  # rows at a time
-SHOWN = 3  # examples told
+SHOWN = 3  # examples shown
 JPEG_ENDS = b"\xff\xd9"
-OLD_S = 3600  # a file half written for so long is nobody's any more
+OLD_S = 3600  # no process is still writing a file that old
 REPAIR = "run `lapel doctor --repair`"
 
 
 def check_pictures(catalogue: Catalogue) -> Iterator[CheckResult]:
-    """Look whether the pictures that items show are still where they were indexed."""
+    """Check that the items' pictures are still where they were indexed."""
     query = (
         select(ItemPhotoRow.address)
         .join(ItemRow, ItemRow.id == ItemPhotoRow.item_id)
@@ -33,7 +33,7 @@ def check_pictures(catalogue: Catalogue) -> Iterator[CheckResult]:
     with Session(catalogue.engine) as session:
         for address in session.scalars(query).yield_per(PAGE):
             if "://" in address:
-                continue  # whoever fetches it says whether it is there
+                continue  # whether it exists is found out when it is fetched
             files += 1
             if not Path(address).is_file():
                 gone.append(address)
@@ -49,9 +49,9 @@ def check_pictures(catalogue: Catalogue) -> Iterator[CheckResult]:
 
 
 def check_thumbnails(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
-    """Look for thumbnails that are missing or broken, and for those that no photo has.
+    """Find thumbnails that are missing or broken, and those of no photo.
 
-    `repair` removes the broken, which are made anew when shown, and those of no photo.
+    `repair` removes broken ones, which are made again when shown, and those of no photo.
     """
     home = catalogue.settings.home
     with Session(catalogue.engine) as session:
@@ -76,7 +76,7 @@ def check_thumbnails(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult
 
 
 def check_strays(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
-    """Look for vector files of catalogues that are not there, and for files half written."""
+    """Find vector files of catalogues that do not exist, and half-written files."""
     folder = catalogue.settings.home / "vectors"
     with Session(catalogue.engine) as session:
         uids = set(session.scalars(select(CatalogueRow.uid)))
@@ -103,14 +103,16 @@ def _remove(path: Path) -> None:
 
 
 def _strays(session: Session, home: Path, paths: list[Path]) -> Iterator[Path]:
-    """Yield the thumbnails of photos that no catalogue stores, and those half written."""
+    """Yield the thumbnails of photos that no catalogue stores, and half-written ones."""
     hashes = [path.stem for path in paths]
     known = set(session.scalars(select(PhotoRow.sha256).where(PhotoRow.sha256.in_(hashes))))
     for path in paths:
         if path != thumbnail_path(home, path.stem):
             if _age_s(path) > OLD_S:
                 yield path
-        elif path.stem not in known and _age_s(path) > OLD_S:  # else an import may just store it
+        elif (
+            path.stem not in known and _age_s(path) > OLD_S
+        ):  # else an import may be about to store its photo
             yield path
 
 

@@ -15,7 +15,7 @@ PACKAGES = ("lapel", "torch", "open_clip_torch", "ultralytics", "faiss-cpu", "sq
 
 
 def examine_models(settings: Settings) -> Iterator[CheckResult]:
-    """Load the models and look at them. Takes seconds."""
+    """Load the models and check them. Takes seconds."""
     from indexer.models.loading import load_models
 
     yield ok("versions", ", ".join(versions()))
@@ -29,7 +29,7 @@ def examine_models(settings: Settings) -> Iterator[CheckResult]:
     try:
         made_by = Catalogue.open(settings).row().fingerprint
     except LapelError:
-        return  # said already
+        return  # reported already
     loaded = models.fingerprint
     if made_by is None or made_by == loaded:
         yield ok("fingerprint", f"the models loaded now are {loaded}, which made this catalogue")
@@ -43,7 +43,7 @@ def examine_models(settings: Settings) -> Iterator[CheckResult]:
 
 
 def versions() -> Iterator[str]:
-    """Yield what runs here, each with its version."""
+    """Yield the names and versions of the software in use."""
     yield f"Python {platform.python_version()}"
     yield f"SQLite {sqlite3.sqlite_version}"
     for package in PACKAGES:
@@ -54,7 +54,7 @@ def versions() -> Iterator[str]:
 
 
 def _runs_on(model: Any) -> str:
-    """Return device and precision of a model's own networks: what is so, not what was asked for."""
+    """Return the actual device and precision of a model's networks, not the ones asked for."""
     parts = list(vars(model).values())
     places = (getattr(part, "place", None) for part in parts)
     if said := sorted({str(place) for place in places if place and not callable(place)}):

@@ -39,7 +39,7 @@ from indexer.system.writer_lock import Purpose, WriterLock
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What was put back; `set_aside` is where a database that could not be read lies now."""
+    """The outcome of a restore; `set_aside` is where an unreadable database was moved to."""
 
     items: int
     files: int
@@ -48,15 +48,15 @@ class RestoreReport:
 
 
 def restore(settings: Settings, archive: Path, force: bool = False) -> RestoreReport:
-    """Put an archive back; `force` replaces what is there.
+    """Restore an archive; `force` replaces existing items.
 
-    Raises BackupUnusable, CatalogueError where there are items already, CatalogueLocked, DiskFull.
+    Raises BackupUnusable, CatalogueError if there are items already, CatalogueLocked, DiskFull.
     """
     target = sqlite_file(settings, "`pg_restore --clean --dbname=... lapel.dump`")
     home = settings.home
     with explained(home):
         home.mkdir(parents=True, exist_ok=True)
-        # Beside it: the file is renamed from there if none is in its place.
+        # Beside the database: the file is renamed if there is none yet.
         target.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target.parent, prefix=".restore-") as folder:
             new = Path(folder) / DATABASE
@@ -147,7 +147,7 @@ def _is_readable(target: Path) -> bool:
 
 
 def _live(target: Path) -> list[tuple[int, str, int, int]]:
-    """Return id, name, revision and number of items of each catalogue there is."""
+    """Return id, name, revision and number of items of each catalogue."""
     with closing(sqlite3.connect(target, timeout=LOCK_WAIT_S)) as opened:
         return opened.execute(
             "SELECT id, name, revision, (SELECT count(*) FROM item WHERE catalogue_id = c.id)"
@@ -166,7 +166,7 @@ def _refuse_to_replace(target: Path, is_readable: bool) -> None:
 
 
 def _prepare(new: Path, live: Path | None, old_home: str, home: Path) -> None:
-    """Give the catalogues new uids and revisions, by which every open one is read anew."""
+    """Give the catalogues new uids and revisions, so that every process reloads them."""
     newest = max((row[2] for row in _live(live)), default=0) if live else 0
     before, after = f"{old_home}/uploads/", f"{home}/uploads/"
     with closing(sqlite3.connect(new)) as opened, opened:
@@ -176,7 +176,7 @@ def _prepare(new: Path, live: Path | None, old_home: str, home: Path) -> None:
                 "UPDATE catalogue SET uid = ?, revision = max(revision, ?) + 1 WHERE id = ?",
                 (fresh, newest, row_id),
             )
-            if not name.startswith("~"):  # what `lapel reembed` has half made is named by the uid
+            if not name.startswith("~"):  # an unfinished re-embedding is named by the uid
                 opened.execute(
                     "UPDATE catalogue SET name = ? WHERE name = ?", (f"~{fresh}", f"~{uid}")
                 )
@@ -201,7 +201,7 @@ def _locks(settings: Settings, target: Path) -> Iterator[WriterLock]:
 
 
 def _unpack(archive: Path, home: Path) -> int:
-    """Write the archive's files, known by their content, beside those there are."""
+    """Write the archive's files, which are named by their content, beside the existing ones."""
     count = 0
     with tarfile.open(archive, "r:") as tar:
         for member in _members(tar, archive):
@@ -220,7 +220,7 @@ def _switch(new: Path, target: Path, is_readable: bool) -> Path | None:
     if target.exists():
         set_aside = target.with_name(f"{target.name}.unreadable-{uuid.uuid4().hex[:8]}")
         target.replace(set_aside)
-    for end in ("-wal", "-shm"):  # of the one set aside: never of this one
+    for end in ("-wal", "-shm"):  # they belong to the database set aside, never to this one
         target.with_name(target.name + end).unlink(missing_ok=True)
     new.replace(target)
     sync_folder(target.parent)
@@ -228,7 +228,7 @@ def _switch(new: Path, target: Path, is_readable: bool) -> Path | None:
 
 
 def _drop_vectors(home: Path, target: Path) -> None:
-    """Remove vector files of what was replaced."""
+    """Remove the vector files of replaced catalogues."""
     with closing(sqlite3.connect(target)) as opened:
         uids = {uid for (uid,) in opened.execute("SELECT uid FROM catalogue")}
     for path in home.glob("vectors/*.faiss"):

@@ -17,9 +17,9 @@ from indexer.vectors.milvus.filter_fields import covers, read_facts
 from indexer.vectors.milvus.milvus_index import CHUNK, MilvusIndex
 
 ANSWER = "start it, or mend LAPEL_VECTORS_URL; searches answer 503 meanwhile, imports go on"
-# Streaming over a local network lags by less than a second; a minute says that it stands still.
+# Streaming over a local network lags by less than a second; after a minute it has stopped.
 LONG_S = 60.0
-# Without new commits the last one's age says nothing: then all that came is replayed.
+# Without new commits the age of the last one means nothing: all received ones are replayed.
 _LAG = text(
     "SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0"
     " ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END"
@@ -28,7 +28,7 @@ _LAG = text(
 
 
 def check_milvus(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
-    """Look whether Milvus answers, and whether its fields let pass all that SQL's filters do."""
+    """Check that Milvus answers, and that filters on its fields agree with SQL's."""
     if not catalogue.settings.vectors_url:
         return
     try:
@@ -67,7 +67,7 @@ def _count_stale(catalogue: Catalogue, index: MilvusIndex) -> int:
 
 
 def check_replica(catalogue: Catalogue) -> Iterator[CheckResult]:
-    """Compare the replica of the settings, if they name one, with its database."""
+    """Compare the read replica, if the settings name one, with its database."""
     url = catalogue.settings.read_database_url
     if not url:
         return
@@ -83,7 +83,7 @@ def check_replica(catalogue: Catalogue) -> Iterator[CheckResult]:
 
 
 def _compared(catalogue: Catalogue, replica: Engine) -> CheckResult:
-    revision = catalogue.row().revision  # first: what comes meanwhile makes no lag
+    revision = catalogue.row().revision  # read first: later commits are no lag
     with Session(replica) as session:
         row = session.get(CatalogueRow, catalogue.id)
         lag_s = None

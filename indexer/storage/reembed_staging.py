@@ -46,8 +46,7 @@ class PhotoToDescribe:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """The outcome of a switch: garments taken over, photos and items dropped for lack of
-    garments."""
+    """The outcome of a switch: garments taken over, photos and items dropped without any."""
 
     garments: int
     dropped_photos: int

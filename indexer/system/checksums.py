@@ -77,8 +77,7 @@ def _files(folder: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _read_tar(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the hashes that a tar's `SHA256SUMS` lists and the actual ones, without unpacking
-    it."""
+    """Return the hashes that a tar's `SHA256SUMS` lists, and the actual ones of its files."""
     listed: dict[str, str] = {}
     actual: dict[str, str] = {}
     try:

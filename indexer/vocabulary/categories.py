@@ -29,7 +29,7 @@ from indexer.vocabulary.category_table import (
 
 _BUILT_IN = load_words()
 _words = _BUILT_IN
-# category -> (slot, the plainest English words that name it), singular; many more are found.
+# category -> (slot, the plainest English words that name it), singular; many more are recognised.
 CATEGORIES: Mapping[str, tuple[Slot, tuple[str, ...]]] = english_words(_BUILT_IN)
 OWN_WORDS = "category_words.tsv"  # in the home
 
@@ -43,13 +43,13 @@ GOOGLE_CATEGORIES: Mapping[str, str] = {
 
 _MARKS = frozenset("&,:;|()[]/>")
 _SIZE = re.compile(r"x{0,4}[sl]|m|\d+(?:x?l|[a-z])?|onesize|os")  # of a variant's title
-# Titles are short; of a pasted page the beginning names the garment.
+# Titles are short; if a page was pasted, its beginning names the garment.
 _MAX_PARTS, _MAX_CHARACTERS = 60, 1000
-_KEPT = 2048  # answers: a shop says the same product types again and again
+_KEPT = 2048  # cached answers: a shop repeats its product types
 
 
 def use_words_of(home: Path) -> None:
-    """Read the shop's own words, `category_words.tsv` in its home, over the built-in ones.
+    """Add the shop's own words, `category_words.tsv` in its home, to the built-in ones.
 
     For main programs, once. Raises SettingsError for a table that cannot be used.
     """
@@ -114,7 +114,7 @@ def find_kind_in_path(path: str) -> str | None:
 
 
 def find_kind(text: str) -> str | None:
-    """Return the category that a phrase names, `OTHER` for what is no garment, None if unknown."""
+    """Return the category that a phrase names, `OTHER` for no garment, None if unknown."""
     return _kind_of(text[:_MAX_CHARACTERS])
 
 
@@ -131,19 +131,18 @@ def _kind_of(text: str) -> str | None:
 
 
 def is_general(category: str) -> bool:
-    """Tell whether a category says no more than its slot (`top`, `outerwear`)."""
+    """Tell whether a category is no finer than its slot (`top`, `outerwear`)."""
     return category in ("top", "bottom", "outerwear")
 
 
 def telling(category: str | None) -> str | None:
-    """Return a category that says more than its slot, else None."""
+    """Return a category that is finer than its slot, else None."""
     return None if category is None or is_general(category) else category
 
 
 def most_telling(kinds: Iterable[str | None]) -> str | None:
-    """Return the first category that says more than a slot, else the first at all.
-
-    None where the first that is telling says that it is no garment.
+    """Return the first category that is finer than a slot, else the first of all. None if the first
+    fine one is no garment.
     """
     known = [kind for kind in kinds if kind]
     return _garment(next((k for k in known if not is_general(k)), known[0] if known else None))
@@ -154,7 +153,7 @@ def _garment(kind: str | None) -> str | None:
 
 
 def _likely_languages(parts: Sequence[str]) -> list[str]:
-    """Return the languages most of whose words are in the text; English where none is."""
+    """Return the languages with the most words in the text; English if there are none."""
     counts = dict.fromkeys(LANGUAGES, 0)
     first: dict[str, int] = {}
     bare = [part for part in parts if part != "-"]
@@ -184,7 +183,7 @@ def _named(parts: Sequence[str], language: Language, head_first: bool) -> str | 
     at = 0
     while at < len(parts):
         part = parts[at]
-        # Where the noun stands last, what follows decorates it.
+        # Where the noun stands last, words after "with" or "in" are decoration.
         ends = part in _MARKS or part in language.decoration
         length, word = _longest(parts, at, language)
         if word is None and ends and not head_first and (strong or weak):

@@ -27,7 +27,7 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
 class Word(NamedTuple):
-    """What a word names. A weak one counts where no other does: `knit` is also a fabric."""
+    """The category of a word. A weak word counts if no other does: `knit` is also a fabric."""
 
     category: str
     is_weak: bool = False
@@ -58,13 +58,15 @@ class CategoryWords:
 
 
 def load_words(own_table: Path | None = None) -> CategoryWords:
-    """Return the table, and over it a shop's own. Raises SettingsError, with the line's number."""
+    """Load the table, then a shop's own over it. Raises SettingsError, with the line's number."""
     table = CategoryWords(languages={language: Language() for language in LANGUAGES})
     for path in filter(None, (TABLE, own_table)):
         for category, language, word in _rows(path, table):
             _add(table, category, language, word)
     english = table.languages["en"].words
-    for language in LANGUAGES[1:]:  # English words are everywhere; each language's own go first
+    for language in LANGUAGES[
+        1:
+    ]:  # English words occur in all languages; a language's own go first
         table.languages[language].words = english | table.languages[language].words
     return table
 
@@ -137,7 +139,7 @@ def _add(table: CategoryWords, category: str, language: str, word: str) -> None:
 
 
 def _forms(word: str, language: str) -> set[str]:
-    """Return a word and how it may be written otherwise; wrong plurals do no harm."""
+    """Return a word and its other spellings; wrong plurals do no harm."""
     forms = {word, f"{word}s"}
     if language in ("en", "es"):
         forms.add(f"{word}es")

@@ -85,7 +85,7 @@ _BASIC_WORDS: Mapping[str, tuple[str, ...]] = {
     "brown": ("bronze", "copper"),
     "green": ("emerald", "emerald green", "jade"),
 }
-# Cloth before it is a colour: read as one only where the whole text says no more.
+# A cloth before it is a colour: a colour only if it is the whole text.
 _CLOTHS: Mapping[str, str] = {"denim": "denim blue", "indigo": "navy", "stone": "beige"}
 ALL_NAMES = (*BASIC_NAMES, *FINER_NAMES)
 _SEPARATORS = re.compile(r"[/,;|&+]|\band\b|\bwith\b")
@@ -115,7 +115,7 @@ def canonical_name(word: str) -> str | None:
 
 
 def find_colours(text: str) -> tuple[str, ...]:
-    """Return the colour names said in a text, in order, each once: `navy blue jeans` says navy.
+    """Return the colour names in a text, in order, each once: `navy blue jeans` gives navy.
 
     Of words within words the longest counts; `gray` is `grey`, `maroon` is `burgundy`.
     """
@@ -124,12 +124,12 @@ def find_colours(text: str) -> tuple[str, ...]:
 
 
 def colour_words(text: str) -> list[str]:
-    """Return the words for colours in a text, as they are said but British, in lower case."""
+    """Return the words for colours in a text as written, but British and in lower case."""
     return _words()[0].findall(_plain(text))
 
 
 def colour_named(text: str) -> str | None:
-    """Return the one name that a shop's colour field means, or None.
+    """Return the one colour name of a shop's colour field, or None.
 
     The first of several parts counts (`Navy/White`), and in it the last word: `reddish brown`
     and `blue grey` are a brown and a grey.

@@ -113,7 +113,7 @@ def _fields(more: KeyedTexts, photo: str, group: str) -> dict[str, str]:
 
 
 def _keep_more(source: Path, more: KeyedTexts) -> None:
-    """Keep what the other lists say: landmarks, partition, attributes, colour and description."""
+    """Keep the values of the other lists: landmarks, partition, attributes, colour, description."""
     if landmarks := _find(source, _LANDMARKS):
         for _, words in _table(landmarks):
             # Before them: the photo, its clothes type and its variation type.
@@ -149,7 +149,7 @@ def _find(source: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _table(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers and words; the first line, how many there are, is left out."""
+    """Yield line numbers and words; skips the first line, their number."""
     for number, line in enumerate(read_lines(path), start=1):
         if (words := line.split()) and number > 1:
             yield number, words

@@ -38,7 +38,7 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
 
 
 def google_item(row: int, cells: Mapping[str, str], photos: list[str]) -> ItemRecord | RowError:
-    """Return the item of Google's attributes; `photos` stand apart, an attribute may repeat."""
+    """Return the item of Google's attributes; `photos` are separate, as an attribute may repeat."""
     values = {_OURS.get(word, word): cell for word, cell in cells.items() if word not in _PHOTOS}
 
     def build() -> ItemRecord:

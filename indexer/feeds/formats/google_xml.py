@@ -22,9 +22,9 @@ name = "google-xml"
 _ITEMS = ("item", "entry")
 _OF_PARTS = ("shipping", "tax", "installment", "loyalty_points", "subscription_cost")
 MAX_ITEM = 10_000_000  # characters, as many as a cell of a CSV
-MAX_TAG = 1_000_000  # bytes that expat holds back, as they are not yet a whole tag
+MAX_TAG = 1_000_000  # bytes of an incomplete tag that expat holds back
 MAX_DEPTH = 100  # elements within elements; a feed has five
-# Written by many shops, and no XML at all: expat would stop at the first.
+# Written by many shops although no XML: expat would stop at the first.
 _NO_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
@@ -87,7 +87,7 @@ class _Reader:
             raise self._error(f"a tag is longer than {MAX_TAG} bytes")
 
     def take(self) -> Iterator[ItemRecord | RowError]:
-        """Yield the items that are complete."""
+        """Yield the items completed so far."""
         for item in self._done:
             yield _record(item)
         self._done.clear()

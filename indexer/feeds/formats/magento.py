@@ -54,13 +54,13 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
 
 @dataclass(slots=True)
 class _View:
-    """Which rows count: those of all views, or where there are none, those of the first view."""
+    """The view whose rows count: all views, or if it has no rows, the first view."""
 
     code: str | None = None
 
 
 def _keep_products(source: Path, products: KeyedTexts) -> _View:
-    """Keep each product, and whose variant a sku is; returns the view that counts."""
+    """Keep each product, and the product of each variant's sku; returns the view that counts."""
     view = _View()
     for _, cells in read_rows(source, _NEEDED):
         if isinstance(cells, str):

@@ -28,7 +28,7 @@ def read(source: Path, columns: ColumnMap = DEFAULT) -> Iterator[ItemRecord | Ro
     """Yield one record a row; columns of bytes are left out. Raises FeedError without pyarrow."""
     arrow, parquet = _pyarrow()
     try:
-        # Without a buffer's size all of a row group is read at once, often a million rows.
+        # Without a buffer size a whole row group is read at once, often a million rows.
         options = {"buffer_size": BUFFER_BYTES, "pre_buffer": False}
         with source.open("rb") as raw, parquet.ParquetFile(raw, **options) as file:
             names = [field.name for field in file.schema_arrow if not _is_binary(arrow, field.type)]

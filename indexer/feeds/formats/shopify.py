@@ -19,7 +19,7 @@ from indexer.vocabulary.categories import find_kind, find_kind_in_path
 
 name = "shopify"
 
-# The column names of before 2024 -> those of today, without which there is one row of each.
+# Column names before 2024 -> today's names.
 _TODAY = {
     "handle": "url_handle", "body_(html)": "description", "product_type": "type",
     "product_category": "product_category", "published": "published_on_online_store",
@@ -148,7 +148,7 @@ def _colour(full: Mapping[str, str]) -> str:
 def _availability(full: Cells) -> str:
     quantity = full.get("inventory_quantity", "")
     if not full.get("inventory_tracker") or not quantity:
-        # Not counted: Shopify sells it always; nothing is known where no column says so.
+        # Untracked stock is always for sale at Shopify; without the column nothing is known.
         return "in stock" if "inventory_quantity" in full or "inventory_tracker" in full else ""
     goes_on = full.get("continue_selling_when_out_of_stock", "").lower() in ("continue", "true")
     return "backorder" if goes_on and quantity.startswith(("0", "-")) else quantity

@@ -69,7 +69,7 @@ def _item(row: int, cells: Cells, products: KeyedTexts) -> ItemRecord | RowError
 
 def _record(row: int, cells: Cells, parent: Cells) -> ItemRecord:
     full = dict(cells) | {w: cells.get(w) or parent.get(w, "") for w in _INHERITED}
-    # The product lists all its sizes; the variation says its own.
+    # The product lists all sizes; the variation names its own.
     attributes = _attributes(cells)
     for word, value in _attributes(parent).items():
         if "," not in value:

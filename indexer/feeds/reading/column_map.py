@@ -11,7 +11,7 @@ from indexer.errors import FeedError, SettingsError
 from indexer.feeds.reading.delimited import plain_word
 from indexer.feeds.reading.values import split_addresses
 
-# Our word -> what shops call it, the surest first, as `plain_word` writes it.
+# Our word -> shops' names for it, the surest first, as `plain_word` writes them.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "item_id", "sku", "product_id", "variant_id", "article_id", "article_number",
            "item_number", "artikelnummer", "artikel_nr", "art_nr", "ref", "reference", "référence",
@@ -40,7 +40,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "link": ("link", "url", "product_url", "product_link", "deeplink", "permalink"),
     "slot": ("slot",),
 }  # fmt: skip
-# All that are there count, in their order.
+# All present columns count, in this order.
 PHOTO_COLUMNS = frozenset(
     ["photos", "photo", "images", "image", "image_link", "image_links", "additional_image_link",
      "image_url", "image_urls", "photo_url", "img", "img_url", "picture", "pictures", "picture_url",
@@ -57,7 +57,7 @@ _PHOTO_WORDS = ("photo", "image", "images", PHOTOS)  # how a mapping may call th
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """Which of a feed's columns hold what; `columns` is the mapping given, ours -> the feed's."""
+    """The meaning of a feed's columns; `columns` is the user's mapping, ours -> the feed's."""
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _resolved: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class ColumnMap:
         return cls(columns)
 
     def check(self, header: Iterable[str], feed: object) -> None:
-        """Raise FeedError where a mapped column is not there, or none has ids or pictures."""
+        """Raise FeedError if a mapped column is missing, or no column has ids or pictures."""
         there = set(header)
         absent = [w for words in self.columns.values() for w in words if w not in there]
         lacking = {"id", PHOTOS} - set(self.resolve(tuple(header)).values())
@@ -117,7 +117,7 @@ class ColumnMap:
         return resolved
 
     def read(self, cells: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-        """Return what a row says in our words, and its pictures."""
+        """Return the values of a row by our words, and its pictures."""
         values: dict[str, str] = {}
         photos: list[str] = []
         resolved = self.resolve(tuple(cells))

@@ -31,7 +31,7 @@ def header_of(head: Head) -> list[str]:
 
 
 def delimiter_of(line: str) -> str:
-    """Return what parts a header's words: the mark that it has most often, commas if none."""
+    """Return the delimiter of a header: the most frequent candidate, a comma if there is none."""
     outside = "".join(line.split('"')[::2])
     best = max(DELIMITERS, key=outside.count)
     return best if best in outside else ","
@@ -49,7 +49,8 @@ def read_rows(
 ) -> Iterator[Row]:
     """Yield each row's first line number and its cells by header word, as `plain_word` writes it.
 
-    Of a bad row, a string that says what is wrong. A word that stands twice in the header has both
+    A bad row yields a string that says what is wrong. A word that stands twice in the header has
+    both
     cells, parted by a comma. Raises FeedError where the header lacks a needed word, or there is
     none; `check` may raise it too.
     """
@@ -72,7 +73,7 @@ def read_rows(
         except StopIteration:
             return
         except csv.Error as error:
-            # A quote that never closes swallows the rows below: they are given back.
+            # A quote that never closes swallows the rows below: they are read again.
             line = lines.give_back_all_but_first()
             cells = line.rstrip("\r\n").split("\t")
             # Many TSV are written without any quoting: there `"Best" dress` is a title.

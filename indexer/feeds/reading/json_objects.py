@@ -29,8 +29,8 @@ def is_json(start: str) -> bool:
 def read_objects(source: Path) -> Iterator[Parsed]:
     """Yield the number of each object, its line or its place, and the object.
 
-    Of what is no object, a string that says so. Raises FeedError where an array is broken: what
-    follows cannot be told apart.
+    Other values yield a string that says so. Raises FeedError if an array is broken: the rest
+    cannot be parsed.
     """
     for chunk in read_chunks(source):
         if not chunk.strip("\ufeff \t\r\n"):
@@ -72,7 +72,7 @@ def _array(source: Path) -> Iterator[Parsed]:
         while is_whole:
             at = _BETWEEN.match(buffer, at).end()  # type: ignore[union-attr]  # matches always
             if buffer[at : at + 1] == "]":
-                return  # what follows the array says how many there are, or who made it
+                return  # keys after the array hold counts or the exporter
             value, end = _parse_next(buffer, at)
             if end < 0:
                 raise _broken(source, number, value)
@@ -91,7 +91,7 @@ def _array(source: Path) -> Iterator[Parsed]:
 
 
 def _parse_next(buffer: str, at: int) -> tuple[Any, int]:
-    """Return the next value and its end, 0 where more text is needed, -1 where none helps."""
+    """Return the next value and its end; 0 if more text is needed, -1 if it is invalid."""
     try:
         return _DECODER.raw_decode(buffer, at)
     except RecursionError:

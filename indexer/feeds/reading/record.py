@@ -14,7 +14,7 @@ from indexer.garments import Slot
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """One item as its feed says it. `photos` are addresses as written there, main photo first.
+    """One item of a feed. `photos` are addresses as written in the feed, main photo first.
 
     `category` is one of indexer/vocabulary/categories.py; `fields` keeps every column not known
     here.
@@ -39,12 +39,15 @@ class ItemRecord:
     xyxy: tuple[int, int, int, int] | None = None
     """The garment's box in the first photo, in pixels, where an annotated set gives one."""
     polygons: tuple[tuple[float, ...], ...] = ()
-    """Its outline there: x, y, x, y, ... in pixels, a polygon a visible part."""
+    """Its outline in that photo: x, y, x, y, ... in pixels, a polygon for each visible part."""
 
     def content_hash(self) -> str:
-        """Return a hash of all that the feed says, the place of the row aside."""
+        """Return a hash of all values of the feed, except the row number."""
         content = asdict(self) | {"row": 0, "fields": dict(self.fields)}
-        for name in ("xyxy", "polygons"):  # items stored before there were any keep their hash
+        for name in (
+            "xyxy",
+            "polygons",
+        ):  # items stored before these fields existed keep their hash
             if not content[name]:
                 del content[name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

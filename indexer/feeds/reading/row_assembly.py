@@ -14,8 +14,8 @@ from indexer.feeds.reading.values import (
 from indexer.garments import WORN_SLOTS
 from indexer.vocabulary.categories import find_kind, find_kind_in_path, most_telling, slot_of
 
-MAX_PATHS = 50  # categories of an item that are looked at
-# Words with a place of their own in a record; what else a row says is kept in `fields`.
+MAX_PATHS = 50  # categories of an item that are tried
+# Words with an attribute of their own in a record; all others are kept in `fields`.
 PLACED = frozenset(
     [
         "id", "group_id", "photos", "title", "description", "colour", "brand", "price", "currency",
@@ -29,8 +29,9 @@ def assemble(
 ) -> ItemRecord:
     """Return the record of a row.
 
-    `values` has the words of `PLACED`, and any others, which become fields; where a `sale_price`
-    holds, it is the price. `kinds` are what the row's words name (`find_kind`), the most trusted
+    `values` has the words of `PLACED`, and any others, which become fields; if a `sale_price` is
+    valid now, it is the price. `kinds` are what the row's words name (`find_kind`), the most
+    trusted
     first; without any, its category, product type and title are asked. Raises ValueError, with
     what is wrong, for a row that gives no item.
     """
@@ -66,7 +67,7 @@ def assemble(
 
 
 def kinds_of(values: Mapping[str, str]) -> list[str | None]:
-    """Return what the words of a row name, the most trusted first."""
+    """Return the categories that the words of a row name, the most trusted first."""
     return [
         find_kind_in_path(values.get("category", "")),
         find_kind_in_path(values.get("product_type", "")),
@@ -77,7 +78,7 @@ def kinds_of(values: Mapping[str, str]) -> list[str | None]:
 
 
 def attempt(row: int, item_id: str, build: Callable[[], ItemRecord]) -> ItemRecord | RowError:
-    """Return what `build` gives, or the error of its row."""
+    """Return the result of `build`, or the error of its row."""
     try:
         return build()
     except ValueError as error:
@@ -85,7 +86,7 @@ def attempt(row: int, item_id: str, build: Callable[[], ItemRecord]) -> ItemReco
 
 
 def _price(values: Mapping[str, str]) -> tuple[float | None, str | None, dict[str, str]]:
-    """Return what is paid, its currency, and the regular price as a field where it is reduced."""
+    """Return the price to pay, its currency, and the regular price as a field if it is reduced."""
     regular, sale = values.get("price", ""), values.get("sale_price", "")
     if not sale or not _is_on(values.get("sale_price_effective_date", "")):
         return *parse_price(regular), {}

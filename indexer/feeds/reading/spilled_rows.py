@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from indexer.errors import FeedError
 from indexer.system.spilled_set import temporary_database
 
-_CACHE_KIB = 16_384  # pages in memory; what is asked next mostly lies beside what was asked last
+_CACHE_KIB = 16_384  # pages in memory; consecutive look-ups mostly lie side by side
 
 
 class KeyedTexts:
-    """First filled, then asked. Not for two threads at once."""
+    """Texts by key on disk: first filled, then looked up. Not for two threads at once."""
 
     def __init__(self) -> None:
         self._file = temporary_database(_CACHE_KIB)
@@ -34,7 +34,7 @@ class KeyedTexts:
         self.add(key, json.dumps({word: cell for word, cell in cells.items() if cell}))
 
     def texts(self, key: str) -> list[str]:
-        """Return the texts of a key in the order they came; variants ask for the same in turn."""
+        """Return the texts of a key in order of arrival; variants ask for the same key in turn."""
         if not self._is_filled:
             with explain_full_disk():
                 self._file.commit()
@@ -49,7 +49,7 @@ class KeyedTexts:
         return self._last[1]
 
     def cells(self, key: str) -> dict[str, str] | None:
-        """Return the cells that were first kept under a key, or None."""
+        """Return the first cells stored under a key, or None."""
         found = self.texts(key)
         return dict(json.loads(found[0])) if found else None
 
@@ -60,7 +60,7 @@ class KeyedTexts:
 
 @contextmanager
 def keyed_texts() -> Iterator[KeyedTexts]:
-    """Open and at last remove a file of texts."""
+    """Open a file of texts, and remove it at the end."""
     texts = KeyedTexts()
     try:
         yield texts
@@ -70,7 +70,7 @@ def keyed_texts() -> Iterator[KeyedTexts]:
 
 @contextmanager
 def explain_full_disk() -> Iterator[None]:
-    """Raise FeedError for what a temporary file refuses to take."""
+    """Raise FeedError if a temporary file cannot be written."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:

@@ -21,10 +21,10 @@ GZIP = b"\x1f\x8b"
 HEAD_BYTES = 1 << 16  # a header of a thousand columns, or one JSON product with its variants
 CHUNK_BYTES = 1 << 16
 MAX_LINE = 32_000_000  # characters; three times the largest cell, above that it is no feed
-# Text packs to a tenth; what unpacks to so much more is a bomb. Small ones do no harm.
+# Text compresses to a tenth; a file that expands far more is a bomb. Small ones do no harm.
 BOMB_BYTES, BOMB_TIMES = 100_000_000, 200
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# What shops send by mistake, by its first bytes.
+# Files that shops send by mistake, by their first bytes.
 _STRANGERS = {
     b"PK\x03\x04": "a zip or an Excel workbook; unpack it, or save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
@@ -35,7 +35,7 @@ _STRANGERS = {
 
 @dataclass(frozen=True)
 class Head:
-    """How a feed begins: `start` is its first bytes, unpacked; empty for a folder."""
+    """The beginning of a feed: `start` is its first bytes, unpacked; empty for a folder."""
 
     source: Path
     start: bytes = b""
@@ -52,7 +52,7 @@ class Head:
 
 
 def look_at(source: Path) -> Head:
-    """Return how a file begins, or the folder. Raises FeedError for a file that is no text."""
+    """Return the beginning of a file or folder. Raises FeedError for a file that is no text."""
     if source.is_dir():
         return Head(source)
     with reading(source), open_bytes(source) as raw:
@@ -65,7 +65,7 @@ def look_at(source: Path) -> Head:
 
 @contextmanager
 def reading(source: Path) -> Iterator[None]:
-    """Turn what files and their packing raise into FeedError."""
+    """Raise the errors of files and their compression as FeedError."""
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
@@ -84,7 +84,7 @@ def open_bytes(source: Path) -> BinaryIO:
 
 @contextmanager
 def open_text(source: Path) -> Iterator[TextIO]:
-    """Open a feed's text: UTF-8, UTF-16, else Windows-1252; bytes that are no text are U+FFFD."""
+    """Open a feed's text: UTF-8, UTF-16, else Windows-1252; undecodable bytes are U+FFFD."""
     with reading(source):
         with open_bytes(source) as raw:
             encoding = _encoding(raw, source.stat().st_size)
@@ -112,9 +112,9 @@ def read_lines(source: Path) -> Iterator[str]:
 
 
 def _encoding(raw: BinaryIO, packed_bytes: int) -> str:
-    """Look at all of a file: one accent in the last row decides as well as in the first.
+    """Detect the encoding from the whole file: the only accent may be in the last row.
 
-    Raises FeedError for one that unpacks to far more than a feed does.
+    Raises FeedError for a file that expands far more than a feed does.
     """
     chunk = raw.read(CHUNK_BYTES)
     encoding = _encoding_of(chunk)

@@ -50,7 +50,7 @@ MAX_PRICE = 100  # characters
 
 
 def parse_price(text: str) -> tuple[float | None, str | None]:
-    """Return amount and ISO currency of `29.90 EUR`, `€1.299,00`, `$5`; None for what is not said.
+    """Return amount and ISO currency of `29.90 EUR`, `€1.299,00`, `$5`; None for a missing one.
 
     Raises ValueError when there is text but no amount in it, or a negative one.
     """
@@ -80,7 +80,7 @@ def _amount(text: str, has_thousandths: bool) -> float:
     whole, mark, rest = digits[:decimal], digits[decimal], digits[decimal + 1 :]
     is_lone = not re.search(r"[.,]", whole.replace(mark, ""))
     first_group = re.split(r"[.,]", whole)[0]
-    # `0.999` and `1299.000` hold no thousands: those are parted off one to three digits.
+    # `0.999` and `1299.000` have no thousands separator: before one stand one to three digits.
     groups = 1 <= len(first_group) <= 3 and first_group != "0"
     if len(rest) == 3 and is_lone and groups and (not has_thousandths or mark in whole):
         return float(re.sub(r"[.,]", "", digits))
@@ -88,10 +88,9 @@ def _amount(text: str, has_thousandths: bool) -> float:
 
 
 def parse_availability(text: str) -> str | None:
-    """Return in_stock, out_of_stock, preorder, backorder; None when nothing known is said.
+    """Return in_stock, out_of_stock, preorder, backorder; None for an unknown text.
 
-    Reads Google's words, schema.org's addresses, what shops say in other languages, and how many
-    there are.
+    Reads Google's words, schema.org's addresses, words of other languages, and stock counts.
     """
     if re.fullmatch(r"-?[0-9]+(\.0+)?", text):
         return "in_stock" if re.search("[1-9]", text) and text[0] != "-" else "out_of_stock"
@@ -100,7 +99,7 @@ def parse_availability(text: str) -> str | None:
 
 
 def plain_text(text: str) -> str:
-    """Return a text without its HTML; one that has none stays as it is."""
+    """Return a text without its HTML; plain text stays as it is."""
     if "<" not in text and "&" not in text:
         return text
     if "<" not in text and "&lt;" in text:  # HTML packed into HTML
@@ -136,7 +135,7 @@ def is_colour_word(word: str) -> bool:
 
 
 def storable(text: str) -> str:
-    """Return a text without the characters that no database takes."""
+    """Return a text without the characters that no database accepts."""
     return _UNSTORABLE.sub("", text) if _UNSTORABLE.search(text) else text
 
 

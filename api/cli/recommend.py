@@ -1,4 +1,4 @@
-"""The commands that recommend: similar, alternatives, complete, outfit; and `looks`, to learn."""
+"""The commands that recommend: similar, alternatives, complete, outfit; and `outfits learn`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from search.searcher import Searcher
 
 commands = typer.Typer(rich_markup_mode=None)
+outfits = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The shop's own outfits.")
+commands.add_typer(outfits, name="outfits")
 
 ItemId = Annotated[str, typer.Argument(help="An item's id, as in the feed.")]
 Slots = Annotated[list[str] | None, typer.Option("--slot", help="By default all others.")]
@@ -128,8 +130,9 @@ def outfit(
         _print_outfit(found)
 
 
-@commands.command()
-def looks(context: typer.Context, as_json: Json = False) -> None:
+@outfits.command("learn")
+@commands.command("looks", hidden=True)  # its name in 0.1.0
+def learn_outfits(context: typer.Context, as_json: Json = False) -> None:
     """Learn what is worn together: look for the other garments in the items' own photos.
 
     Run it after `index`: `complete` then says what the shop's own looks say. Stopped, it goes on.

@@ -1,9 +1,8 @@
 """A garment in, what a catalogue's own photos show worn with such out: its partners' mean.
 
 Pairs are garments of two slots in one photo: of items that share a look's photo, and those that
-`lapel looks` found beside an item's own (`indexer/ingest/companions.py`). Partners of the most
-similar
-garments count most: kernel regression (Nadaraya, On estimating regression, 1964).
+`lapel outfits learn` found beside an item's own (`indexer/ingest/companions.py`). Partners of the
+most similar garments count most: kernel regression (Nadaraya, On estimating regression, 1964).
 """
 
 import threading

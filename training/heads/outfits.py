@@ -58,7 +58,7 @@ photos.
   learned of looks (not shipped) finds more, but a garment's crop has a rim of what is around it,
   the partner's cloth among it, so that number says little of taste either.
 - The photos are of street style blogs of about 2012, nearly all of women. What a shop's own looks
-  say counts more, as soon as there are some (`lapel looks`).
+  say counts more, as soon as there are some (`lapel outfits learn`).
 - Nothing of size, season, occasion or price.
 """
 

@@ -108,6 +108,12 @@ def test_own_looks_are_learned_once_and_count(
         assert session.scalar(select(func.count()).select_from(CompanionRow)) == 0
 
 
+def test_the_command_that_learns_outfits_keeps_its_old_name(tmp_path: Path) -> None:
+    for words in (["outfits", "learn"], ["looks"]):
+        done = CliRunner().invoke(app, ["--home", str(tmp_path), *words])
+        assert (done.exit_code, "no catalogue at" in done.output) == (2, True), done.output
+
+
 def test_overlap() -> None:
     assert overlap((0, 0, 1, 1), (0, 0, 1, 1)) == 1
     assert overlap((0, 0, 1, 1), (0.5, 0, 1, 1)) == 0.5

@@ -190,7 +190,7 @@ def _label_table(labels: Sequence[str], counts: NDArray[np.int64]) -> Table:
             f"the {never.shape[1]} labels that are no garments of its slots", (*shown, Measure(0.0))
         )
     )
-    title = "CCP, each label that is there, garments as their category's label"
+    title = "CCP, each label that occurs, garments as their category's label"
     return Table(title, ("photos", "share of pixels", "IoU"), tuple(rows))
 
 
@@ -203,24 +203,25 @@ def category_labels(models: Models) -> set[str]:
 def _notes(
     labels: Sequence[str], commonest: Mapping[Slot, int], n: int, named: set[str]
 ) -> tuple[str, ...]:
-    said = ", ".join(f"{slot}: {labels[i]}" for slot, i in commonest.items())
+    shown = ", ".join(f"{slot}: {labels[i]}" for slot, i in commonest.items())
     never = [x for x in labels[1:] if x not in SLOT_OF_LABEL]
     worn = set(labels) & set(SLOT_OF_LABEL)
     called = worn & (named | {labels[i] for i in commonest.values()})
     return (
         f"Of the {len(labels)} labels {len(labels) - len(never) - 1} are garments of Lapel's four "
-        f"slots, which it finds; {len(called)} of them are also categories of its own, and the "
-        f"others ({', '.join(sorted(worn - called)) or 'none'}) are found and called otherwise. It "
-        f"never says {', '.join(never)}: their pixels are always wrong in the tables of all "
-        "labels, which are a floor, and background in that of slots.",
-        f"Commonest labels, by pixels of the other photos with masks: {said}.",
-        f"The published result is of another split (its authors' own), of a method that labels "
-        f"all pixels of all 59 labels and is told each photo's tags; here "
-        f"nothing but the photo is known. The {n} photos are those of "
+        f"slots; {len(called)} of them are also categories of Lapel, and the others "
+        f"({', '.join(sorted(worn - called)) or 'none'}) are detected under another name. Lapel "
+        f"has no {', '.join(never)}: their pixels are always wrong in the tables of all labels, "
+        "which are a lower bound, and background in the table of slots.",
+        f"Commonest labels, by pixels of the other photos with masks: {shown}.",
+        "The published result has another split (its authors' own) and a method that labels all "
+        "pixels with all 59 labels and receives each photo's tags; Lapel receives only the photo. "
+        f"The {n} photos are those of "
         "training/data/splits/ccp_validation.txt, on which no model was trained.",
         "Label recall is the mean, over a photo's labels, of the share of their pixels that is "
         "right, then over photos (Yamaguchi et al., CVPR 2012); the published number is called "
-        "recognition rate, and is taken to be that.",
-        "Only sure finds count, as in a search; where two overlap, the more confident one. "
-        "All background shows how much of pixel accuracy is the wall behind people.",
+        "recognition rate, and is assumed to be the same.",
+        "Only confident detections count, as in a search; where two overlap, the more confident "
+        "one. The row of all background shows the share of pixel accuracy that comes from the "
+        "background behind people.",
     )

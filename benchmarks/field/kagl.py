@@ -60,7 +60,7 @@ def measure(folder: Path, load: LoadModels) -> Report:
         alone, alike = tower_ranks(titles, vectors, models)
         rows = [
             Row("**Lapel, as a search does**", _cells(searched)),
-            Row("Lapel, text tower alone, all photos looked at", _cells(alone)),
+            Row("Lapel, text tower alone, all photos", _cells(alone)),
             Row("the same, any product of that title is right", _cells(alike)),
         ]
     table = Table(f"KAGL, {len(products)} products, title to product", HEADS, (*rows, *LEADERBOARD))
@@ -112,20 +112,19 @@ def _cells(ranks: NDArray[np.int64]) -> tuple[Measure, ...]:
 def _notes(titles: Sequence[str], is_whole: bool, measured: bool) -> tuple[str, ...]:
     n, shared = len(titles), sum(count for count in Counter(titles).values() if count > 1)
     here = (
-        "so does this"
+        "so do these rows"
         if is_whole
-        else f"here it is {n} tops, bottoms and dresses, and finding one of fewer is easier"
+        else f"this is {n} tops, bottoms and dresses, and a smaller gallery is easier"
     )
     return (
-        *(() if measured else ("This encoder was never taught text: nothing was measured.",)),
-        f"The leaderboard asks the whole set, some 44,000 products of all kinds; {here}. Its "
-        "models are ViT-B/16, trained on text and photos of shops; it compares the text's vector "
-        "with the photo's and nothing else, as the row of the text tower alone does.",
-        "As a search does: words for a colour and a kind count by themselves, and of a title that "
-        "names a kind of garment only photos of its slot are looked at. The slot is the shop's "
-        "own sorting, as a feed gives it.",
-        f"{shared} of the {n} titles are shared, word by word, by several products, which no model "
-        "can tell apart by them. Of photos that score the same the asked one is put in their "
-        "middle (as a search) or last (the tower alone).",
+        *(() if measured else ("This encoder was not trained on text: nothing was measured.",)),
+        f"The leaderboard uses the whole set, some 44,000 products of all kinds; {here}. Its "
+        "models are ViT-B/16, trained on text and photos of shops; it compares only the text's "
+        "vector with the photo's, as the row of the text tower alone does.",
+        "As in a search, words for a colour and a category count by themselves, and a title with a "
+        "kind of garment is searched in its slot only. The slot is the shop's own, as in a feed.",
+        f"{shared} of the {n} titles belong to several products, which no model can tell apart by "
+        "title. Among photos of equal score the right one ranks in the middle (as a search) or "
+        "last (the tower alone).",
         "No photo or title of this set was trained on.",
     )

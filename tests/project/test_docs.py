@@ -222,6 +222,15 @@ def test_every_page_is_in_the_index() -> None:
     assert set(PAGES) - {index} <= linked
 
 
+def test_the_design_page_names_every_folder() -> None:
+    design = (ROOT / "docs/design.md").read_text("utf-8")
+    for house in ("indexer", "search", "api"):
+        tree = re.search(rf"^{house}/ .*?(?=^\S)", design, re.MULTILINE | re.DOTALL)
+        assert tree is not None
+        folders = {path.parent.name for path in (ROOT / house).glob("*/__init__.py")}
+        assert folders - {"web"} <= set(re.findall(r"^  (\w+)/", tree[0], re.MULTILINE)), house
+
+
 def test_pages_that_code_names_exist() -> None:
     """Also in YAML, the Makefile, model cards and other texts of the repository."""
     for path in tracked_texts():

@@ -64,7 +64,7 @@ class _SyncOptions:
 
 def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None:
     from indexer.catalogue.catalogue import Catalogue
-    from indexer.images.image_sources import Pictures
+    from indexer.images.image_sources import ImageSources
     from indexer.ingest.importer import Importer
     from indexer.ingest.sync import Sync
     from indexer.vocabulary.categories import use_words_of
@@ -77,7 +77,7 @@ def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None
     folder, under = feed.folders()
     catalogue = Catalogue.open(settings, create=not options.is_dry)
     with (
-        Pictures(settings, folder, under) as pictures,
+        ImageSources(settings, folder, under) as pictures,
         Sync(catalogue, pictures, rows, options.mode) as work,  # type: ignore[arg-type]
     ):
         with counting("compare", "row") as tick:

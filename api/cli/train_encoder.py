@@ -121,8 +121,8 @@ def _described(
 ) -> "Shop":
     """Describe what of the feed is not described yet, keeping crops; read all of it."""
     from indexer.catalogue.catalogue import Catalogue
-    from indexer.finetuning.crop_recorder import CropKeeper
-    from indexer.images.image_sources import Pictures
+    from indexer.finetuning.crop_recorder import CropRecorder
+    from indexer.images.image_sources import ImageSources
     from indexer.ingest.importer import Importer
     from indexer.ingest.sync import Sync
     from search.finetuning.tune_encoder import read_shop
@@ -133,12 +133,12 @@ def _described(
     )  # fmt: skip
     catalogue = Catalogue.open(own, create=True)
     models = describer.models
-    keeper = CropKeeper(models.encoder, work / "crops")
+    keeper = CropRecorder(models.encoder, work / "crops")
     keeping = replace(describer, models=replace(models, encoder=keeper))
     folder, under = feed.folders()
     try:
         with (
-            Pictures(settings, folder, under) as pictures,
+            ImageSources(settings, folder, under) as pictures,
             Sync(catalogue, pictures, feed.read(), "mirror") as sync,
         ):
             plan = sync.plan()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from api.schemas.problems import QueueFull, ServerStopping
 from indexer.description.describe import DescribedGarment, Describer
-from indexer.description.garment_target import Wanted
+from indexer.description.garment_target import Target
 from indexer.garments import Slot
 from indexer.images.photo import Photo
 from indexer.ingest.photo_tasks import PIXELS_A_BATCH
@@ -114,7 +114,7 @@ class Inference:
     def import_photos(
         self,
         photos: Sequence[Photo],
-        wanted: Sequence[Wanted] | None,
+        wanted: Sequence[Target] | None,
         watch: Stopwatch,
         models: Models,
     ) -> list[list[DescribedGarment]]:
@@ -204,7 +204,7 @@ class SharedDescriber(Describer):
         self._inference = inference
 
     def describe(
-        self, photos: Sequence[Photo], wanted: Sequence[Wanted] | None = None
+        self, photos: Sequence[Photo], wanted: Sequence[Target] | None = None
     ) -> list[list[DescribedGarment]]:
         """Return each photo's garments, as `Describer.describe`."""
         return self._inference.import_photos(photos, wanted, self.watch, self.models)
@@ -217,7 +217,7 @@ class SharedDescriber(Describer):
 def _describing(
     models: Models,
     photos: Sequence[Photo],
-    wanted: Sequence[Wanted],
+    wanted: Sequence[Target],
     watch: Stopwatch,
 ) -> Callable[[], list[list[DescribedGarment]]]:
     return lambda: Describer(models, watch).describe(photos, wanted)

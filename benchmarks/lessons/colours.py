@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks.lessons.drawing import below, beside, figure_pixels, street_photo
 from indexer.colour.cielab import hex_to_lab, relight
 from indexer.colour.histogram import pixels_in_mask
-from indexer.colour.illuminant import estimate_light
+from indexer.colour.illuminant import estimate_illuminant
 from indexer.colour.knn_namer import NEIGHBOURS, ColourNamer, bundled_namer
 from indexer.colour.palette import ColourGroup, colour_groups
 from indexer.description.describe import DescribedGarment
@@ -108,7 +108,7 @@ def _measure(items: Sequence[SampleItem]) -> str:
         basic = basic_name(item.colour)
         if basic is not None:
             lab = pixels_in_mask(photo.pixels, photo.mask)
-            seen.append((basic, colour_groups(lab), estimate_light(photo.pixels)))
+            seen.append((basic, colour_groups(lab), estimate_illuminant(photo.pixels)))
     rows = [["1 of 11 CSS colours, nearest in RGB", cell([_plain(gs) == b for b, gs, _ in seen])]]
     for k in TRIED:
         namer = ColourNamer.load(NAMES, k)

@@ -57,7 +57,7 @@ def main() -> None:
 
 def run_as() -> str:
     """Say where the bundled models really run, and how exactly."""
-    return f"detector: {_segmenter().place}; encoder: {_encoder().place}\n"
+    return f"detector: {_segmenter().placement}; encoder: {_encoder().placement}\n"
 
 
 def _segmenter() -> Segmenter:

@@ -147,7 +147,7 @@ def serve_ours(row: str, photos: Path) -> None:
     out = WORK / f"{row}.npy"
     timed_work.serve(
         lambda: np.save(out, encode(encoder, paths, settings.threads).astype(np.float16)),
-        {"ran_as": str(encoder.place)},
+        {"ran_as": str(encoder.placement)},
     )
 
 

@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from indexer.images import safe_fetch
 from indexer.images.safe_fetch import Fetcher, Version
-from indexer.images.web_source import WebPictures
+from indexer.images.web_source import WebSource
 from indexer.settings import Settings
 
 PICTURE = bytes(40_000)  # about what a shop's picture of 600 pixels has
@@ -77,7 +77,7 @@ def fetch_all(server: FarServer, pictures: int, at_once: int, idle_s: float) -> 
     before, began = server.connections, time.perf_counter()
     with (
         patch.object(safe_fetch, "IDLE_S", idle_s),
-        closing(WebPictures(Fetcher(inside=["127.0.0.1"]), at_once)) as web,
+        closing(WebSource(Fetcher(inside=["127.0.0.1"]), at_once)) as web,
         ThreadPoolExecutor(at_once) as pool,
     ):
         urls = (f"http://127.0.0.1:{server.server_port}/{i}.jpg" for i in range(pictures))

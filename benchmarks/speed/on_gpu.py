@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from benchmarks.speed.photos import WORK
 from benchmarks.speed.runtime import Lenient, load_model
-from indexer.inference.conversion_check import probe_pictures
+from indexer.inference.conversion_check import reference_images
 from indexer.inference.openvino_network import Answers
-from indexer.inference.runtime import Source
+from indexer.inference.runtime import ModelSource
 from search.evaluation.bootstrap import table
 
 MODELS = ("encoder", "detector", "ViT-B-32")
@@ -50,7 +50,7 @@ def main() -> None:
 def measure(name: str, device: str, batches: Sequence[int], runs: int) -> list[list[str]]:
     """Return a row for each number of pictures at once."""
     source, on_cpu = load_model(name, Lenient("cpu"))
-    probes = source.prepare(on_cpu.facts, list(probe_pictures()))
+    probes = source.prepare(on_cpu.facts, list(reference_images()))
     right = on_cpu.run(probes)
     _, default = load_model(name, Lenient(device, "auto"))
     _, exact = load_model(name, Lenient(device, "fp32"))
@@ -63,11 +63,11 @@ def measure(name: str, device: str, batches: Sequence[int], runs: int) -> list[l
         rates = _rates(ways, batch, runs)
         ratio = rates["default"] / rates["torch"]
         rows.append([name, str(count), f"{ratio:.2f}", *(f"{rate:.0f}" for rate in rates.values()),
-                     str(default.place), f"{closeness:.4f}"])  # fmt: skip
+                     str(default.placement), f"{closeness:.4f}"])  # fmt: skip
     return rows
 
 
-def _plain(source: Source, device: str) -> Run:
+def _plain(source: ModelSource, device: str) -> Run:
     import torch
 
     module = source.load().module.eval().to(device)

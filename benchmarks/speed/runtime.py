@@ -23,7 +23,7 @@ from indexer.images.photo import read_photo
 from indexer.inference.export_cache import ExportCache
 from indexer.inference.int8_quantisation import MOST, catalogue_pictures
 from indexer.inference.openvino_network import Network, Precision
-from indexer.inference.runtime import Runtime, Source
+from indexer.inference.runtime import ModelSource, Runtime
 from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import BUNDLED
 from indexer.models.segmenter import Segmenter
@@ -37,9 +37,9 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
 class Lenient(Runtime):
     """A runtime that refuses no conversion, and keeps what it made of what."""
 
-    made: list[tuple[Source, Network]] = field(default_factory=list)
+    made: list[tuple[ModelSource, Network]] = field(default_factory=list)
 
-    def network(self, source: Source) -> Network:
+    def network(self, source: ModelSource) -> Network:
         """Return the network however far its answers are from the exact ones."""
         lenient = replace(source, bounds=dict.fromkeys(source.bounds, -1.0))
         network = Runtime.network(self, lenient)
@@ -86,7 +86,7 @@ def measure(name: str, runs: int, threads: int) -> Measured:
     for precision in PRECISIONS:
         pictures_of_home = partial(catalogue_pictures, home)
         _, network = load_model(name, Lenient("cpu", precision, cache, threads, pictures_of_home))
-        if network.place.precision == precision:  # bf16 is not on every CPU
+        if network.placement.precision == precision:  # bf16 is not on every CPU
             ways[f"OpenVINO {precision}"] = network
     pictures = [read_photo(path).pixels for path in sorted(photos.iterdir())[:BATCH]]
     batch = source.prepare(exact.facts, pictures)
@@ -98,7 +98,7 @@ def measure(name: str, runs: int, threads: int) -> Measured:
     )
 
 
-def load_model(name: str, runtime: Lenient) -> tuple[Source, Network]:
+def load_model(name: str, runtime: Lenient) -> tuple[ModelSource, Network]:
     """Load a bundled model, or ViT-B-32, and return its image network with its source."""
     if name == "detector":
         Segmenter.load(BUNDLED["segmenter"].folder, runtime)
@@ -108,9 +108,9 @@ def load_model(name: str, runtime: Lenient) -> tuple[Source, Network]:
     return runtime.made[0]  # after an encoder's image tower may come its text tower
 
 
-def _closeness(source: Source, ways: Mapping[str, Network]) -> dict[str, float]:
+def _closeness(source: ModelSource, ways: Mapping[str, Network]) -> dict[str, float]:
     """Return how close each way is to torch, as the product compares them."""
-    batch = source.prepare(ways["torch fp32"].facts, source.probes())
+    batch = source.prepare(ways["torch fp32"].facts, source.references())
     exact = ways["torch fp32"].run(batch)
     return {
         way.removeprefix("OpenVINO "): source.closeness(network.facts, exact, network.run(batch))

@@ -24,7 +24,7 @@ from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.fused_vector import to_bytes
 from indexer.garments import Garments
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo, hash_bytes
 from indexer.ingest.importer import Importer
 from indexer.ingest.sync import Sync
@@ -140,7 +140,7 @@ def measure(home: Path, feed: Path) -> Iterator[str]:
     catalogue = Catalogue.open(settings)
     folder = feed.parent
     with (
-        Pictures(settings, folder) as pictures,
+        ImageSources(settings, folder) as pictures,
         Sync(catalogue, pictures, read_feed(feed), "mirror") as work,
     ):
         start = time.process_time()

@@ -24,7 +24,7 @@ from indexer.audit.image_hash import (
 )
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import PhotoError
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.images.photo import read_photo
 from indexer.storage.tables import ItemPhotoRow, ItemRow, PhotoRow
 from indexer.storage.thumbnails import thumbnail_path
@@ -202,7 +202,7 @@ def _alike(
         hashes = np.empty(count or 0, "S64")
         with tempfile.TemporaryFile() as file:  # the grids of a million pictures are 0.8 GB
             rows = 0
-            with Pictures(catalogue.settings, catalogue.settings.home) as pictures:
+            with ImageSources(catalogue.settings, catalogue.settings.home) as pictures:
                 ordered = query.order_by(PhotoRow.id).limit(len(hashes))
                 for row in session.execute(ordered.execution_options(yield_per=1_000)):
                     look = _look(catalogue, pictures, session, row.sha256, row.id)
@@ -221,10 +221,10 @@ def _alike(
 
 
 def _look(
-    catalogue: Catalogue, pictures: Pictures, session: Session, sha256: str, photo_id: int
+    catalogue: Catalogue, pictures: ImageSources, session: Session, sha256: str, photo_id: int
 ) -> bytes | None:
     """Return a photo's image hash, cached or from its thumbnail or file; None if all are gone."""
-    look = pictures.known.look(sha256)
+    look = pictures.cache.look(sha256)
     if look is not None and len(look) == HASH_AND_GRID_BYTES:
         return look
     try:
@@ -237,5 +237,5 @@ def _look(
             look = image_hash(Image.fromarray(read_photo(content).pixels))
         except PhotoError:
             return None
-    pictures.known.remember_look(sha256, look)
+    pictures.cache.remember_look(sha256, look)
     return look

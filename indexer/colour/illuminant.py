@@ -24,7 +24,7 @@ MIN_CAST, MAX_CAST = 0.7, 1.4  # of one channel
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB (ITU-R BT.709)
 
 
-def estimate_light(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+def estimate_illuminant(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return gains (3,) on linear RGB for a photo (h, w, 3); ones where its light is unknown."""
     height, width = pixels.shape[:2]
     seen = pixels[:: height // SAMPLE_SIDE_PX + 1, :: width // SAMPLE_SIDE_PX + 1].reshape(-1, 3)

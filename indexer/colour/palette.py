@@ -53,8 +53,7 @@ def palette(
 ) -> tuple[PaletteColour, ...]:
     """Return the main colours of CIELAB values (m, 3), largest share first, by k-means.
 
-    `light` (3,) is what `indexer.colour.illuminant.estimate_light` says of the photo: names are
-    those of the
+    `light` (3,) are the gains of `estimate_illuminant` for the photo: names are those of the
     colours in plain light, `hex` is what the photo shows. `namer` is by default the bundled one.
     """
     namer = namer or bundled_namer()

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.colour.histogram import colour_histogram, pixels_in_mask
-from indexer.colour.illuminant import estimate_light
+from indexer.colour.illuminant import estimate_illuminant
 from indexer.colour.palette import PaletteColour, palette
 from indexer.description.garment_choice import choose_garments
-from indexer.description.garment_target import Wanted
+from indexer.description.garment_target import Target
 from indexer.errors import TextTowerUntrained
 from indexer.fused_vector import Layout, check_finite
 from indexer.garments import Garments, Slot
@@ -69,7 +69,7 @@ class Describer:
         return self.models.layout
 
     def describe(
-        self, photos: Sequence[Photo], wanted: Sequence[Wanted] | None = None
+        self, photos: Sequence[Photo], wanted: Sequence[Target] | None = None
     ) -> list[list[DescribedGarment]]:
         """Return each photo's garments; where one is wanted, the one of that slot or place.
 
@@ -152,7 +152,7 @@ class Describer:
         with self.watch.timed("colour"):
             labs = [_garment_lab(photo, g, i) for photo, g, i in pairs]
             photos = {id(photo): photo for photo, _, _ in pairs}  # each once, of all its garments
-            lights = {name: estimate_light(photo.pixels) for name, photo in photos.items()}
+            lights = {name: estimate_illuminant(photo.pixels) for name, photo in photos.items()}
             palettes = [
                 palette(lab, lights[id(photo)])
                 for lab, (photo, _, _) in zip(labs, pairs, strict=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from indexer.description.foreground import foreground_mask
-from indexer.description.garment_target import Place, Wanted, garment_at
+from indexer.description.garment_target import Target, TargetRegion, garment_in_region
 from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
 
@@ -25,16 +25,16 @@ FAINT_SHARE = 0.1
 SLIVER_SHARE = 0.08
 
 
-def choose_garments(photo: Photo, found: Garments, wanted: Wanted, confidence: float) -> Garments:
+def choose_garments(photo: Photo, found: Garments, wanted: Target, confidence: float) -> Garments:
     """Keep the garments surely found, or the one that a feed's slot means: large and sure.
 
     A faint find is believed where a feed says it is there, if it is large: a product fills its own
     photo, and a close-up shows faint specks of anything. Where the feed gives a place, it is the
     garment found there, else the place itself.
     """
-    if isinstance(wanted, Place):
+    if isinstance(wanted, TargetRegion):
         slots = NEXT_SLOTS.get(wanted.slot or "unknown", ())
-        if (there := garment_at(found, wanted, photo.photo_hw, slots)) is not None:
+        if (there := garment_in_region(found, wanted, photo.photo_hw, slots)) is not None:
             return there
         wanted = wanted.slot
     sure = found.confidence >= confidence

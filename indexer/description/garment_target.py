@@ -21,7 +21,7 @@ SAME_GARMENT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TargetRegion:
     """Where a feed says its garment is: in pixels of the photo as its file has it, upright.
 
     `polygons` are x, y, x, y, ... each; without any, `xyxy` is all that is known.
@@ -31,8 +31,8 @@ class Place:
     xyxy: tuple[int, int, int, int]
     polygons: tuple[tuple[float, ...], ...] = ()
 
-    def stored(self) -> dict[str, Any]:
-        """Return the place as JSON, for `placed`."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the place as JSON, for `region_from_json`."""
         return {"slot": self.slot, "xyxy": self.xyxy, "polygons": self.polygons}
 
     def mask(self, image_hw: tuple[int, int], photo_hw: tuple[int, int]) -> NDArray[np.bool_]:
@@ -51,27 +51,27 @@ class Place:
         return mask.astype(np.bool_)
 
 
-Wanted = Slot | Place | None
+Target = Slot | TargetRegion | None
 """Which garment of a photo is meant: that of a slot, the one at a place, or all of them."""
 
 
-def placed(stored: Mapping[str, Any]) -> Place:
+def region_from_json(stored: Mapping[str, Any]) -> TargetRegion:
     """Return the place that was stored as JSON."""
     polygons = tuple(tuple(map(float, polygon)) for polygon in stored["polygons"])
     x1, y1, x2, y2 = map(int, stored["xyxy"])
-    return Place(stored["slot"], (x1, y1, x2, y2), polygons)
+    return TargetRegion(stored["slot"], (x1, y1, x2, y2), polygons)
 
 
-def key_of(wanted: Wanted) -> str:
+def target_key(wanted: Target) -> str:
     """Return what `garment.wanted` says: the slot, and where there is a place its short hash."""
-    if not isinstance(wanted, Place):
+    if not isinstance(wanted, TargetRegion):
         return wanted or ""
     said = json.dumps([wanted.xyxy, wanted.polygons])
     return f"{wanted.slot or ''} {hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
-def garment_at(
-    found: Garments, place: Place, photo_hw: tuple[int, int], slots: tuple[Slot, ...]
+def garment_in_region(
+    found: Garments, place: TargetRegion, photo_hw: tuple[int, int], slots: tuple[Slot, ...]
 ) -> Garments | None:
     """Return the found garment that fills the place best, else the place itself as one.
 
@@ -93,7 +93,7 @@ def garment_at(
     return Garments.whole_photo(found.image_hw, place.slot or "unknown", given)
 
 
-def _overlap(found: Garments, i: int, given: NDArray[np.bool_], place: Place) -> float:
+def _overlap(found: Garments, i: int, given: NDArray[np.bool_], place: TargetRegion) -> float:
     """Return intersection over union: of the masks where an outline is given, else of the boxes."""
     mask = found.masks[i] if place.polygons else np.ones_like(found.masks[i])
     seen = place_mask(mask, found.xyxy[i].tolist(), found.image_hw)

@@ -11,7 +11,7 @@ from indexer.description.describe import Describer
 from indexer.distributed.worker import WorkItem, WorkResult
 from indexer.distributed.worker_pool import WorkerPool
 from indexer.errors import LapelError, PhotoError
-from indexer.images.image_sources import Pictures, is_remote
+from indexer.images.image_sources import ImageSources, is_remote
 from indexer.ingest.describe_workers import DescribedChunk, DescribeWorkers
 from indexer.ingest.photo_tasks import PhotoTask
 from indexer.storage.thumbnails import thumbnail_path
@@ -22,7 +22,11 @@ class RayWorkers(DescribeWorkers):
     """DescribeWorkers whose work a pool does; the describer here only names the models."""
 
     def __init__(
-        self, pool: WorkerPool, describer: Describer, pictures: Pictures, home: Path | None = None
+        self,
+        pool: WorkerPool,
+        describer: Describer,
+        pictures: ImageSources,
+        home: Path | None = None,
     ) -> None:
         super().__init__(describer, pictures, home)
         self._cluster = pool

@@ -12,7 +12,7 @@ Pixels = NDArray[np.uint8]
 Fill = tuple[int, int, int]
 
 
-def another_view(crop: Pixels, fill: Fill, rng: np.random.Generator) -> Pixels:
+def augment(crop: Pixels, fill: Fill, rng: np.random.Generator) -> Pixels:
     """Return a crop (h, w, 3) as another photo of the garment might have given it."""
     crop = _frame(crop, rng)
     if rng.random() < 0.5:

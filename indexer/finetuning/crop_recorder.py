@@ -21,7 +21,7 @@ KEPT_PX = 320
 JPEG_QUALITY = 95
 
 
-class CropKeeper:
+class CropRecorder:
     """An Encoder that writes the crops it embeds into a folder, some 20 kB each."""
 
     def __init__(self, encoder: Encoder, folder: Path) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from indexer.errors import ModelError
-from indexer.finetuning.augmentation import another_view
+from indexer.finetuning.augmentation import augment
 from indexer.finetuning.head_training import CurvePoint
 from indexer.finetuning.linear_map import Lessons, contrast
 from indexer.inference.fingerprint import combine
@@ -98,7 +98,7 @@ class FullTuning:
             LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * epoch / self._plan.epochs))
         )
         crops = [self._crops[row] for row in rows]
-        pixels = self._pixels([another_view(c, self._fill, rng) for c in (*crops, *crops)])
+        pixels = self._pixels([augment(c, self._fill, rng) for c in (*crops, *crops)])
         with torch.no_grad():
             said = self._before(pixels)
         found = self.tower(pixels)
@@ -119,7 +119,7 @@ class FullTuning:
         held = np.flatnonzero(self._held_out)
         for rows in np.array_split(held, max(1, round(len(held) / BATCH))):
             crops = [self._crops[row] for row in rows]
-            views = [*crops, *(another_view(crop, self._fill, rng) for crop in crops)]
+            views = [*crops, *(augment(crop, self._fill, rng) for crop in crops)]
             with torch.inference_mode():
                 losses.append(float(self._contrast(self.tower(self._pixels(views)), rows)))
         return float(np.mean(losses))

@@ -19,13 +19,13 @@ YES = 0.5  # a sigmoid's label is said above this
 Rows = NDArray[np.float32]
 
 
-def carry_heads(heads: AttributeHeads, before: Rows, after: Rows, back: Rows) -> AttributeHeads:
+def transfer_heads(heads: AttributeHeads, before: Rows, after: Rows, back: Rows) -> AttributeHeads:
     """Return heads for `after` (n, d) that say what these say of `before` (n, d).
 
     `back` (d, d) leads from the new space to the old, as nearly as is known.
     """
     gram = after.T @ after + RIDGE * len(after) * np.eye(after.shape[1], dtype=np.float32)
-    return AttributeHeads([_carried(head, before, after, back, gram) for head in heads.heads])
+    return AttributeHeads([_transferred(head, before, after, back, gram) for head in heads.heads])
 
 
 def agreement(
@@ -43,13 +43,15 @@ def agreement(
     return shares
 
 
-def kept_heads(heads: AttributeHeads, shares: dict[str, float]) -> tuple[AttributeHeads, list[str]]:
+def agreeing_heads(
+    heads: AttributeHeads, shares: dict[str, float]
+) -> tuple[AttributeHeads, list[str]]:
     """Return the heads that agree, and the names of those that do not."""
     lost = [head.name for head in heads.heads if shares[head.name] < AGREES]
     return AttributeHeads([head for head in heads.heads if head.name not in lost]), lost
 
 
-def _carried(head: Head, before: Rows, after: Rows, back: Rows, gram: Rows) -> Head:
+def _transferred(head: Head, before: Rows, after: Rows, back: Rows, gram: Rows) -> Head:
     weight = head.weight @ back
     missing = before @ head.weight.T - after @ weight.T  # (n, labels)
     weight = weight + np.linalg.solve(gram, after.T @ missing).T

@@ -21,7 +21,7 @@ _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "generation")
 _DATES = ("LastModified", "last_modified", "updated", "mtime", "created")
 
 
-class CloudPictures:
+class CloudSource:
     """Reads pictures from cloud stores; threads may share it."""
 
     def stamp(self, address: str) -> str:

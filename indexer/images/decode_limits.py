@@ -25,7 +25,7 @@ _FILLED = re.compile(rb"\xff+")
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-class CountedFile(io.BytesIO):
+class ReadLimitedFile(io.BytesIO):
     """A picture's bytes, to be read in `MAX_READS` pieces at most. Raises PhotoTooManyPieces."""
 
     def __init__(self, content: bytes, name: str) -> None:
@@ -41,7 +41,7 @@ class CountedFile(io.BytesIO):
         return super().read(size)
 
 
-def check_pieces(content: bytes, name: str, max_pixels: int) -> None:
+def check_decode_cost(content: bytes, name: str, max_pixels: int) -> None:
     """Raise PhotoTooManyPieces for a JPEG of too many scans, a HEIF or AVIF of too many tiles."""
     if content.startswith(b"\xff\xd8"):
         if _scans(content) > MAX_SCANS:

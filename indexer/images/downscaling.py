@@ -19,12 +19,12 @@ DIVISORS = (8, 4, 2)  # what libjpeg can
 SCALING_VERSION = f"shorter side {LEAST_SIDE_PX}"  # changes vectors, so it is in the fingerprint
 
 
-def divisor(size: tuple[int, int]) -> int:
+def scale_factor(size: tuple[int, int]) -> int:
     """Return by what both sides of a picture are divided: 1, 2, 4 or 8."""
     return next((by for by in DIVISORS if min(size) >= by * LEAST_SIDE_PX), 1)
 
 
-def draft(image: Image.Image, by: int) -> int:
+def decode_reduced(image: Image.Image, by: int) -> int:
     """Let an image's decoder divide its sides, if it can; returns what is left to divide by.
 
     To be called before anything is decoded.
@@ -36,6 +36,6 @@ def draft(image: Image.Image, by: int) -> int:
     return by if image.size == (width, height) else 1
 
 
-def shrunk(pixels: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
+def downscale(pixels: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
     """Return RGB pixels (h, w, 3) with both sides divided, each pixel the mean of `by` x `by`."""
     return pixels if by == 1 else np.array(Image.fromarray(pixels).reduce(by), np.uint8)

@@ -34,7 +34,7 @@ BUSY_S = 30  # while another process writes a line
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CachedImage:
     """What was at an address: the picture's hash, and a stamp that changes when it does."""
 
     stamp: str
@@ -43,7 +43,7 @@ class Found:
     """Seconds since 1970 when it was last asked for."""
 
 
-class KnownPictures:
+class FetchCache:
     """What is known of pictures, and the contents of fetched ones, in one folder.
 
     `most_bytes` bounds the contents. Threads and processes may share the folder.
@@ -75,13 +75,13 @@ class KnownPictures:
         """Close the file."""
         self._rows.close()
 
-    def find(self, address: str) -> Found | None:
+    def find(self, address: str) -> CachedImage | None:
         """Return what was last found at an address."""
         with self._lock:
             row = self._rows.execute(
                 "SELECT stamp, sha256, checked_at FROM found WHERE address = ?", (address,)
             ).fetchone()
-        return Found(*row) if row else None
+        return CachedImage(*row) if row else None
 
     def remember(self, address: str, stamp: str, sha256: str) -> None:
         """Note what was found at an address just now."""

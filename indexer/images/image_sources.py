@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from indexer.errors import LapelError, PhotoError, PhotoMissing
-from indexer.images.cloud_source import CloudPictures
-from indexer.images.fetch_cache import Found, KnownPictures
+from indexer.images.cloud_source import CloudSource
+from indexer.images.fetch_cache import CachedImage, FetchCache
 from indexer.images.photo import hash_bytes, read_bytes
 from indexer.images.safe_fetch import FetchFailed, Version
-from indexer.images.web_source import WebPictures
+from indexer.images.web_source import WebSource
 from indexer.settings import Settings
 
 AT_ONCE = 16  # requests under way; how many of them to one host is a setting
@@ -29,7 +29,7 @@ class PhotoChanged(PhotoMissing):
     """Another picture is at an address than the one that was found there."""
 
 
-class Pictures:
+class ImageSources:
     """Finds and reads pictures. To be closed, or used in a `with`.
 
     `images` is the folder under which paths lie, and that none may leave; without it they are
@@ -41,18 +41,18 @@ class Pictures:
         settings: Settings,
         feed_folder: Path,
         images: Path | None = None,
-        web: WebPictures | None = None,
+        web: WebSource | None = None,
     ) -> None:
         self._feed_folder = feed_folder
         self._images = images
-        self._web = web or WebPictures.of(settings)
-        self._cloud = CloudPictures()
-        self.known = KnownPictures(settings.home / "pictures", settings.picture_cache_bytes)
+        self._web = web or WebSource.of(settings)
+        self._cloud = CloudSource()
+        self.cache = FetchCache(settings.home / "pictures", settings.picture_cache_bytes)
         self._pool = ThreadPoolExecutor(AT_ONCE, "pictures")
         self._ahead: dict[str, Future[str]] = {}
         self._since = time.time()
 
-    def __enter__(self) -> "Pictures":
+    def __enter__(self) -> "ImageSources":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,7 +62,7 @@ class Pictures:
         """Stop asking for pictures."""
         self._pool.shutdown(cancel_futures=True)
         self._web.close()
-        self.known.close()
+        self.cache.close()
 
     def resolve(self, address: str) -> str:
         """Return an address as it is stored: an absolute path, or the web address.
@@ -98,14 +98,14 @@ class Pictures:
         try:
             return (ahead.result() if ahead else self._remote_hash(resolved)), None
         except FetchFailed as error:
-            if found := self.known.find(resolved):
+            if found := self.cache.find(resolved):
                 return found.sha256, error  # a host that is down changed no picture
             raise
 
     def read(self, resolved: str, sha256: str) -> bytes:
         """Return the content of that hash. Raises PhotoError, where it is another one now too."""
         if is_remote(resolved):
-            kept = self.known.read(sha256)
+            kept = self.cache.read(sha256)
             content = self._fetch(resolved) if kept is None else kept
         else:
             content = read_bytes(Path(resolved))
@@ -115,11 +115,11 @@ class Pictures:
 
     def remember_broken(self, sha256: str, error: LapelError) -> None:
         """Note that a content cannot be decoded, and why: it is not tried again."""
-        self.known.remember_broken(sha256, error)
+        self.cache.remember_broken(sha256, error)
 
     def trim(self) -> None:
         """Keep the fetched pictures within their bound; once a batch."""
-        self.known.trim()
+        self.cache.trim()
 
     def _under_images(self, path: str, address: str) -> Path:
         if self._images is None:
@@ -137,39 +137,39 @@ class Pictures:
         except (OSError, ValueError):
             return hash_bytes(read_bytes(path))  # says what is the matter
         stamp = f"{said.st_size}:{said.st_mtime_ns}:{said.st_ctime_ns}:{said.st_ino}"
-        found = self.known.find(str(path))
+        found = self.cache.find(str(path))
         if found is not None and found.stamp == stamp:
             return found.sha256
         sha256 = hash_bytes(read_bytes(path))
         if time.time_ns() - max(said.st_mtime_ns, said.st_ctime_ns) > SETTLED_NS:
-            self.known.remember(str(path), stamp, sha256)
+            self.cache.remember(str(path), stamp, sha256)
         return sha256
 
     def _remote_hash(self, address: str) -> str:
-        found = self.known.find(address)
+        found = self.cache.find(address)
         if found is not None and found.checked_at >= self._since:
             return found.sha256
         if _is_web(address):
             return self._web_hash(address, found)
         stamp = self._cloud.stamp(address)
         if found is not None and stamp and found.stamp == stamp:
-            self.known.remember(address, stamp, found.sha256)
+            self.cache.remember(address, stamp, found.sha256)
             return found.sha256
         return self._keep(address, stamp, self._cloud.read(address))
 
-    def _web_hash(self, address: str, found: Found | None) -> str:
+    def _web_hash(self, address: str, found: CachedImage | None) -> str:
         etag, _, date = found.stamp.partition("\n") if found else ("", "", "")
         fetched = self._web.fetch(address, Version(etag, date))
         if fetched.content is None and found is not None:
-            self.known.remember(address, found.stamp, found.sha256)
+            self.cache.remember(address, found.stamp, found.sha256)
             return found.sha256
         stamp = f"{fetched.version.etag}\n{fetched.version.last_modified}"
         return self._keep(address, stamp, fetched.content or b"")
 
     def _keep(self, address: str, stamp: str, content: bytes) -> str:
         sha256 = hash_bytes(content)
-        self.known.keep(sha256, content)
-        self.known.remember(address, stamp, sha256)
+        self.cache.keep(sha256, content)
+        self.cache.remember(address, stamp, sha256)
         return sha256
 
     def _fetch(self, address: str) -> bytes:

@@ -31,8 +31,8 @@ from indexer.errors import (
     PhotoTruncated,
     PhotoUnreadable,
 )
-from indexer.images.decode_limits import CountedFile, check_pieces
-from indexer.images.downscaling import divisor, draft, shrunk
+from indexer.images.decode_limits import ReadLimitedFile, check_decode_cost
+from indexer.images.downscaling import decode_reduced, downscale, scale_factor
 
 # Thumbnails, depth and the like are never looked at, and are so many more pictures to decode.
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
@@ -213,17 +213,17 @@ def _decode(
     content: bytes, name: str, in_full: bool
 ) -> tuple[NDArray[np.uint8], tuple[int, int] | None]:
     """Return RGB pixels (h, w, 3), and the size of the whole picture if they are fewer."""
-    check_pieces(content, name, MAX_PIXELS)
+    check_decode_cost(content, name, MAX_PIXELS)
     # Importing ultralytics switches this on for the whole process; half a picture is no picture.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    with _quiet(), _open(CountedFile(content, name), formats=FORMATS) as image:
+    with _quiet(), _open(ReadLimitedFile(content, name), formats=FORMATS) as image:
         _check_size(image, name)
-        full, by = image.size, 1 if in_full else divisor(image.size)
-        left = draft(image, by)
+        full, by = image.size, 1 if in_full else scale_factor(image.size)
+        left = decode_reduced(image, by)
         image.load()
         turn = _turn_of(image)
         rgb = _to_rgb(image if turn is None else image.transpose(turn))
-        pixels = shrunk(np.array(rgb, dtype=np.uint8), left)
+        pixels = downscale(np.array(rgb, dtype=np.uint8), left)
         height, width = full if turn in _SIDEWAYS else full[::-1]
         return pixels, (height, width) if by > 1 else None
 

@@ -33,7 +33,7 @@ class _Host:
         self.alone_until = 0.0
 
 
-class WebPictures:
+class WebSource:
     """Fetches pictures from the web for an import; threads may share it."""
 
     def __init__(
@@ -53,7 +53,7 @@ class WebPictures:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, settings: Settings) -> "WebPictures":
+    def of(cls, settings: Settings) -> "WebSource":
         """Return one that keeps to the settings."""
         fetcher = Fetcher(whole_s=WHOLE_S, inside=settings.private_hosts)
         return cls(fetcher, settings.host_connections)

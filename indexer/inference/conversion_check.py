@@ -24,7 +24,7 @@ TEXTS = (
 
 
 @cache
-def probe_pictures() -> tuple[NDArray[np.uint8], ...]:
+def reference_images() -> tuple[NDArray[np.uint8], ...]:
     """Return RGB pictures of worn garments: street photos that come with ultralytics, drawings.
 
     Where ultralytics lies without its photos, the drawings alone.
@@ -48,7 +48,7 @@ def _street_pictures() -> list[NDArray[np.uint8]]:
     return found
 
 
-def least_cosine(exact: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+def min_cosine(exact: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """Return the lowest cosine between the rows (n, d) of two answers; 0 for one that is no number.
 
     Rows of any shape are read as vectors.

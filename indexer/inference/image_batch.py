@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def by_levels(
+def to_nchw(
     squares: Sequence[NDArray[np.uint8]], levels: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return RGB squares, each (s, s, 3), as (n, 3, s, s); `levels` (256, 3) by channel."""

@@ -28,7 +28,7 @@ Precision = Literal["fp32", "bf16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """Where a network really runs, and how exactly; what was asked for may be something else."""
 
     device: str
@@ -47,7 +47,7 @@ class Network(Protocol):
         """What can be written as JSON and is known without the weights."""
 
     @property
-    def place(self) -> Place:
+    def placement(self) -> Placement:
         """Where it really runs."""
 
     def run(self, batch: NDArray[Any]) -> Answers:
@@ -95,7 +95,7 @@ class CompiledNetwork:
         self._is_large = xml.with_suffix(".bin").stat().st_size > LARGE_BYTES
         self._making = threading.Lock()
         self.facts = facts
-        self.place = Place("cpu", "openvino", precision)
+        self.placement = Placement("cpu", "openvino", precision)
 
     def run(self, batch: NDArray[Any]) -> Answers:
         """Return the network's outputs for a batch (n, 3, h, w) or of token ids (n, m)."""
@@ -192,7 +192,7 @@ class LazyNetwork:
     ) -> None:
         self._make = make
         self.facts = facts
-        self.place = Place("cpu", "openvino", precision)
+        self.placement = Placement("cpu", "openvino", precision)
 
     def run(self, batch: NDArray[Any]) -> Answers:
         """Return the network's outputs for a batch."""

@@ -39,13 +39,13 @@ PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")  # each falls back 
 # Not every CPU that has bf16 is faster in it: on an Intel Xeon whose AMX is hidden by its virtual
 # machine the bundled models take 1.7 times as long as in fp32. Of no gain, the exact one is taken.
 WORTH_IT = 1.1
-Pictures = Callable[[], Sequence[NDArray[np.uint8]]]
+CalibrationPictures = Callable[[], Sequence[NDArray[np.uint8]]]
 
 
 def _pictures() -> Sequence[NDArray[np.uint8]]:
-    from indexer.inference.conversion_check import probe_pictures
+    from indexer.inference.conversion_check import reference_images
 
-    return probe_pictures()
+    return reference_images()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +57,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class ModelSource:
     """A model that may be loaded, and how its answers are compared.
 
     `key` names the content of its files and all else that its facts depend on; it is empty when
@@ -72,7 +72,7 @@ class Source:
     prepare: Callable[[Mapping[str, Any], Sequence[Any]], NDArray[Any]]
     closeness: Callable[[Mapping[str, Any], Answers, Answers], float]
     bounds: Mapping[Precision, float]
-    probes: Callable[[], Sequence[Any]] = _pictures
+    references: Callable[[], Sequence[Any]] = _pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +83,7 @@ class Runtime:
     precision: Precision | Literal["auto"] = "fp32"
     cache: ExportCache | None = None
     threads: int = 1
-    calibration: Pictures = tuple
+    calibration: CalibrationPictures = tuple
     said: set[Path] = field(default_factory=set)
     at_once: int = 1  # callers that share the threads, each with an answer of its own
     lazy: bool = False  # compile what ran here before only when it is first asked
@@ -124,12 +124,12 @@ class Runtime:
             at_once=at_once,
         )
 
-    def network(self, source: Source) -> Network:
+    def network(self, source: ModelSource) -> Network:
         """Return a source's network, as fast as it can be run here without answering otherwise.
 
         Raises ModelError, or whatever loading the source raises.
         """
-        once = _Once(source)
+        once = _SourceOnce(source)
         if self.cache is None:
             return self._on_torch(once)
         try:
@@ -151,7 +151,7 @@ class Runtime:
             )  # fmt: skip
         self.said.add(folder)
 
-    def _in_order(self, once: "_Once", cache: ExportCache) -> list[Precision]:
+    def _in_order(self, once: "_SourceOnce", cache: ExportCache) -> list[Precision]:
         """Return the precisions to try, of those that have a bound; bf16 not before it gains."""
         wanted = [each for each in self._wanted() if each in once.source.bounds]
         is_free = self.precision != "bf16" and {"bf16", "fp32"} <= set(wanted)
@@ -159,7 +159,7 @@ class Runtime:
             wanted[-2:] = wanted[:-3:-1]
         return wanted
 
-    def _gain(self, once: "_Once", cache: ExportCache) -> float:
+    def _gain(self, once: "_SourceOnce", cache: ExportCache) -> float:
         """Return how many times as fast as in fp32 a network is in bf16, measured once a CPU."""
         facts = once.facts(cache)
         name, how = str(facts["fingerprint"]), f"bf16 against fp32 {cpu_and_compiler()}"
@@ -185,7 +185,7 @@ class Runtime:
             if precision != "bf16" or has_bf16():
                 yield precision
 
-    def _on_torch(self, once: "_Once") -> Network:
+    def _on_torch(self, once: "_SourceOnce") -> Network:
         loaded = once.loaded()
         # On a CPU torch gains nothing by less exact numbers; whoever wants that has OpenVINO.
         inexact = self.device != "cpu" and self.precision in ("auto", "bf16", "int8")
@@ -198,7 +198,9 @@ class Runtime:
                 return network
         return TorchNetwork(loaded.module, loaded.facts, self.device, "fp32")
 
-    def _compiled(self, once: "_Once", cache: ExportCache, precision: Precision) -> Network | None:
+    def _compiled(
+        self, once: "_SourceOnce", cache: ExportCache, precision: Precision
+    ) -> Network | None:
         """Return the network compiled in this precision; None when its answers are not the same."""
         facts = once.facts(cache)
         name = str(facts["fingerprint"])
@@ -230,7 +232,7 @@ class Runtime:
         cache.note_measured(name, how, closeness)
         return network if self._is_close(once, precision, closeness) else None
 
-    def _is_close(self, once: "_Once", precision: Precision, closeness: float) -> bool:
+    def _is_close(self, once: "_SourceOnce", precision: Precision, closeness: float) -> bool:
         bound = once.source.bounds[precision]
         if closeness >= bound:
             return True
@@ -241,10 +243,10 @@ class Runtime:
         return False
 
 
-class _Once:
+class _SourceOnce:
     """A source, loaded when first needed, and not again."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ModelSource) -> None:
         self.source = source
         self._loaded: Loaded | None = None
         self._exact: tuple[NDArray[Any], Answers] | None = None
@@ -268,7 +270,7 @@ class _Once:
 
     def batch(self, facts: Mapping[str, Any]) -> NDArray[Any]:
         if self._batch is None:
-            self._batch = self.source.prepare(facts, self.source.probes())
+            self._batch = self.source.prepare(facts, self.source.references())
         return self._batch
 
     def answer_exactly(self) -> None:

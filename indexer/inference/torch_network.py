@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.inference.openvino_network import Answers, Place, Precision
+from indexer.inference.openvino_network import Answers, Placement, Precision
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +41,7 @@ class TorchNetwork:
             # With these numbers of ten bits a crop's cosine to the exact one was 0.998.
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self.facts = facts
-        self.place = Place(_named(self._device), "torch", precision)
+        self.placement = Placement(_named(self._device), "torch", precision)
 
     def run(self, batch: NDArray[Any]) -> Answers:
         """Return the module's outputs for a batch (n, 3, h, w) or of token ids (n, m)."""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import PhotoError
 from indexer.fused_vector import to_bytes
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo, read_photo
 from indexer.storage.tables import CompanionRow, GarmentRow, ItemPhotoRow, PhotoRow
 
@@ -56,7 +56,7 @@ def find_companions(
     """
     fingerprint = describer.models.fingerprint
     catalogue.check_models(fingerprint)
-    with catalogue.writing(), Pictures(catalogue.settings, catalogue.settings.home) as pictures:
+    with catalogue.writing(), ImageSources(catalogue.settings, catalogue.settings.home) as pictures:
         todo = _not_seen(catalogue, fingerprint)
         unread: list[str] = []
         seen = companions = shown = 0
@@ -96,7 +96,7 @@ def _not_seen(catalogue: Catalogue, fingerprint: str) -> list[_ToSee]:
 
 
 def _read(
-    pictures: Pictures, some: Sequence[_ToSee], unread: list[str]
+    pictures: ImageSources, some: Sequence[_ToSee], unread: list[str]
 ) -> Iterator[tuple[_ToSee, Photo]]:
     for each in some:
         try:

@@ -21,7 +21,7 @@ import numpy as np
 
 from indexer.description.describe import DescribedGarment, Describer
 from indexer.errors import LapelError
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo
 from indexer.ingest.photo_tasks import (
     PHOTOS_A_BATCH,
@@ -112,7 +112,9 @@ class DescribeWorkers:
     # Batches whose photos are described while those before are written: a crash costs no more.
     batches_ahead = 2
 
-    def __init__(self, describer: Describer, pictures: Pictures, home: Path | None = None) -> None:
+    def __init__(
+        self, describer: Describer, pictures: ImageSources, home: Path | None = None
+    ) -> None:
         self.count = self.callers = describer.at_once  # callers may wait for workers elsewhere
         self._describer = describer
         self._pictures = pictures

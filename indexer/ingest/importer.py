@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.ingest.describe_workers import DescribeWorkers
 from indexer.ingest.import_batch import Batch, FeedBroke, addresses, with_next
 from indexer.ingest.photo_tasks import PhotoTask, with_slot
@@ -29,7 +29,7 @@ from indexer.system.csv_safety import safe_cell
 
 ITEMS_A_BATCH = 32  # one SQL transaction
 Outcome = Literal["added", "changed", "unchanged", "failed"]
-WorkersFactory = Callable[[Describer, Pictures, Path], DescribeWorkers]
+WorkersFactory = Callable[[Describer, ImageSources, Path], DescribeWorkers]
 ERROR_COLUMNS = ("row", "item_id", "photo", "type", "detail")
 
 
@@ -62,7 +62,7 @@ class Importer:
         feed_folder: Path,
         images: Path | None = None,
         say: Callable[[str], None] = lambda line: None,
-        pictures: Pictures | None = None,
+        pictures: ImageSources | None = None,
         make_workers: WorkersFactory = DescribeWorkers,
     ) -> None:
         self._catalogue = catalogue
@@ -83,13 +83,15 @@ class Importer:
         if self._given is not None:
             self._run(records, self._given)
         else:
-            with Pictures(self._catalogue.settings, self._feed_folder, self._images) as pictures:
+            with ImageSources(
+                self._catalogue.settings, self._feed_folder, self._images
+            ) as pictures:
                 self._run(records, pictures)
         self.report.errors = self._errors.count
         self.took_s = time.perf_counter() - start
         return self.report
 
-    def _run(self, records: Iterable[Row], pictures: Pictures) -> None:
+    def _run(self, records: Iterable[Row], pictures: ImageSources) -> None:
         self._pictures = pictures
         models = self._describer.models
         with (
@@ -111,7 +113,7 @@ class Importer:
         ahead: deque[Batch] = deque()
         try:
             for rows, after in with_next(batches(records, self.items_a_batch)):
-                # Pictures come over the network while the models are busy.
+                # ImageSources come over the network while the models are busy.
                 self._pictures.fetch_ahead(addresses([*rows, *after]))
                 ahead.append(self._plan(rows))
                 if len(ahead) > self.workers.batches_ahead:
@@ -185,7 +187,7 @@ class Importer:
         for photo in others:
             if photo.key in sizes:
                 continue
-            if broken := self._pictures.known.broken(photo.sha256):
+            if broken := self._pictures.cache.broken(photo.sha256):
                 batch.cannot(photo.row, photo.item_id, photo.address, *broken)
             else:
                 missing[photo.key] = photo

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from indexer.description.garment_target import MAX_PX, Place, Wanted, key_of
+from indexer.description.garment_target import MAX_PX, Target, TargetRegion, target_key
 from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Slot
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo, read_photo
 from indexer.storage.item_rows import PhotoWrite, StoredItem
 
@@ -29,14 +29,14 @@ class PhotoTask:
     address: str
     resolved: str
     sha256: str
-    wanted: Wanted
+    wanted: Target
     row: int
     item_id: str
 
     @property
     def key(self) -> tuple[str, str]:
         """Return the identity of the description: hash of the content, and the wanted garment."""
-        return self.sha256, key_of(self.wanted)
+        return self.sha256, target_key(self.wanted)
 
 
 class Contents(Protocol):
@@ -53,7 +53,7 @@ Cannot = Callable[[str, str, str], None]
 """Called for a picture that cannot be used: address, type of the error, detail."""
 
 
-def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[PhotoTask]:
+def find_photos(pictures: ImageSources, record: ItemRecord, cannot: Cannot) -> list[PhotoTask]:
     """Return an item's photos that can be read, as far as is known before they are decoded."""
     tasks = []
     place = region_of(record)
@@ -66,7 +66,7 @@ def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[
             continue
         if stale is not None:
             cannot(address, stale.type, f"{stale}; what was there the last time is kept")
-        if broken := pictures.known.broken(sha256):
+        if broken := pictures.cache.broken(sha256):
             cannot(address, *broken)
             continue
         wanted = place if place and i == 0 else record.slot  # a region is given in the first photo
@@ -74,7 +74,7 @@ def find_photos(pictures: Pictures, record: ItemRecord, cannot: Cannot) -> list[
     return tasks
 
 
-def region_of(record: ItemRecord) -> Place | None:
+def region_of(record: ItemRecord) -> TargetRegion | None:
     """Return the region of a record's garment; impossible boxes and outlines are left out."""
     if record.xyxy is None or not all(0 <= v <= MAX_PX for v in record.xyxy):
         return None
@@ -85,7 +85,7 @@ def region_of(record: ItemRecord) -> Place | None:
         and len(polygon) % 2 == 0
         and all(-MAX_PX <= v <= MAX_PX for v in polygon)
     )
-    return Place(record.slot, record.xyxy, polygons)
+    return TargetRegion(record.slot, record.xyxy, polygons)
 
 
 def as_stored(record: ItemRecord, photos: Sequence[PhotoTask]) -> StoredItem:
@@ -104,7 +104,7 @@ def photo_write(
     photo: PhotoTask, image_hw: tuple[int, int], garments: "tuple[DescribedGarment, ...] | None"
 ) -> PhotoWrite:
     """Return a photo to write; `garments` is None when they are stored already."""
-    place = photo.wanted.stored() if isinstance(photo.wanted, Place) else None
+    place = photo.wanted.to_json() if isinstance(photo.wanted, TargetRegion) else None
     return PhotoWrite(photo.resolved, photo.sha256, image_hw, garments, photo.key[1], place)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.feeds.reading.record import ItemRecord, RowError
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.ingest.photo_tasks import PhotoTask, as_stored, find_photos
 from indexer.storage.item_rows import StoredItem, stored_items, stored_photos
 from indexer.system.spilled_set import SpilledIdSet
@@ -33,7 +33,7 @@ class Comparison:
     photos: dict[str, list[PhotoTask]] = field(default_factory=dict)
     """Those that can be read, of the items that were looked into."""
     unusable: list[tuple[int, str, str, str, str]] = field(default_factory=list)
-    """Pictures that cannot be read: row, item id, address, type of error, detail."""
+    """ImageSources that cannot be read: row, item id, address, type of error, detail."""
     described: Mapping[PhotoKey, tuple[int, int]] = field(default_factory=dict)
     """Sizes (h, w) of the photos whose garments are stored."""
 
@@ -52,7 +52,7 @@ class Planner:
     Ids are remembered on the disk: the first row of an id counts, those after it are errors.
     """
 
-    def __init__(self, catalogue: Catalogue, pictures: Pictures) -> None:
+    def __init__(self, catalogue: Catalogue, pictures: ImageSources) -> None:
         self._catalogue = catalogue
         self._pictures = pictures
         self.seen = SpilledIdSet()  # the ids of all records so far

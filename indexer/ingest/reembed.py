@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
-from indexer.description.garment_target import placed
+from indexer.description.garment_target import region_from_json
 from indexer.errors import CatalogueError, LapelError
 from indexer.garments import Slot
-from indexer.images.image_sources import PhotoChanged, Pictures
+from indexer.images.image_sources import ImageSources, PhotoChanged
 from indexer.ingest.describe_workers import DescribedChunk, DescribeWorkers
 from indexer.ingest.importer import ErrorFile
 from indexer.ingest.photo_tasks import PhotoTask
@@ -107,7 +107,7 @@ class Reembedder:
         models = self._describer.models
         settings = self._catalogue.settings
         # Stored addresses are resolved: no feed's folder is needed.
-        with self._alone(), Pictures(settings, settings.home) as self._pictures:
+        with self._alone(), ImageSources(settings, settings.home) as self._pictures:
             if not self.plan().is_needed:
                 self._catalogue.drop_staged()
                 return ReembedReport(0, 0, None)
@@ -166,7 +166,7 @@ class Reembedder:
     def _find(self, photo: PhotoToDescribe) -> PhotoTask | None:
         """Return a task for the first of the photo's addresses that still has the same content."""
         slot = cast(Slot | None, photo.wanted or None)
-        wanted = placed(photo.place) if photo.place else slot
+        wanted = region_from_json(photo.place) if photo.place else slot
         errors: dict[str, tuple[str, str]] = {}
         for item_id, address in photo.shown:
             if address in errors:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import SyncRefused
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.importer import Importer, ImportReport
 from indexer.ingest.photo_tasks import PhotoTask
@@ -117,7 +117,7 @@ class Sync:
     def __init__(
         self,
         catalogue: Catalogue,
-        pictures: Pictures,
+        pictures: ImageSources,
         rows: Iterable[Row],
         mode: Mode = "upsert",
     ) -> None:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from indexer.errors import TextTowerUntrained
 from indexer.fused_vector import unit_rows
-from indexer.inference.conversion_check import TEXTS, least_cosine
-from indexer.inference.image_batch import by_levels
-from indexer.inference.openvino_network import Answers, Network, Place, Precision
-from indexer.inference.runtime import Runtime, Source
+from indexer.inference.conversion_check import TEXTS, min_cosine
+from indexer.inference.image_batch import to_nchw
+from indexer.inference.openvino_network import Answers, Network, Placement, Precision
+from indexer.inference.runtime import ModelSource, Runtime
 from indexer.models.open_clip_towers import OpenClipModel, side_of
 
 BATCH = 32  # crops a forward pass; larger gains nothing on a CPU
@@ -57,16 +57,16 @@ class ClipEncoder:
         Raises ModelError with what to do, offline too.
         """
         model = OpenClipModel(name)
-        source = Source("encoder", model.key, model.load, to_batch, _closeness, BOUNDS)
+        source = ModelSource("encoder", model.key, model.load, to_batch, _closeness, BOUNDS)
         encoder = cls(model, runtime, runtime.network(source), _speaks_text(name))
         if model.is_open and encoder.speaks_text and runtime.cache is not None:
             _ = encoder._text  # exported now, while torch is here
         return encoder
 
     @property
-    def place(self) -> Place:
+    def placement(self) -> Placement:
         """Where pictures are really embedded, and how exactly."""
-        return self._network.place
+        return self._network.placement
 
     @property
     def fill(self) -> tuple[int, int, int]:
@@ -103,7 +103,7 @@ class ClipEncoder:
         """The text tower: made when first needed, most searches have a photo."""
         model = self._model
         return self._runtime.network(
-            Source(
+            ModelSource(
                 "text tower",
                 model.text_key,
                 model.load_text,
@@ -119,9 +119,7 @@ def to_batch(facts: Mapping[str, Any], crops: Sequence[NDArray[np.uint8]]) -> ND
     """Return RGB crops as a model with these facts takes them, (n, 3, side, side)."""
     mean, std = (np.array(facts["preprocess"][name], np.float32) for name in ("mean", "std"))
     levels = (np.arange(256, dtype=np.float32)[:, None] / np.float32(255) - mean) / std  # (256, 3)
-    return by_levels(
-        [fit_into_square(crop, side_of(facts), _fill(facts)) for crop in crops], levels
-    )
+    return to_nchw([fit_into_square(crop, side_of(facts), _fill(facts)) for crop in crops], levels)
 
 
 def fit_into_square(
@@ -186,4 +184,4 @@ def _fill(facts: Mapping[str, Any]) -> tuple[int, int, int]:
 
 
 def _closeness(facts: Mapping[str, Any], exact: Answers, other: Answers) -> float:
-    return least_cosine(exact[0], other[0])
+    return min_cosine(exact[0], other[0])

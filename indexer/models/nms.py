@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.inference.conversion_check import least_cosine
+from indexer.inference.conversion_check import min_cosine
 from indexer.inference.openvino_network import Answers
 
 MOST_CANDIDATES = 30_000  # looked at, as in ultralytics: a network gives fewer
@@ -50,7 +50,7 @@ def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np
     return np.asarray(shared / np.maximum(areas - shared, np.finfo(np.float32).tiny), np.float32)
 
 
-def least_overlap(exact: Answers, other: Answers, classes: int) -> float:
+def min_matched_iou(exact: Answers, other: Answers, classes: int) -> float:
     """Return the lowest IoU between a sure find of the exact network and the other's nearest one.
 
     Answers are a YOLO segmentation network's rows (n, 4 + classes + 32, m) and prototypes. One that
@@ -64,4 +64,4 @@ def least_overlap(exact: Answers, other: Answers, classes: int) -> float:
         for row in sure:
             same = near[near[:, 5] == row[5]]
             found.append(float(overlaps(row[:4], same[:, :4]).max(initial=0.0)))
-    return min(found) if found else least_cosine(exact[1], other[1])
+    return min(found) if found else min_cosine(exact[1], other[1])

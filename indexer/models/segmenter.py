@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
 from indexer.inference.fingerprint import fingerprint_of, fingerprint_of_files
-from indexer.inference.image_batch import by_levels
-from indexer.inference.openvino_network import Answers, Network, Place, Precision
-from indexer.inference.runtime import Loaded, Runtime, Source
-from indexer.models.nms import least_overlap, suppress
+from indexer.inference.image_batch import to_nchw
+from indexer.inference.openvino_network import Answers, Network, Placement, Precision
+from indexer.inference.runtime import Loaded, ModelSource, Runtime
+from indexer.models.nms import min_matched_iou, suppress
 from indexer.models.yolo_module import files_of, load_module, only_arrays
 from indexer.vocabulary.categories import find_category, is_general, slot_of
 
@@ -87,9 +87,9 @@ class Segmenter:
         return cls(runtime.network(_source("", lambda: _loaded(model, settings))))
 
     @property
-    def place(self) -> Place:
+    def placement(self) -> Placement:
         """Where garments are really found, and how exactly."""
-        return self._network.place
+        return self._network.placement
 
     def detect(self, photos: Sequence[Photo]) -> list[Garments]:
         """Return the garments of each photo, most confident first; none found is `empty`.
@@ -129,8 +129,8 @@ class Segmenter:
         prototypes: NDArray[np.float32],  # (32, s/4, s/4)
         to_square: NDArray[np.float64],  # (2, 3) photo pixel -> square pixel
     ) -> Garments:
-        believed: list[_Found] = []
-        doubted: list[_Found] = []
+        believed: list[_Detection] = []
+        doubted: list[_Detection] = []
         scores = self._on_one_scale(rows)
         for i in np.argsort(-scores, kind="stable"):
             xyxy = _to_photo_box(rows[i, :4], to_square, image_hw)
@@ -139,7 +139,7 @@ class Segmenter:
             side = self.settings.image_size
             mask = _mask_in_box(rows[i, 6:], prototypes, to_square, xyxy, side)
             area = int(np.count_nonzero(mask))
-            one = _Found(xyxy, mask, area, int(rows[i, 5]), float(scores[i]))
+            one = _Detection(xyxy, mask, area, int(rows[i, 5]), float(scores[i]))
             if any(_is_second_reading(one, other) for other in believed):
                 doubted.append(replace(one, confidence=one.confidence * self.confidence))
             elif area:
@@ -167,7 +167,7 @@ class Segmenter:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
+class _Detection:
     """One garment found: its box in photo pixels, its mask, its class's number."""
 
     xyxy: tuple[int, int, int, int]
@@ -183,8 +183,8 @@ def _slot_and_category(name: str) -> tuple[Slot, str]:
     return slot, (slot if is_general(category) or slot == "unknown" else category)
 
 
-def _source(key: str, load: Callable[[], Loaded]) -> Source:
-    return Source("detector", key, load, _to_batch, _closeness, BOUNDS)
+def _source(key: str, load: Callable[[], Loaded]) -> ModelSource:
+    return ModelSource("detector", key, load, _to_batch, _closeness, BOUNDS)
 
 
 def _load(source: Path) -> Loaded:
@@ -205,7 +205,7 @@ def _settings_of(facts: Mapping[str, Any]) -> SegmenterSettings:
 
 
 def _closeness(facts: Mapping[str, Any], exact: Answers, other: Answers) -> float:
-    return least_overlap(exact, other, len(facts["classes"]))
+    return min_matched_iou(exact, other, len(facts["classes"]))
 
 
 def _to_batch(
@@ -217,7 +217,7 @@ def _to_batch(
 def _stacked(squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Return squares (n, s, s, 3) as the network takes them, (n, 3, s, s) from 0 to 1."""
     levels = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
-    return by_levels(squares, np.repeat(levels, 3, axis=1))
+    return to_nchw(squares, np.repeat(levels, 3, axis=1))
 
 
 def _letterbox(
@@ -272,7 +272,7 @@ def _mask_in_box(
     return np.asarray(sampled > 0, np.bool_)
 
 
-def _is_second_reading(one: _Found, other: _Found) -> bool:
+def _is_second_reading(one: _Detection, other: _Detection) -> bool:
     """Tell whether a find is a part of another, or a coat read as a top, too."""
     shared = _shared_pixels(one.xyxy, one.mask, other.xyxy, other.mask)
     smaller, larger = sorted((one.area, other.area))

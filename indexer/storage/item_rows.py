@@ -39,7 +39,7 @@ class PhotoWrite:
     image_hw: tuple[int, int]
     garments: "tuple[DescribedGarment, ...] | None"
     wanted: str | None = None
-    """Which of its garments is meant, as `places.key_of`; None: that of the record's slot."""
+    """Which of its garments is meant, as `target_key` has it; None: that of the record's slot."""
     place: Mapping[str, Any] | None = None
     """Where in the photo, where the feed says it; as `Place.stored`."""
 

@@ -18,7 +18,7 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.errors import EvaluationImpossible, PhotoError
 from indexer.garments import WORN_SLOTS, Garments, Slot
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo, read_photo
 from indexer.storage.tables import GarmentRow, ItemPhotoRow, PhotoRow
 from indexer.system.batching import SQL_VALUES, batches
@@ -128,7 +128,7 @@ class QueryPhotos:
         """Return vectors (m, dim), which of the queries they are, and what is wrong with others."""
         places = self._places(queries)
         made, kept, wrong = [], [], []
-        with Pictures(self._catalogue.settings, self._catalogue.settings.home) as pictures:
+        with ImageSources(self._catalogue.settings, self._catalogue.settings.home) as pictures:
             for i, query in enumerate(queries):
                 address, sha256, box = places[query.row]
                 tick(1)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import ModelError
-from indexer.finetuning.augmentation import another_view
-from indexer.finetuning.crop_recorder import CropKeeper
+from indexer.finetuning.augmentation import augment
+from indexer.finetuning.crop_recorder import CropRecorder
 from indexer.finetuning.full_training import FullPlan, FullTuning
 from indexer.finetuning.head_training import CurvePoint
-from indexer.finetuning.head_transfer import agreement, carry_heads, kept_heads
+from indexer.finetuning.head_transfer import agreeing_heads, agreement, transfer_heads
 from indexer.finetuning.linear_map import Lessons, fit_map, mapped, mean_curve
 from indexer.finetuning.map_folding import State, fold
 from indexer.fused_vector import check_finite
@@ -66,7 +66,7 @@ class Shop:
 
     gallery: Gallery
     queries: Sequence[Query]
-    encoder: CropKeeper
+    encoder: CropRecorder
     heads: AttributeHeads
     texts: Texts | None
     visual: Rows
@@ -104,7 +104,7 @@ class Tuned:
 
 
 def read_shop(
-    catalogue: Catalogue, encoder: CropKeeper, heads: AttributeHeads, count: int, seed: int
+    catalogue: Catalogue, encoder: CropRecorder, heads: AttributeHeads, count: int, seed: int
 ) -> Shop:
     """Read what a catalogue holds, described by this encoder. Raises EvaluationImpossible."""
     gallery = read_gallery(catalogue)
@@ -207,7 +207,7 @@ def _keep_views(
     rows = []
     for some in np.array_split(chosen, max(1, len(chosen) // 32)):
         crops = shop.crops(some)
-        views = [another_view(crop, shop.encoder.fill, rng) for crop in crops for _ in range(VIEWS)]
+        views = [augment(crop, shop.encoder.fill, rng) for crop in crops for _ in range(VIEWS)]
         made = check_finite(shop.encoder.embed_only(views)).reshape(len(crops), VIEWS, -1)
         rows.append(np.concatenate([shop.visual[some][:, None], made], axis=1))
         tick(len(some))
@@ -239,7 +239,7 @@ class _Trial:
     def judge(self, after: Rows, back: Rows, texts: Texts | None, held: Numbers) -> None:
         """Ask for the groups held out, of the shop as it was and of it by other embeddings."""
         shop, out = self._shop, np.isin(self._shop.groups, held)
-        heads = carry_heads(shop.heads, self._before[~out], after[~out], back)
+        heads = transfer_heads(shop.heads, self._before[~out], after[~out], back)
         self._agrees.append(agreement(shop.heads, heads, self._before[out], after[out]))
         is_now = described_by(shop.gallery, after, heads)
         groups = np.array([shop.gallery.group_of[query.product] for query in shop.queries])
@@ -282,5 +282,5 @@ class _Trial:
 
     def heads(self, after: Rows, back: Rows) -> tuple[AttributeHeads, list[str]]:
         """Return the heads fitted on all garments, and the names of those that do not agree."""
-        heads = carry_heads(self._shop.heads, self._before, after, back)
-        return kept_heads(heads, self.agrees)
+        heads = transfer_heads(self._shop.heads, self._before, after, back)
+        return agreeing_heads(heads, self.agrees)

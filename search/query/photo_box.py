@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from indexer.description.describe import DescribedGarment
 from indexer.errors import QueryError
-from indexer.images.downscaling import divisor, shrunk
+from indexer.images.downscaling import downscale, scale_factor
 from indexer.images.photo import Photo
 
 SMALLEST_BOX_PX = 16  # a side; less shows no cloth
@@ -43,8 +43,8 @@ class PhotoBox:
                 f"{SMALLEST_BOX_PX} at least: draw it larger"
             )
         # Cut from all pixels: a part of a large photo shows more when it is a photo of its own.
-        by = divisor((x2 - x1, y2 - y1))
-        crop = Photo(shrunk(np.ascontiguousarray(pixels[y1:y2, x1:x2]), by), "")
+        by = scale_factor((x2 - x1, y2 - y1))
+        crop = Photo(downscale(np.ascontiguousarray(pixels[y1:y2, x1:x2]), by), "")
         return cls(crop, (height, width), x1, y1, by)
 
     def largest(self, garments: Sequence[DescribedGarment]) -> DescribedGarment:

@@ -21,7 +21,7 @@ from benchmarks.speed.photos import environment
 from benchmarks.speed.runtime import Measured, closeness_table, times_table
 from indexer.description.describe import Describer
 from indexer.images.photo import read_photo
-from indexer.inference.conversion_check import least_cosine
+from indexer.inference.conversion_check import min_cosine
 from indexer.inference.runtime import Runtime
 from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import Models
@@ -146,7 +146,7 @@ def test_vectors_come_in_the_order_of_the_photos(tiny: Path, tmp_path: Path) -> 
     encoder = ClipEncoder.load(f"local-dir:{tiny}", Runtime.choose("cpu"))
     paths = write_photos(tmp_path, 11)  # more than a thread takes at once
     alone = np.concatenate([encoder.embed([read_photo(path).pixels]) for path in paths])
-    assert least_cosine(alone, encode(encoder, paths, at_once=2)) > 0.9999
+    assert min_cosine(alone, encode(encoder, paths, at_once=2)) > 0.9999
 
 
 def test_without_detection_a_photo_is_one_garment(models: Models) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import DescribedGarment, Describer
-from indexer.description.garment_target import Wanted
+from indexer.description.garment_target import Target
 from indexer.feeds.reading.record import ItemRecord
 from indexer.fused_vector import unit_rows
 from indexer.garments import Slot
@@ -62,7 +62,7 @@ class Watched(Describer):
     count: int = 0
 
     def describe(
-        self, photos: Sequence[Photo], wanted: Sequence[Wanted] | None = None
+        self, photos: Sequence[Photo], wanted: Sequence[Target] | None = None
     ) -> list[list[DescribedGarment]]:
         self.before(self.count)
         self.count += len(photos)

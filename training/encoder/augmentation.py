@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from indexer.finetuning.augmentation import another_view
+from indexer.finetuning import augmentation
 from indexer.garments import Garments
 from indexer.models.encoder import FADED, fade, fit_into_square
 from training.data.cut_outs import crop_of
@@ -42,7 +42,7 @@ def augment(view: View, other: View, rng: np.random.Generator) -> NDArray[np.uin
     """Return a crop (h, w, 3) as another photographer, light and segmenter might have given it."""
     mask = _worse_mask(view.mask, rng)
     crop = _on_background(view, mask, other, rng)
-    return another_view(crop, FILL, rng)
+    return augmentation.augment(crop, FILL, rng)
 
 
 def _worse_mask(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.colour.illuminant import estimate_light
+from indexer.colour.illuminant import estimate_illuminant
 from indexer.colour.palette import palette
 from indexer.description.foreground import foreground_mask
 from indexer.feeds.reading.record import ItemRecord
@@ -143,7 +143,7 @@ def _clothing_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
 
 def _measured_colour(pixels: NDArray[np.uint8], whole: Garments) -> dict[str, tuple[str, ...]]:
     """Return the basic name of a garment's main colour, where one covers most of it."""
-    colours = palette(lab_of(pixels, whole), estimate_light(pixels))
+    colours = palette(lab_of(pixels, whole), estimate_illuminant(pixels))
     if not colours or colours[0].share < MAIN_SHARE:
         return {}
     return {"colour": (str(basic_name(colours[0].name)),)}

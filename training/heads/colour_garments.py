@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from indexer.colour.cielab import linear_of_srgb
-from indexer.colour.illuminant import estimate_light
+from indexer.colour.illuminant import estimate_illuminant
 from indexer.images.photo import Photo, read_photo
 from training.data.cut_outs import bundled_segmenter, chosen_garment, lab_of
 from training.data.luma import luma_photos
@@ -63,5 +63,5 @@ def shop_garments(test: bool | None = None) -> Iterator[ShopGarment]:
                 each.is_test,
                 light_name,
                 lab_of(photo.pixels, one),
-                estimate_light(photo.pixels),
+                estimate_illuminant(photo.pixels),
             )

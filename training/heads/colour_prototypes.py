@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from indexer.colour.cielab import lab_to_linear, relight
 from indexer.colour.histogram import colour_histogram, histogram_dim, pixels_in_mask
-from indexer.colour.illuminant import estimate_light
+from indexer.colour.illuminant import estimate_illuminant
 from indexer.colour.knn_namer import ColourNamer
 from indexer.colour.prototypes import Prototypes, cloth_of
 from indexer.description.foreground import foreground_mask
@@ -88,7 +88,7 @@ def _ccp_garments() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]
     photos = [photo for photo in ccp.masked() if photo.id not in held_out]
     for photo in tqdm(photos, desc="ccp", unit="photo"):
         pixels = read_photo(photo.path).pixels
-        light = estimate_light(pixels)
+        light = estimate_illuminant(pixels)
         for garment in ccp.garments(photo):
             yield pixels_in_mask(pixels, garment.mask), light
 
@@ -99,4 +99,4 @@ def _clothing_garments() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float
     for photo in tqdm(photos, desc="clothing", unit="photo"):
         pixels = read_photo(photo.path).pixels
         if (mask := foreground_mask(pixels)) is not None:
-            yield pixels_in_mask(pixels, mask), estimate_light(pixels)
+            yield pixels_in_mask(pixels, mask), estimate_illuminant(pixels)

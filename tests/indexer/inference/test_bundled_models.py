@@ -14,7 +14,7 @@ from timm.models import register_model
 from timm.models.vision_transformer import VisionTransformer
 
 from indexer.errors import ModelError
-from indexer.inference.conversion_check import least_cosine
+from indexer.inference.conversion_check import min_cosine
 from indexer.inference.export_cache import ExportCache
 from indexer.inference.runtime import Runtime
 from indexer.models.encoder import BOUNDS, ClipEncoder
@@ -55,11 +55,11 @@ def test_vit_b_32_and_siglip_are_compiled(
     compiled = ClipEncoder.load(
         f"local-dir:{folder}", Runtime("cpu", "auto", ExportCache(tmp_path / "cache"))
     )
-    assert compiled.place.engine == "openvino"
-    assert compiled.place.precision in ("bf16", "fp32")  # whichever is faster here
-    assert least_cosine(exact.embed(crops), compiled.embed(crops)) >= BOUNDS["bf16"]
+    assert compiled.placement.engine == "openvino"
+    assert compiled.placement.precision in ("bf16", "fp32")  # whichever is faster here
+    assert min_cosine(exact.embed(crops), compiled.embed(crops)) >= BOUNDS["bf16"]
     texts = ["blue jeans", "a red dress"]
-    assert least_cosine(exact.embed_text(texts), compiled.embed_text(texts)) >= BOUNDS["bf16"]
+    assert min_cosine(exact.embed_text(texts), compiled.embed_text(texts)) >= BOUNDS["bf16"]
 
 
 def make_random(folder: Path, config: dict[str, Any]) -> Path:

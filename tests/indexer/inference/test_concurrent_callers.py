@@ -11,7 +11,7 @@ from torch import nn
 
 from indexer.inference import openvino_network as networks
 from indexer.inference.openvino_network import TOGETHER, CompiledNetwork
-from indexer.inference.runtime import Loaded, Runtime, Source
+from indexer.inference.runtime import Loaded, ModelSource, Runtime
 from tests.indexer.inference.test_runtime import batch_of, compiling, small_source
 
 
@@ -64,7 +64,7 @@ def test_the_large_answer_several_at_a_time_and_the_same(tmp_path: Path, large: 
 
 def test_one_that_tracing_has_fixed_answers_one_at_a_time(tmp_path: Path, large: list[int]) -> None:
     source = small_source()
-    fixed = Source(
+    fixed = ModelSource(
         "network", "fixed", lambda: Loaded(FixedShape(), {"fingerprint": "f1xed"}), source.prepare,
         source.closeness, source.bounds,
     )  # fmt: skip
@@ -88,7 +88,7 @@ def test_what_cannot_be_compiled_for_several_is_not(
 
     monkeypatch.setattr(CompiledNetwork, "_compiled", fails)
     network = compiling(tmp_path).network(small_source())
-    assert str(network.place) == "cpu, openvino, fp32"
+    assert str(network.placement) == "cpu, openvino, fp32"
     assert len(network.run(batch_of(20))[0]) == 20
     assert set(large) == {1}
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from indexer.inference.conversion_check import probe_pictures
-from indexer.models.nms import least_overlap, overlaps, suppress
+from indexer.inference.conversion_check import reference_images
+from indexer.models.nms import min_matched_iou, overlaps, suppress
 
 
 def test_finds_are_kept_as_ultralytics_keeps_them() -> None:
@@ -59,16 +59,16 @@ def test_a_moved_box_is_seen() -> None:
     prototypes = np.ones((1, 32, 8, 8), np.float32)
     moved = rows.copy()
     moved[0, 0, 0] += 10
-    assert least_overlap((rows, prototypes), (rows, prototypes), 2) == 1.0
-    assert least_overlap((rows, prototypes), (moved, prototypes), 2) == pytest.approx(40 / 60)
-    assert least_overlap((rows, prototypes), (rows * 0, prototypes), 2) == 0.0
+    assert min_matched_iou((rows, prototypes), (rows, prototypes), 2) == 1.0
+    assert min_matched_iou((rows, prototypes), (moved, prototypes), 2) == pytest.approx(40 / 60)
+    assert min_matched_iou((rows, prototypes), (rows * 0, prototypes), 2) == 0.0
     nothing = np.zeros_like(rows), prototypes
-    assert least_overlap(nothing, nothing, 2) == pytest.approx(1.0)
+    assert min_matched_iou(nothing, nothing, 2) == pytest.approx(1.0)
     broken = np.zeros_like(rows), prototypes * np.nan
-    assert least_overlap(nothing, broken, 2) == 0.0
+    assert min_matched_iou(nothing, broken, 2) == 0.0
 
 
 def test_probes_are_pictures_with_people() -> None:
-    pictures = probe_pictures()
+    pictures = reference_images()
     assert len(pictures) >= 4
     assert all(each.ndim == 3 and each.dtype == np.uint8 for each in pictures)

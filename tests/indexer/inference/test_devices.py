@@ -45,7 +45,7 @@ def test_it_is_compared_on_the_cpu_and_then_stays_where_it_runs(
         small_source({"bf16": bound}), load=lambda: Loaded(module, {"fingerprint": "m0ved"})
     )
     network = Runtime(ELSEWHERE, "auto").network(source)
-    assert network.place.precision == precision
+    assert network.placement.precision == precision
     assert module.answered == ["cpu", ELSEWHERE]
     exact = Runtime("cpu").network(small_source())
     (found,), (wanted,) = network.run(batch_of(3)), exact.run(batch_of(3))

@@ -49,7 +49,7 @@ def on_gpu() -> Describer:
 
 
 def places(models: Models) -> set[str]:
-    return {str(models.detector.place), str(models.encoder.place)}  # type: ignore[attr-defined]
+    return {str(models.detector.placement), str(models.encoder.placement)}  # type: ignore[attr-defined]
 
 
 def flat(described: Sequence[Sequence[DescribedGarment]]) -> list[DescribedGarment]:

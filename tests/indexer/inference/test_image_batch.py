@@ -3,7 +3,7 @@
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from indexer.inference.image_batch import by_levels
+from indexer.inference.image_batch import to_nchw
 from indexer.system.parallel import NUMPY_BLAS, single_threaded_blas
 
 
@@ -13,7 +13,7 @@ def test_a_batch_by_levels_is_the_arithmetic_to_the_last_bit() -> None:
     mean, std = np.array([0.48, 0.45, 0.4], np.float32), np.array([0.26, 0.27, 0.28], np.float32)
     levels = (np.arange(256, dtype=np.float32)[:, None] / np.float32(255) - mean) / std
     expected = (np.stack(squares).astype(np.float32) / np.float32(255) - mean) / std
-    batch = by_levels(squares, levels)
+    batch = to_nchw(squares, levels)
     assert batch.flags.c_contiguous
     assert np.array_equal(batch, expected.transpose(0, 3, 1, 2))
 

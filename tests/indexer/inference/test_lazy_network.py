@@ -17,7 +17,7 @@ def test_texts_are_embedded_without_torch(models: Models) -> None:
         "from indexer.models.loading import load_models\nfrom indexer.settings import Settings\n"
         "from search.query.text_query import read_text\n"
         "models = load_models(Settings(), lazy=True)\n"
-        "print(read_text('navy jeans', models).vector.any(), models.encoder.place.engine)\n"
+        "print(read_text('navy jeans', models).vector.any(), models.encoder.placement.engine)\n"
         "print('loaded', {'torch', 'open_clip', 'alembic', 'ftfy', 'regex'} & set(sys.modules))"
     )
     assert done.stdout.splitlines() == ["True openvino", "loaded set()"]
@@ -27,5 +27,5 @@ def test_what_ran_here_before_is_compiled_when_first_asked(tmp_path: Path) -> No
     lazy = replace(compiling(tmp_path), lazy=True)
     first, again = lazy.network(small_source()), lazy.network(small_source())
     assert (type(first), type(again)) == (CompiledNetwork, LazyNetwork)
-    assert (again.place, again.facts) == (first.place, first.facts)
+    assert (again.placement, again.facts) == (first.placement, first.facts)
     assert np.array_equal(again.run(batch_of(2))[0], first.run(batch_of(2))[0])

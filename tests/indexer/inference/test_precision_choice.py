@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from indexer.inference import runtime
 from indexer.inference.export_cache import ExportCache
-from indexer.inference.openvino_network import Network, Place, has_bf16, times_as_fast
+from indexer.inference.openvino_network import Network, Placement, has_bf16, times_as_fast
 from tests.indexer.inference.test_runtime import batch_of, compiling, small_source
 
 
@@ -22,17 +22,19 @@ def test_the_faster_precision_is_taken_and_measured_once(
     asked: list[tuple[str, str]] = []
 
     def measured(network: Network, other: Network, batch: NDArray[np.float32]) -> float:
-        asked.append((network.place.precision, other.place.precision))
+        asked.append((network.placement.precision, other.placement.precision))
         assert batch.shape == (1, 3, 32, 32)
         return gain
 
     monkeypatch.setattr(runtime, "times_as_fast", measured)
     for _ in range(2):
-        assert compiling(tmp_path, "auto").network(small_source()).place.precision == taken
+        assert compiling(tmp_path, "auto").network(small_source()).placement.precision == taken
     assert asked == [("bf16", "fp32")]
     # Who asks for one gets it, whatever was measured.
     for precision in ("bf16", "fp32"):
-        assert compiling(tmp_path, precision).network(small_source()).place.precision == precision
+        assert (
+            compiling(tmp_path, precision).network(small_source()).placement.precision == precision
+        )
     assert len(asked) == 1
 
 
@@ -42,7 +44,7 @@ def test_the_slower_is_taken_where_the_faster_answers_otherwise(
 ) -> None:
     monkeypatch.setattr(runtime, "times_as_fast", lambda *given: 0.5)
     network = compiling(tmp_path, "auto").network(small_source({"fp32": 1.1}))
-    assert str(network.place) == "cpu, openvino, bf16"
+    assert str(network.placement) == "cpu, openvino, bf16"
 
 
 def test_a_cache_that_may_only_be_read_is_used_all_the_same(
@@ -57,13 +59,13 @@ def test_a_cache_that_may_only_be_read_is_used_all_the_same(
         raise OSError(f"{cache.folder} may only be read: {name} {how} {value}")
 
     monkeypatch.setattr(ExportCache, "note_measured", refuse)
-    again = compiling(tmp_path, network.place.precision).network(small_source())
-    assert str(again.place) == str(network.place)
+    again = compiling(tmp_path, network.placement.precision).network(small_source())
+    assert str(again.placement) == str(network.placement)
     monkeypatch.setattr(runtime, "times_as_fast", lambda *given: 1.0 + (
-        network.place.precision == "bf16"
+        network.placement.precision == "bf16"
     ))  # fmt: skip
     again = compiling(tmp_path, "auto").network(small_source())
-    assert str(again.place) == str(network.place)
+    assert str(again.placement) == str(network.placement)
 
 
 def test_how_many_times_as_fast_is_of_the_best_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +75,7 @@ def test_how_many_times_as_fast_is_of_the_best_runs(monkeypatch: pytest.MonkeyPa
 
     class Slow:
         facts: dict[str, object] = {}  # noqa: RUF012 - a network of this test alone
-        place = Place("cpu", "openvino", "fp32")
+        placement = Placement("cpu", "openvino", "fp32")
 
         def __init__(self, *seconds: float) -> None:
             self.seconds = cycle(seconds)

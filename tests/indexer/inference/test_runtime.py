@@ -15,11 +15,11 @@ from torch import nn
 
 from indexer.errors import ModelError, SettingsError
 from indexer.inference import int8_quantisation as calibration
-from indexer.inference.conversion_check import least_cosine
+from indexer.inference.conversion_check import min_cosine
 from indexer.inference.export_cache import XML, ExportCache
 from indexer.inference.int8_quantisation import ENOUGH, catalogue_pictures
 from indexer.inference.openvino_network import has_bf16
-from indexer.inference.runtime import Loaded, Runtime, Source
+from indexer.inference.runtime import Loaded, ModelSource, Runtime
 from indexer.models.encoder import BOUNDS, ClipEncoder
 from indexer.settings import Settings
 from indexer.storage.thumbnails import keep_thumbnail
@@ -42,7 +42,9 @@ class Small(nn.Module):
         return found
 
 
-def small_source(bounds: dict[str, float] | None = None, loads: list[int] | None = None) -> Source:
+def small_source(
+    bounds: dict[str, float] | None = None, loads: list[int] | None = None
+) -> ModelSource:
     def load() -> Loaded:
         if loads is not None:
             loads.append(1)
@@ -52,9 +54,9 @@ def small_source(bounds: dict[str, float] | None = None, loads: list[int] | None
         squares = np.stack([each[:32, :32] for each in pictures]).astype(np.float32) / 255
         return np.ascontiguousarray(squares.transpose(0, 3, 1, 2))
 
-    return Source(
+    return ModelSource(
         "network", "key", load, prepare,
-        lambda facts, exact, other: least_cosine(exact[0], other[0]),
+        lambda facts, exact, other: min_cosine(exact[0], other[0]),
         {**BOUNDS, **(bounds or {})},  # type: ignore[dict-item]
     )  # fmt: skip
 
@@ -71,10 +73,10 @@ def test_it_is_exported_once_and_answers_as_torch_does(tmp_path: Path) -> None:
     loads: list[int] = []
     for _ in range(3):
         network = compiling(tmp_path).network(small_source(loads=loads))
-        assert str(network.place) == "cpu, openvino, fp32"
+        assert str(network.placement) == "cpu, openvino, fp32"
     assert len(loads) == 1
     exact = Runtime.choose("cpu").network(small_source())
-    assert str(exact.place) == "cpu, torch, fp32"
+    assert str(exact.placement) == "cpu, torch, fp32"
     batch = batch_of(5)
     np.testing.assert_allclose(network.run(batch)[0], exact.run(batch)[0], atol=1e-5)
     assert network.facts == exact.facts
@@ -100,7 +102,7 @@ def test_a_damaged_export_is_made_again(tmp_path: Path, name: str, damage: str) 
         path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else whole[:-1] + b"?")
     loads: list[int] = []
     network = compiling(tmp_path).network(small_source(loads=loads))
-    assert (network.place.engine, len(loads)) == ("openvino", 1)
+    assert (network.placement.engine, len(loads)) == ("openvino", 1)
     assert ExportCache(tmp_path).find("5ma11") is not None
 
 
@@ -136,7 +138,7 @@ def test_where_nothing_can_be_written_torch_runs_and_it_is_said_once(
     (tmp_path / "cache").write_text("in the way", "utf-8")
     runtime = compiling(tmp_path / "cache")
     for _ in range(2):
-        assert str(runtime.network(small_source()).place) == "cpu, torch, fp32"
+        assert str(runtime.network(small_source()).placement) == "cpu, torch, fp32"
     (said,) = caplog.messages
     assert "several times slower" in said
     assert str(tmp_path / "cache") in said
@@ -149,10 +151,10 @@ def test_on_a_full_disk_torch_runs(tmp_path: Path, caplog: pytest.LogCaptureFixt
         network = compiling(tmp_path).network(small_source())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert str(network.place) == "cpu, torch, fp32"
+    assert str(network.placement) == "cpu, torch, fp32"
     assert "several times slower" in caplog.text
     assert ExportCache(tmp_path).find("5ma11") is None
-    assert str(compiling(tmp_path).network(small_source()).place) == "cpu, openvino, fp32"
+    assert str(compiling(tmp_path).network(small_source()).placement) == "cpu, openvino, fp32"
 
 
 def test_a_conversion_that_answers_otherwise_is_refused_and_said(
@@ -160,11 +162,11 @@ def test_a_conversion_that_answers_otherwise_is_refused_and_said(
 ) -> None:
     impossible = {"bf16": 1.1, "fp32": 1.1}
     network = compiling(tmp_path, "fp32").network(small_source(impossible))
-    assert str(network.place) == "cpu, torch, fp32"
+    assert str(network.placement) == "cpu, torch, fp32"
     assert "is not run in fp32: its answers would be 1.0000 like the exact ones" in caplog.text
     if has_bf16():
         network = compiling(tmp_path, "bf16").network(small_source({"bf16": 1.1}))
-        assert str(network.place) == "cpu, openvino, fp32"
+        assert str(network.placement) == "cpu, openvino, fp32"
         assert "is not run in bf16" in caplog.text
 
 
@@ -192,7 +194,7 @@ def test_any_open_clip_model_is_compiled(tiny: Path, tmp_path: Path) -> None:
     for precision in ("fp32", "auto"):
         for _ in range(2):  # exported, and found again
             compiled = ClipEncoder.load(name, compiling(tmp_path, precision))
-            assert compiled.place.engine == "openvino"
+            assert compiled.placement.engine == "openvino"
             assert compiled.fingerprint == exact.fingerprint
             assert (compiled.dim, compiled.fill) == (exact.dim, exact.fill)
             cosines = (compiled.embed(crops) * exact.embed(crops)).sum(axis=1)
@@ -227,17 +229,17 @@ def test_int8_is_calibrated_on_the_catalogues_own_photos(
     pytest.importorskip("nncf")
     settings = Settings(home=tmp_path, precision="int8", model_cache=tmp_path / "cache")
     name = f"local-dir:{tiny}"
-    assert ClipEncoder.load(name, Runtime.of(settings)).place.precision != "int8"
+    assert ClipEncoder.load(name, Runtime.of(settings)).placement.precision != "int8"
     assert f"at least {ENOUGH}, and {tmp_path} has 0" in caplog.text
     photos = drawn_photos(ENOUGH)
     for photo in photos:
         keep_thumbnail(tmp_path, photo)
     assert len(catalogue_pictures(tmp_path)) == ENOUGH
     encoder = ClipEncoder.load(name, Runtime.of(settings))
-    assert encoder.place.precision == "int8"
+    assert encoder.placement.precision == "int8"
     exact = ClipEncoder.load(name, Runtime.choose("cpu"))
     crops = [photo.pixels for photo in photos[:4]]
-    assert least_cosine(exact.embed(crops), encoder.embed(crops)) >= BOUNDS["int8"]
+    assert min_cosine(exact.embed(crops), encoder.embed(crops)) >= BOUNDS["int8"]
 
 
 def test_int8_without_nncf_says_what_to_install(

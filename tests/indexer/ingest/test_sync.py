@@ -15,7 +15,7 @@ from indexer.description.describe import Describer
 from indexer.errors import SyncRefused
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.garments import Garments, Slot
-from indexer.images.image_sources import Pictures
+from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo
 from indexer.ingest.importer import Importer
 from indexer.ingest.reembed import Reembedder
@@ -49,7 +49,7 @@ def synced(
     folder = tmp_path / "shop"
     describer = describer or watched(1)
     with (
-        Pictures(catalogue.settings, folder, folder) as pictures,
+        ImageSources(catalogue.settings, folder, folder) as pictures,
         Sync(catalogue, pictures, rows, mode) as work,
     ):
         plan = work.plan()

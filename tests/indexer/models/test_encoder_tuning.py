@@ -19,7 +19,7 @@ from indexer.description.describe import Describer
 from indexer.errors import ModelError
 from indexer.feeds import read_feed
 from indexer.finetuning.full_training import FullTuning
-from indexer.finetuning.head_transfer import agreement, carry_heads, kept_heads
+from indexer.finetuning.head_transfer import agreeing_heads, agreement, transfer_heads
 from indexer.finetuning.linear_map import Lessons, fit_map, mapped
 from indexer.finetuning.map_folding import fold, read_state, write_encoder
 from indexer.fused_vector import unit_rows
@@ -259,14 +259,14 @@ def test_heads_say_the_same_or_are_left_out() -> None:
     )
     change = np.eye(8, dtype=np.float32) + rng.normal(0, 0.05, (8, 8)).astype(np.float32)
     after = mapped(change, before)
-    moved = carry_heads(heads, before[:100], after[:100], np.linalg.inv(change))
+    moved = transfer_heads(heads, before[:100], after[:100], np.linalg.inv(change))
     shares = agreement(heads, moved, before[100:], after[100:])
     assert min(shares.values()) >= 0.95
-    assert kept_heads(moved, shares)[1] == []
+    assert agreeing_heads(moved, shares)[1] == []
     noise = unit_rows(rng.normal(size=(200, 8)).astype(np.float32))
-    lost = carry_heads(heads, before[:100], noise[:100], np.eye(8, dtype=np.float32))
+    lost = transfer_heads(heads, before[:100], noise[:100], np.eye(8, dtype=np.float32))
     shares = agreement(heads, lost, before[100:], noise[100:])
-    assert kept_heads(lost, shares)[1] == ["one", "many"]
+    assert agreeing_heads(lost, shares)[1] == ["one", "many"]
 
 
 @pytest.mark.parametrize(

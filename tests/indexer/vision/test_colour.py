@@ -6,7 +6,7 @@ import pytest
 from indexer.colour import knn_namer as colour_namer
 from indexer.colour.cielab import hex_to_lab, lab_to_hex, relight
 from indexer.colour.histogram import colour_histogram, histogram_dim, pixels_in_mask
-from indexer.colour.illuminant import estimate_light
+from indexer.colour.illuminant import estimate_illuminant
 from indexer.colour.knn_namer import ColourNamer, bundled_namer
 from indexer.colour.palette import name_colours, palette
 from indexer.colour.prototypes import colour_prototype, colour_prototype_of_hex
@@ -111,8 +111,8 @@ def test_the_light_of_a_photo_is_estimated(gains: tuple[float, float, float]) ->
     photo = np.full((200, 300, 3), 245, np.uint8)
     photo[50:150, 100:200] = (200, 40, 40)
     lit = np.stack([_relit(photo[..., i], gains[i]) for i in range(3)], axis=-1)
-    seen = estimate_light(lit) * gains
-    plain = estimate_light(photo)
+    seen = estimate_illuminant(lit) * gains
+    plain = estimate_illuminant(photo)
     # The correction is made in part, so what is left must be less than what was there.
     assert np.abs(np.log(seen / plain)).max() < np.abs(np.log(gains)).max()
     assert seen.std() / seen.mean() < np.std(gains) / np.mean(gains) + 1e-6
@@ -125,7 +125,7 @@ def _relit(channel: np.ndarray, gain: float) -> np.ndarray:
 
 
 def test_a_photo_without_a_neutral_light_is_believed() -> None:
-    assert estimate_light(np.full((50, 50, 3), (20, 120, 30), np.uint8)).tolist() == [1, 1, 1]
+    assert estimate_illuminant(np.full((50, 50, 3), (20, 120, 30), np.uint8)).tolist() == [1, 1, 1]
 
 
 def test_a_name_is_of_the_colour_in_plain_light() -> None:

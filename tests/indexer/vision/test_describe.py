@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.colour.illuminant import estimate_light
+from indexer.colour.illuminant import estimate_illuminant
 from indexer.description.describe import Describer
 from indexer.description.garment_choice import choose_garments
 from indexer.errors import ModelError, SettingsError
@@ -78,9 +78,9 @@ def test_a_photos_light_is_estimated_once_for_all_its_garments(
 
     def counted(pixels: np.ndarray) -> np.ndarray:
         asked.append(id(pixels))
-        return estimate_light(pixels)
+        return estimate_illuminant(pixels)
 
-    monkeypatch.setattr("indexer.description.describe.estimate_light", counted)
+    monkeypatch.setattr("indexer.description.describe.estimate_illuminant", counted)
     garments, others = describer.describe([read_photo(street_photo), *drawn(1)])
     assert len(garments) + len(others) > 2
     assert len(asked) == len(set(asked)) == 2

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.description.garment_choice import choose_garments
-from indexer.description.garment_target import Place, key_of, placed
+from indexer.description.garment_target import TargetRegion, region_from_json, target_key
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Garments, Slot
@@ -58,7 +58,7 @@ def pixels() -> NDArray[np.uint8]:
     return drawn
 
 
-def chosen(place: Place, slots: tuple[Slot, Slot] = ("top", "top")) -> Garments:
+def chosen(place: TargetRegion, slots: tuple[Slot, Slot] = ("top", "top")) -> Garments:
     photo = Photo(pixels(), "0")
     return choose_garments(photo, two_tops(photo, slots), place, 0.25)
 
@@ -68,32 +68,32 @@ def describer(seed: int) -> Describer:
 
 
 def test_the_found_garment_that_fills_the_box_is_meant() -> None:
-    assert chosen(Place("top", LEFT)).xyxy.tolist() == [[12, 22, 88, 178]]
-    assert chosen(Place("top", RIGHT)).xyxy.tolist() == [[105, 10, 195, 190]]
-    seen_otherwise = chosen(Place("outer", LEFT), ("top", "top"))
+    assert chosen(TargetRegion("top", LEFT)).xyxy.tolist() == [[12, 22, 88, 178]]
+    assert chosen(TargetRegion("top", RIGHT)).xyxy.tolist() == [[105, 10, 195, 190]]
+    seen_otherwise = chosen(TargetRegion("outer", LEFT), ("top", "top"))
     assert (seen_otherwise.slot, seen_otherwise.category) == (("outer",), ("top",))
-    assert chosen(Place(None, LEFT)).slot == ("top",)
+    assert chosen(TargetRegion(None, LEFT)).slot == ("top",)
 
 
 def test_where_nothing_is_found_the_place_itself_is_meant() -> None:
-    bare = chosen(Place("top", FAR))
+    bare = chosen(TargetRegion("top", FAR))
     assert bare.is_fallback
     assert (bare.xyxy.tolist(), bare.slot) == ([list(FAR)], ("top",))
     corner = (20.0, 185.0, 60.0, 185.0, 20.0, 199.0)
-    outlined = chosen(Place("top", FAR, (corner,)))
+    outlined = chosen(TargetRegion("top", FAR, (corner,)))
     assert outlined.is_fallback
     assert 0.4 < outlined.masks[0].mean() < 0.65  # a triangle
-    assert chosen(Place("bottom", LEFT)).is_fallback  # a top is no pair of trousers
+    assert chosen(TargetRegion("bottom", LEFT)).is_fallback  # a top is no pair of trousers
 
 
 def test_an_outline_tells_a_worn_piece_from_what_lies_in_its_box() -> None:
     strip = (10.0, 20.0, 30.0, 20.0, 30.0, 180.0, 10.0, 180.0)
-    assert chosen(Place("top", LEFT, (strip,))).is_fallback
-    assert not chosen(Place("top", LEFT)).is_fallback
+    assert chosen(TargetRegion("top", LEFT, (strip,))).is_fallback
+    assert not chosen(TargetRegion("top", LEFT)).is_fallback
 
 
 def test_a_place_outside_the_photo_leaves_the_choice_to_the_slot() -> None:
-    assert chosen(Place("top", (300, 300, 400, 400))).xyxy.tolist() == [[105, 10, 195, 190]]
+    assert chosen(TargetRegion("top", (300, 300, 400, 400))).xyxy.tolist() == [[105, 10, 195, 190]]
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_a_stored_place_is_the_same_and_bad_polygons_are_left_out() -> None:
     place = region_of(
         ItemRecord("1", "1", ("a.jpg",), xyxy=LEFT, slot="top", polygons=(*bad, good))
     )
-    assert place == Place("top", LEFT, (good,))
-    again = placed(json.loads(json.dumps(place.stored())))
-    assert (again, key_of(again)) == (place, key_of(place))
-    assert len(key_of(Place("bottom", LEFT))) <= 20  # as many letters as the column has
+    assert place == TargetRegion("top", LEFT, (good,))
+    again = region_from_json(json.loads(json.dumps(place.to_json())))
+    assert (again, target_key(again)) == (place, target_key(place))
+    assert len(target_key(TargetRegion("bottom", LEFT))) <= 20  # as many letters as the column has
 
 
 def test_two_tops_of_one_photo_are_two_items_also_described_anew(

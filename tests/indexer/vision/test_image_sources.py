@@ -1,4 +1,4 @@
-"""Pictures by path, file:, web and cloud address: read once, asked for politely, kept in bounds."""
+"""Pictures by path, file:, web and cloud address: read once, fetched politely, cache bounded."""
 
 import io
 import os
@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from indexer.errors import LapelError, PhotoMissing, PhotoTooManyBytes
-from indexer.images.image_sources import PhotoChanged, Pictures
+from indexer.images.image_sources import ImageSources, PhotoChanged
 from indexer.images.photo import hash_bytes
 from indexer.images.safe_fetch import Fetcher, FetchFailed, FetchRefused
-from indexer.images.web_source import GIVE_UP_AFTER, TRIES, WebPictures
+from indexer.images.web_source import GIVE_UP_AFTER, TRIES, WebSource
 from indexer.settings import Settings
 from tests.support.picture_server import PictureServer, picture_server
 
@@ -33,14 +33,14 @@ def picture(seed: int) -> bytes:
     return encoded.getvalue()
 
 
-def opened(home: Path, waits: list[float] | None = None, most_bytes: int = 10**9) -> Pictures:
+def opened(home: Path, waits: list[float] | None = None, most_bytes: int = 10**9) -> ImageSources:
     """Return pictures that trust this machine, and note how long they would wait."""
     settings = Settings(
         home=home, private_picture_hosts="127.0.0.1", picture_cache_bytes=most_bytes
     )
     fetcher = Fetcher(whole_s=2, inside=settings.private_hosts)
     sleep = (lambda s: None) if waits is None else waits.append
-    return Pictures(settings, home, None, WebPictures(fetcher, 3, sleep=sleep))
+    return ImageSources(settings, home, None, WebSource(fetcher, 3, sleep=sleep))
 
 
 def test_a_second_run_downloads_nothing_that_did_not_change(
@@ -129,8 +129,8 @@ def test_what_else_servers_do(
     server.behaviour["/1.png"] = how
     settings = Settings(home=tmp_path)
     fetcher = Fetcher(whole_s=0.3, inside=["127.0.0.1"])
-    web = WebPictures(fetcher, tries=1)
-    with Pictures(settings, tmp_path, None, web) as pictures, pytest.raises(error):
+    web = WebSource(fetcher, tries=1)
+    with ImageSources(settings, tmp_path, None, web) as pictures, pytest.raises(error):
         pictures.hash_of(f"{server.address}/1.png")
 
 
@@ -143,14 +143,14 @@ def test_a_redirect_is_followed(server: PictureServer, tmp_path: Path) -> None:
 def test_hosts_inside_are_asked_only_where_a_setting_names_them(
     server: PictureServer, tmp_path: Path
 ) -> None:
-    with Pictures(Settings(home=tmp_path), tmp_path) as pictures, pytest.raises(FetchRefused):
+    with ImageSources(Settings(home=tmp_path), tmp_path) as pictures, pytest.raises(FetchRefused):
         pictures.hash_of(f"{server.address}/1.png")
     named = Settings(home=tmp_path, private_picture_hosts=" 127.0.0.1 , media.lan")
     assert named.private_hosts == {"127.0.0.1", "media.lan"}
-    with Pictures(named, tmp_path) as pictures:
+    with ImageSources(named, tmp_path) as pictures:
         assert pictures.hash_of(f"{server.address}/1.png")[0] == hash_bytes(picture(1))
     metadata = Settings(home=tmp_path, private_picture_hosts="169.254.169.254")
-    with Pictures(metadata, tmp_path) as pictures, pytest.raises(FetchRefused):
+    with ImageSources(metadata, tmp_path) as pictures, pytest.raises(FetchRefused):
         pictures.hash_of("http://169.254.169.254/latest/meta-data")
     assert not server.behaviour
     assert server.asked == ["/1.png"]
@@ -182,8 +182,8 @@ def test_files_are_known_by_their_times(tmp_path: Path) -> None:
     with opened(tmp_path / "home") as pictures:
         # Written a moment ago: it might be written again within the clock's step.
         assert pictures.hash_of(str(path))[0] == hash_bytes(picture(1))
-        assert pictures.known.find(str(path)) is None
-        pictures.known.remember(str(path), "0:0:0:0", "f" * 64)
+        assert pictures.cache.find(str(path)) is None
+        pictures.cache.remember(str(path), "0:0:0:0", "f" * 64)
         os.utime(path, (old, old))
         assert pictures.hash_of(pictures.resolve(f"file://{path.parent}/a%20b.png"))[0] == (
             hash_bytes(picture(1))
@@ -199,7 +199,7 @@ def test_files_are_known_by_their_times(tmp_path: Path) -> None:
 
 def test_paths_do_not_leave_the_images_folder(tmp_path: Path) -> None:
     images = tmp_path / "images"
-    with Pictures(Settings(home=tmp_path), tmp_path, images) as pictures:
+    with ImageSources(Settings(home=tmp_path), tmp_path, images) as pictures:
         assert pictures.resolve("/a/b.jpg") == str(images / "a" / "b.jpg")
         assert pictures.resolve(f"file://{images}/b.jpg") == str(images / "b.jpg")
         for bad in ("../b.jpg", "a/../../b.jpg", "file:///etc/passwd", f"file://{images}/../b.jpg"):
@@ -220,7 +220,7 @@ def test_cloud_stores(tmp_path: Path) -> None:
         assert pictures.hash_of("memory://shop/a.png") == (hash_bytes(picture(1)), None)
     store.store["/shop/a.png"].write(b"")  # read before, and the same still
     with opened(tmp_path) as pictures:
-        found = pictures.known.find("memory://shop/a.png")
+        found = pictures.cache.find("memory://shop/a.png")
         assert found is not None
         assert found.stamp
         assert pictures.hash_of("memory://shop/a.png")[0] == hash_bytes(picture(1))

@@ -20,7 +20,7 @@ from indexer.errors import (
     PhotoTruncated,
     PhotoUnreadable,
 )
-from indexer.images.downscaling import LEAST_SIDE_PX, divisor
+from indexer.images.downscaling import LEAST_SIDE_PX, scale_factor
 from indexer.images.photo import MAX_BYTES, read_photo
 
 RED_LEFT = np.zeros((40, 60, 3), np.uint8)
@@ -216,6 +216,6 @@ def test_a_cut_large_photo_is_still_refused() -> None:
 
 
 def test_shop_photos_and_panoramas_keep_their_pixels() -> None:
-    assert divisor((1_200, 1_600)) == divisor((20_000, 1_900)) == 1
-    assert divisor((4_000, 3_000)) == 2
-    assert divisor((6_000, 8_000)) == 4
+    assert scale_factor((1_200, 1_600)) == scale_factor((20_000, 1_900)) == 1
+    assert scale_factor((4_000, 3_000)) == 2
+    assert scale_factor((6_000, 8_000)) == 4

@@ -213,11 +213,12 @@ def _print_completions(found: Any, with_what: str) -> None:
 
 
 def _outfit_json(found: Any) -> dict[str, Any]:
-    from api.schemas.serialise import garment_json, hit_json
+    from api.schemas.responses import Garment
+    from api.schemas.serialise import described, hit_json, to_json
 
     return {
         "garments": [
-            garment_json(piece.id, piece.garment)
+            to_json(described(Garment, piece.id, piece.garment))
             | {"results": [hit_json(piece.hit)] if piece.hit else []}
             for piece in found.pieces
         ],

@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from api.handlers.photo_intake import decode_base64
-from api.handlers.result_json import picture_address, web_link
+from api.handlers.results import picture_folder, web_link
 from api.schemas.requests import ItemChange, ItemFields, ItemIn
 from api.schemas.responses import Item, ItemsPage, ItemStatus
 from api.server.catalogues import ServedCatalogue
@@ -148,7 +148,8 @@ def _item(session: Session, catalogue: ServedCatalogue, item: ItemRow) -> Item:
         .where(ItemPhotoRow.item_id == item.id)
         .order_by(ItemPhotoRow.position)
     )
-    pictures = [picture_address(catalogue, sha256) for sha256 in hashes]
+    folder = picture_folder(catalogue.settings.catalogue)
+    pictures = [f"{folder}/{sha256}.jpg" for sha256 in hashes]
     columns = {name: getattr(item, name) for name in COLUMNS} | {"link": web_link(item.link)}
     return Item.model_validate(
         {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from api.schemas.requests import PhotoSource
-from api.schemas.serialise import Outline, garment_json, mask_json, outlines
+from api.schemas.serialise import GarmentModel, Outline, described, outlines
 from api.server.photo_cache import KeptMask, RememberedPhoto
 from api.server.state import State
 from indexer.description.describe import DescribedGarment
@@ -51,13 +51,14 @@ class ReceivedPhoto:
             new_id(), self.took_ms, fingerprint, self.photo.warnings
         )
 
-    def garment(self, id_: int, with_mask: bool = False) -> dict[str, Any]:
-        """Return one garment as answers show it."""
-        garment = self.photo.garments[id_]
-        shown = garment_json(id_, garment) | {"outlines": self.photo.outlines[id_]}
-        if with_mask:
-            shown["mask"] = mask_json(replace(garment, mask=self.photo.masks[id_].mask()))
-        return shown
+    def garment(self, model: type[GarmentModel], id_: int, **more: Any) -> GarmentModel:
+        """Return one garment as answers show it, with `more` fields of the model."""
+        garment, lines = self.photo.garments[id_], self.photo.outlines[id_]
+        return described(model, id_, garment, outlines=lines, **more)
+
+    def masked(self, id_: int) -> DescribedGarment:
+        """Return one garment with its mask."""
+        return replace(self.photo.garments[id_], mask=self.photo.masks[id_].mask())
 
 
 def receive_photo(state: State, source: PhotoSource, upload: Upload | None) -> ReceivedPhoto:
@@ -85,10 +86,10 @@ def describe_box(
     """
     pixels = read_photo(received.photo.content, received.photo.name, in_full=True).pixels
     cut = PhotoBox.cut(pixels, box)
-    described = state.inference.describe(cut.photo, wanted)
-    state.metrics.stages(described.took_ms)
-    garment = cut.largest(described.garments)
-    return _without_mask(garment), outlines(garment), described.took_ms
+    result = state.inference.describe(cut.photo, wanted)
+    state.metrics.stages(result.took_ms)
+    garment = cut.largest(result.garments)
+    return _without_mask(garment), outlines(garment), result.took_ms
 
 
 def decode_base64(text: str, name: str) -> bytes:
@@ -112,20 +113,20 @@ def _describe(state: State, sent: Upload, photo_id: str | None = None) -> Receiv
     """Describe a photo and remember it, under the id that it has or a new one."""
     photo = read_photo(sent.content, sent.name)
     fingerprint = state.inference.models.fingerprint
-    described = state.inference.describe(photo)
-    state.metrics.stages(described.took_ms)
-    warnings = (NOTHING_FOUND,) if described.garments[0].is_fallback else ()
+    result = state.inference.describe(photo)
+    state.metrics.stages(result.took_ms)
+    warnings = (NOTHING_FOUND,) if result.garments[0].is_fallback else ()
     remembered = RememberedPhoto(
         sent.name,
         sent.content,
         photo.photo_hw,
-        tuple(_without_mask(garment) for garment in described.garments),
-        tuple(outlines(garment) for garment in described.garments),
-        tuple(KeptMask.of(garment.mask) for garment in described.garments),
+        tuple(_without_mask(garment) for garment in result.garments),
+        tuple(outlines(garment) for garment in result.garments),
+        tuple(KeptMask.of(garment.mask) for garment in result.garments),
         warnings,
         fingerprint,
     )
-    return ReceivedPhoto(state.photos.keep(remembered, photo_id), remembered, described.took_ms)
+    return ReceivedPhoto(state.photos.keep(remembered, photo_id), remembered, result.took_ms)
 
 
 def _without_mask(garment: DescribedGarment) -> DescribedGarment:

@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.handlers.photo_intake import ReceivedPhoto, Upload, receive_photo
-from api.handlers.result_json import hits_json
-from api.schemas.recommend import CompleteRequest, OutfitRequest, Recommending
-from api.schemas.requests import SearchRequest
-from api.schemas.serialise import stored_garment_json
+from api.handlers.results import make_results
+from api.schemas.recommend import (
+    CompleteAnswer,
+    CompleteRequest,
+    Completing,
+    OutfitAnswer,
+    OutfitRequest,
+    Recommending,
+)
+from api.schemas.responses import Garment, Result, SearchedGarment
+from api.schemas.serialise import stored
 from api.server.catalogues import ServedCatalogue
 from api.server.state import State
-from indexer.fused_vector import normalise_weights
 from search.answer_facts import answer_envelope, new_id, to_ms
 from search.filters.json_filters import read_filter
 from search.query.options import Options
@@ -23,7 +29,7 @@ from search.searcher import Searcher
 
 def complete_item(
     state: State, catalogue: ServedCatalogue, item_id: str, request: CompleteRequest
-) -> dict[str, Any]:
+) -> CompleteAnswer:
     """Answer what goes with an item of the catalogue. Raises LapelErrors."""
     begin = time.perf_counter()
     searcher = Searcher(catalogue, state.describer)
@@ -31,17 +37,17 @@ def complete_item(
     found = Recommender(searcher).complete(
         item_id, _options(request), request.slots, _taste(request)
     )
-    return {
-        "item_id": item_id,
+    return CompleteAnswer(
+        item_id=item_id,
         **_facts(state, catalogue, request, begin),
-        "worn": [stored_garment_json(item)],
-        "garments": _completing(catalogue, found, request),
-    }
+        worn=[stored(Garment, item)],
+        garments=_completing(catalogue, found, request),
+    )
 
 
 def complete_photo(
     state: State, catalogue: ServedCatalogue, request: CompleteRequest, upload: Upload | None
-) -> dict[str, Any]:
+) -> CompleteAnswer:
     """Answer what goes with a garment of a photo, or with all that its person wears."""
     searcher, received = _begin(state, catalogue, request, upload)
     begin = time.perf_counter()
@@ -51,17 +57,17 @@ def complete_photo(
     found = Recommender(searcher).complete_worn(
         worn, _options(request), request.slots, _taste(request)
     )
-    return {
+    return CompleteAnswer(
         **received.head(),
         **_facts(state, catalogue, request, begin, received),
-        "worn": [received.garment(i) for i in ids],
-        "garments": _completing(catalogue, found, request),
-    }
+        worn=[received.garment(Garment, i) for i in ids],
+        garments=_completing(catalogue, found, request),
+    )
 
 
 def photo_outfit(
     state: State, catalogue: ServedCatalogue, request: OutfitRequest, upload: Upload | None
-) -> dict[str, Any]:
+) -> OutfitAnswer:
     """Answer with an item for each garment of the photo's main person."""
     searcher, received = _begin(state, catalogue, request, upload)
     begin = time.perf_counter()
@@ -72,19 +78,22 @@ def photo_outfit(
     found = find_outfit(
         searcher, [garments[i] for i in ids], _options(request), request.complete, _taste(request)
     )
-    shown = [
-        received.garment(ids[piece.id])
-        | {"results": _hits(catalogue, [piece.hit] if piece.hit else [], request)}
+    chosen = [
+        received.garment(
+            SearchedGarment,
+            ids[piece.id],
+            results=_results(catalogue, [piece.hit] if piece.hit else [], request),
+        )
         for piece in found.pieces
     ]
-    return {
+    return OutfitAnswer(
         **received.head(),
         **_facts(state, catalogue, request, begin, received),
-        "garments": shown,
-        "completing": _completing(catalogue, found.completing, request),
-        "total": dict(found.total),
-        "unpriced": found.unpriced,
-    }
+        garments=chosen,
+        completing=_completing(catalogue, found.completing, request),
+        total=dict(found.total),
+        unpriced=found.unpriced,
+    )
 
 
 def _begin(
@@ -128,22 +137,21 @@ def _facts(
 
 
 def _completing(
-    catalogue: ServedCatalogue, found: Sequence[Completion], request: Recommending
-) -> list[dict[str, Any]]:
+    catalogue: ServedCatalogue, completions: Sequence[Completion], request: Recommending
+) -> list[Completing]:
     return [
-        {
-            "id": i,
-            "slot": each.slot,
-            "trust": each.trust,
-            "looks": each.looks,
-            "results": _hits(catalogue, each.hits, request),
-        }
-        for i, each in enumerate(found)
+        Completing(
+            id=i,
+            slot=each.slot,
+            trust=each.trust,
+            looks=each.looks,
+            results=_results(catalogue, each.hits, request),
+        )
+        for i, each in enumerate(completions)
     ]
 
 
-def _hits(
+def _results(
     catalogue: ServedCatalogue, hits: Sequence[Hit], request: Recommending
-) -> list[dict[str, Any]]:
-    as_search = SearchRequest(fields=request.fields)
-    return hits_json(catalogue, hits, as_search, normalise_weights(request.weights.given()))
+) -> list[Result]:
+    return make_results(catalogue.settings.catalogue, hits, request.fields)

@@ -1,10 +1,9 @@
-"""Answer search requests: receive the photo, search, and say the hits as JSON."""
-
-from typing import Any
+"""Answer search requests: receive the photo, search, and return the hits."""
 
 from api.handlers.photo_intake import ReceivedPhoto, Upload, describe_box, receive_photo
-from api.handlers.result_json import search_json
+from api.handlers.results import search_answer
 from api.schemas.requests import SearchRequest
+from api.schemas.responses import SearchAnswer
 from api.schemas.serialise import Outline
 from api.server.catalogues import ServedCatalogue
 from api.server.state import State
@@ -16,20 +15,22 @@ from search.searcher import Searcher
 
 def answer_search(
     state: State, catalogue: str, request: SearchRequest, upload: Upload | None
-) -> dict[str, Any]:
+) -> SearchAnswer:
     """Search by the models that the catalogue has now. Raises LapelErrors."""
-    served = state.catalogues.get(catalogue)
-    return state.model_switch.answer(served, lambda: _answer(state, served, request, upload))
+    return state.model_switch.answer(
+        catalogue, lambda served: _answer(state, served, request, upload)
+    )
 
 
 def _answer(
     state: State, catalogue: ServedCatalogue, request: SearchRequest, upload: Upload | None
-) -> dict[str, Any]:
+) -> SearchAnswer:
     photo = _QueryPhoto(state, request, upload)
     searcher = Searcher(catalogue, state.describer, state.inference.call)
     answer = searcher.answer(_parts(request, photo), _options(request))
     state.metrics.stages({"search": answer.took_ms["search"]})
-    return search_json(catalogue, request, answer, photo.received, photo.outlines)
+    name = catalogue.settings.catalogue
+    return search_answer(name, request, answer, photo.received, photo.outlines)
 
 
 class _QueryPhoto:

@@ -1,11 +1,10 @@
-"""Recommendations over HTTP: alternatives, what completes an item or a garment, whole outfits."""
+"""Serve recommendations: alternatives, what completes an item or a garment, whole outfits."""
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -17,15 +16,15 @@ from api.handlers.search import answer_search
 from api.routes.auth import CanSearch
 from api.routes.parameters import CatalogueName, ItemPath, RankingOptions, query_bytes
 from api.schemas.recommend import (
-    COMPLETED,
-    OUTFIT,
+    CompleteAnswer,
     CompleteRequest,
+    OutfitAnswer,
     OutfitRequest,
     Recommending,
     SlotName,
 )
 from api.schemas.requests import SearchRequest
-from api.schemas.responses import SEARCHED, problems
+from api.schemas.responses import SearchAnswer, problems
 from api.server.catalogues import ServedCatalogue
 from api.server.state import Served, State
 from search.query.options import MAX_K
@@ -35,13 +34,15 @@ routes = APIRouter(
     prefix="/v1/catalogues/{catalogue}", dependencies=[CanSearch], tags=["recommend"]
 )
 Asked = TypeVar("Asked", bound=Recommending)
+AnyAnswer = TypeVar("AnyAnswer", CompleteAnswer, OutfitAnswer)
 ITEM = "/items/{item_id:path}"
 
 
 @routes.get(
     f"{ITEM}/alternatives",
     summary="Similar items that can be bought now for about the same price",
-    responses=SEARCHED | problems(404, 409, 422, 503),
+    responses=problems(404, 409, 422, 503),
+    response_model_exclude_unset=True,
 )
 def alternatives(
     state: Served,
@@ -50,7 +51,7 @@ def alternatives(
     ranking: RankingOptions,
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
     band: Annotated[float, Query(gt=0, le=1, description="Of the price, up and down.")] = BAND,
-) -> JSONResponse:
+) -> SearchAnswer:
     """Find items of the same slot and another group, in stock, in the price band."""
     served = state.catalogues.get(catalogue)
     with Session(served.engine) as session:
@@ -58,13 +59,14 @@ def alternatives(
     query = SearchRequest(
         item_id=item_id, k=k, filter={"and": near}, in_stock_only=True, **asdict(ranking)
     )
-    return JSONResponse(answer_search(state, catalogue, query, None))
+    return answer_search(state, catalogue, query, None)
 
 
 @routes.get(
     f"{ITEM}/complete",
     summary="What goes with an item: other slots",
-    responses=COMPLETED | problems(404, 409, 422, 503),
+    responses=problems(404, 409, 422, 503),
+    response_model_exclude_unset=True,
 )
 def complete(
     state: Served,
@@ -74,23 +76,24 @@ def complete(
     k: Annotated[int, Query(ge=1, le=200)] = 5,
     slot: Annotated[list[SlotName], Query(max_length=4, description="By default all.")] = [],  # noqa: B006
     in_stock_only: bool = True,
-) -> JSONResponse:
+) -> CompleteAnswer:
     """Find items of the other slots that are worn with one of the catalogue's."""
     query = CompleteRequest(k=k, slots=slot, in_stock_only=in_stock_only, **asdict(ranking))
-    return JSONResponse(
-        _answered(
-            state, catalogue, lambda served: handlers.complete_item(state, served, item_id, query)
-        )
+    return state.model_switch.answer(
+        catalogue, lambda served: handlers.complete_item(state, served, item_id, query)
     )
 
 
 @routes.post(
     "/complete",
     summary="What goes with a garment of a photo: other slots",
-    responses=COMPLETED | problems(404, 409, 413, 415, 422, 503),
+    responses=problems(404, 409, 413, 415, 422, 503),
+    response_model_exclude_unset=True,
     openapi_extra=body_schema(CompleteRequest),
 )
-async def complete_photo(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+async def complete_photo(
+    request: Request, state: Served, catalogue: CatalogueName
+) -> CompleteAnswer:
     """Find items of the other slots that are worn with a photo's garment, or with all it shows."""
     return await _of_photo(request, state, catalogue, CompleteRequest, handlers.complete_photo)
 
@@ -98,10 +101,11 @@ async def complete_photo(request: Request, state: Served, catalogue: CatalogueNa
 @routes.post(
     "/outfit",
     summary="A whole outfit for a photo: an item for each garment, and what it costs",
-    responses=OUTFIT | problems(404, 409, 413, 415, 422, 503),
+    responses=problems(404, 409, 413, 415, 422, 503),
+    response_model_exclude_unset=True,
     openapi_extra=body_schema(OutfitRequest),
 )
-async def outfit(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+async def outfit(request: Request, state: Served, catalogue: CatalogueName) -> OutfitAnswer:
     """Find an item for each garment of the photo's main person, and what could be added."""
     return await _of_photo(request, state, catalogue, OutfitRequest, handlers.photo_outfit)
 
@@ -111,19 +115,12 @@ async def _of_photo(
     state: State,
     catalogue: str,
     model: type[Asked],
-    answer: Callable[[State, ServedCatalogue, Asked, Upload | None], dict[str, Any]],
-) -> JSONResponse:
+    answer: Callable[[State, ServedCatalogue, Asked, Upload | None], AnyAnswer],
+) -> AnyAnswer:
     with state.admit():
         query, upload = await read_query(request, model, query_bytes(state))
-        return JSONResponse(
-            await run_in_threadpool(
-                _answered, state, catalogue, lambda served: answer(state, served, query, upload)
-            )
+        return await run_in_threadpool(
+            state.model_switch.answer,
+            catalogue,
+            lambda served: answer(state, served, query, upload),
         )
-
-
-def _answered(
-    state: State, catalogue: str, ask: Callable[[ServedCatalogue], dict[str, Any]]
-) -> dict[str, Any]:
-    served = state.catalogues.get(catalogue)
-    return state.model_switch.answer(served, lambda: ask(served))

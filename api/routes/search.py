@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.handlers.detect import answer_detect
@@ -13,7 +12,7 @@ from api.handlers.search import answer_search
 from api.routes.auth import CanSearch
 from api.routes.parameters import CatalogueName, ItemPath, RankingOptions, query_bytes
 from api.schemas.requests import DetectRequest, SearchRequest
-from api.schemas.responses import DETECTED, SEARCHED, problems
+from api.schemas.responses import DetectAnswer, SearchAnswer, problems
 from api.server.state import Served
 from search.query.options import MAX_K
 
@@ -23,35 +22,38 @@ routes = APIRouter(prefix="/v1", dependencies=[CanSearch])
 @routes.post(
     "/catalogues/{catalogue}/search",
     summary="Find the most similar items for each garment in a photo, or for words or items",
-    responses=SEARCHED | problems(404, 409, 413, 415, 422, 503),
+    responses=problems(404, 409, 413, 415, 422, 503),
+    response_model_exclude_unset=True,
     openapi_extra=body_schema(SearchRequest),
     tags=["search"],
 )
-async def search(request: Request, state: Served, catalogue: CatalogueName) -> JSONResponse:
+async def search(request: Request, state: Served, catalogue: CatalogueName) -> SearchAnswer:
     """Search with a photo (a form, or JSON), an item, a text, a vector, or several mixed."""
     with state.admit():
         query, upload = await read_query(request, SearchRequest, query_bytes(state))
-        return JSONResponse(await run_in_threadpool(answer_search, state, catalogue, query, upload))
+        return await run_in_threadpool(answer_search, state, catalogue, query, upload)
 
 
 @routes.post(
     "/detect",
     summary="Find the garments in a photo: box, mask, slot, category, colours, attributes",
-    responses=DETECTED | problems(404, 413, 415, 422, 503),
+    responses=problems(404, 413, 415, 422, 503),
+    response_model_exclude_unset=True,
     openapi_extra=body_schema(DetectRequest),
     tags=["search"],
 )
-async def detect(request: Request, state: Served) -> JSONResponse:
+async def detect(request: Request, state: Served) -> DetectAnswer:
     """Detect in a photo (a form, or JSON); needs no catalogue."""
     with state.admit():
         query, upload = await read_query(request, DetectRequest, query_bytes(state))
-        return JSONResponse(await run_in_threadpool(answer_detect, state, query, upload))
+        return await run_in_threadpool(answer_detect, state, query, upload)
 
 
 @routes.get(
     "/catalogues/{catalogue}/items/{item_id:path}/similar",
     summary="More like this",
-    responses=SEARCHED | problems(404, 409, 422, 503),
+    responses=problems(404, 409, 422, 503),
+    response_model_exclude_unset=True,
     tags=["search"],
 )
 def similar(
@@ -63,7 +65,7 @@ def similar(
     offset: Annotated[int, Query(ge=0, lt=MAX_K)] = 0,
     strict_slot: bool = True,
     in_stock_only: bool = False,
-) -> JSONResponse:
+) -> SearchAnswer:
     """Find the items most similar to one of the catalogue's; it and its variants left out."""
     query = SearchRequest(
         item_id=item_id,
@@ -73,4 +75,4 @@ def similar(
         in_stock_only=in_stock_only,
         **asdict(ranking),
     )
-    return JSONResponse(answer_search(state, catalogue, query, None))
+    return answer_search(state, catalogue, query, None)

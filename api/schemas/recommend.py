@@ -21,7 +21,6 @@ from api.schemas.responses import (
     Garment,
     ImageSize,
     ModelName,
-    Responses,
     Result,
     SearchedGarment,
 )
@@ -156,7 +155,3 @@ class OutfitAnswer(_Answer):
     completing: list[Completing]
     total: dict[str, float] = Field(description="Of the garments' items, by currency.")
     unpriced: int
-
-
-COMPLETED: Responses = {200: {"model": CompleteAnswer}}
-OUTFIT: Responses = {200: {"model": OutfitAnswer}}

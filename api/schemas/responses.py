@@ -252,8 +252,6 @@ class ServerStatus(BaseModel):
 
 
 Responses = dict[int | str, dict[str, Any]]
-DETECTED: Responses = {200: {"model": DetectAnswer}}
-SEARCHED: Responses = {200: {"model": SearchAnswer}}
 _WORDS = {
     400: "Malformed",
     401: "No key, or one that is not known",

@@ -1,13 +1,15 @@
-"""Build the JSON that scripts depend on: the command line and HTTP give the same."""
+"""Build the parts of answers; the command line prints what HTTP serves."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from pycocotools import mask as coco
+from pydantic import BaseModel
 
+from api.schemas.responses import Colour, DetectedGarment, Garment, Mask
 from indexer.description.describe import DescribedGarment
 from indexer.errors import LapelError
 from search.answer import Answer, GarmentAnswer
@@ -19,23 +21,38 @@ ITEM_FIELDS = (
     "title", "brand", "price", "currency", "availability", "category", "slot", "colour", "link",
 )  # fmt: skip
 Outline = list[list[float]]
+GarmentModel = TypeVar("GarmentModel", bound=Garment)
+
+
+def to_json(model: BaseModel) -> dict[str, Any]:
+    """Return a model as values for JSON, without the fields that were not set."""
+    return model.model_dump(exclude_unset=True)
 
 
 def answer_json(asked: Mapping[str, str], answer: Answer, explain: bool = False) -> dict[str, Any]:
     """Return one query's answer; `asked` are its photo, item or text."""
-    facts = envelope_json(answer)
+    facts = envelope(answer)
     took = facts["took_ms"]
     if "text" in took and "embed" not in took:
         took["embed"] = took.pop("text")  # as the command line has called it from the beginning
     garments = []
     for each in answer.garments:
-        shown = target_json(each) | ({"explain": explain_json(each)} if explain else {})
+        shown = to_json(target(Garment, each)) | ({"explain": explained(each)} if explain else {})
         results = [
-            hit_json(hit) | (explain_hit_json(hit, each.weights) if explain else {})
+            hit_json(hit) | (explained_hit(hit, each.weights) if explain else {})
             for hit in each.hits
         ]
         garments.append(shown | {"results": results})
     return {**asked, **facts, "garments": garments}
+
+
+def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
+    """Return what was detected: as an answer, with masks (COCO compressed RLE) for results."""
+    garments = [
+        to_json(described(DetectedGarment, i, garment, mask=mask(garment)))
+        for i, garment in enumerate(answer.described)
+    ]
+    return {"photo": photo, **envelope(answer), "garments": garments}
 
 
 def error_json(asked: Mapping[str, str], error: LapelError) -> dict[str, Any]:
@@ -43,81 +60,97 @@ def error_json(asked: Mapping[str, str], error: LapelError) -> dict[str, Any]:
     return {**asked, "error": {"type": error.type, "detail": str(error)}}
 
 
-def envelope_json(answer: Answer) -> dict[str, Any]:
-    """Return what stands at the head of every answer."""
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """Return one hit with what a shop needs to show it."""
+    return match_json(hit) | {name: getattr(hit.item, name) for name in ITEM_FIELDS}
+
+
+def match_json(hit: Hit) -> dict[str, Any]:
+    """Return which item a hit is and how near, without the item's columns."""
+    return {
+        "item_id": hit.item.item_id,
+        "group_id": hit.item.group_id,
+        "score": hit.score,
+        "confidence": hit.confidence,
+        "match": hit.match,
+        "popularity": hit.popularity,
+        "parts": dict(hit.parts),
+        "matched_words": list(hit.matched_words),
+        "matched_photo": hit.matched_photo,
+    }
+
+
+def envelope(answer: Answer) -> dict[str, Any]:
+    """Return the fields at the head of every answer."""
     return answer_envelope(answer.query_id, answer.took_ms, answer.fingerprint, answer.warnings)
 
 
-def target_json(answer: GarmentAnswer) -> dict[str, Any]:
-    """Return the garment that was looked for: of a photo, of an item, or named."""
+def target(model: type[GarmentModel], answer: GarmentAnswer, **more: Any) -> GarmentModel:
+    """Return the garment that was searched for: a photo's, an item's, or one named by words.
+
+    `more` are further fields of the model, here and below.
+    """
     garment = answer.garment
     if isinstance(garment, DescribedGarment):
-        return garment_json(answer.id, garment)
+        return described(model, answer.id, garment, **more)
     if isinstance(garment, StoredItem):
-        return stored_garment_json(garment)
-    return {
-        "id": answer.id,
-        "slot": garment.slot,
-        "category": garment.category,
-        "colours": [{"name": name} for name in garment.colours],
-    }
+        return stored(model, garment, **more)
+    colours = [Colour(name=name) for name in garment.colours]
+    return model(
+        id=answer.id, slot=garment.slot, category=garment.category, colours=colours, **more
+    )
 
 
-def stored_garment_json(item: StoredItem) -> dict[str, Any]:
+def described(
+    model: type[GarmentModel], id_: int, garment: DescribedGarment, **more: Any
+) -> GarmentModel:
+    """Return a photo's garment; `box` is x1, y1, x2, y2 in 0..1 of the upright photo."""
+    height, width = garment.image_hw
+    x1, y1, x2, y2 = garment.xyxy
+    return model(
+        id=id_,
+        slot=garment.slot,
+        category=garment.category,
+        confidence=round(garment.confidence, 4),
+        is_fallback=garment.is_fallback,
+        box=[round(v, 5) for v in (x1 / width, y1 / height, x2 / width, y2 / height)],
+        colours=[Colour(**asdict(colour)) for colour in garment.palette],
+        attributes={name: dict(labels) for name, labels in garment.attributes.items()},
+        **more,
+    )
+
+
+def stored(model: type[GarmentModel], item: StoredItem, **more: Any) -> GarmentModel:
     """Return an item's garment; its box is on the item's first photo."""
-    return {
-        "id": 0,
-        "slot": item.slot,
-        "category": item.category,
-        "confidence": round(item.confidence, 4),
-        "is_fallback": item.is_fallback,
-        "box": item.box,
-        "colours": item.colours,
-        "attributes": item.attributes,
-    }
+    return model(
+        id=0,
+        slot=item.slot,
+        category=item.category,
+        confidence=round(item.confidence, 4),
+        is_fallback=item.is_fallback,
+        box=list(item.box),
+        colours=[Colour(**colour) for colour in item.colours],
+        attributes=dict(item.attributes),
+        **more,
+    )
 
 
-def explain_json(answer: GarmentAnswer) -> dict[str, Any]:
+def explained(answer: GarmentAnswer) -> dict[str, Any]:
     """Return the weights of the score's parts, and the parts of the query."""
     weights = {part: round(share, 4) for part, share in answer.weights.items()}
     return {"weights": weights, "sources": list(answer.sources)}
 
 
-def explain_hit_json(hit: Hit, weights: Mapping[str, float]) -> dict[str, Any]:
+def explained_hit(hit: Hit, weights: Mapping[str, float]) -> dict[str, Any]:
     """Return what each part adds to a hit's score, and by how much words lift its rank."""
     added = {part: round(share * hit.parts[part], 4) for part, share in weights.items()}
     return {"contributions": added, "lift": round(hit.lift, 4)}
 
 
-def garment_json(id_: int, garment: DescribedGarment) -> dict[str, Any]:
-    """Return one garment; `box` is x1, y1, x2, y2 in 0..1 of the upright photo."""
-    height, width = garment.image_hw
-    x1, y1, x2, y2 = garment.xyxy
-    return {
-        "id": id_,
-        "slot": garment.slot,
-        "category": garment.category,
-        "confidence": round(garment.confidence, 4),
-        "is_fallback": garment.is_fallback,
-        "box": [round(v, 5) for v in (x1 / width, y1 / height, x2 / width, y2 / height)],
-        "colours": [asdict(colour) for colour in garment.palette],
-        "attributes": {name: dict(labels) for name, labels in garment.attributes.items()},
-    }
-
-
-def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
-    """Return what was detected: as an answer, with masks (COCO compressed RLE) for results."""
-    garments = [
-        garment_json(i, garment) | {"mask": mask_json(garment)}
-        for i, garment in enumerate(answer.described)
-    ]
-    return {"photo": photo, **envelope_json(answer), "garments": garments}
-
-
-def mask_json(garment: DescribedGarment) -> dict[str, Any]:
+def mask(garment: DescribedGarment) -> Mask:
     """Return a garment's mask, in the size (h, w) of its photo's file.
 
-    As `{"size": [h, w], "counts": "..."}`, the compressed run lengths of COCO, column by column.
+    As the compressed run lengths of COCO, column by column.
     """
     height, width = garment.image_hw
     x1, y1, x2, y2 = garment.xyxy
@@ -128,19 +161,19 @@ def mask_json(garment: DescribedGarment) -> dict[str, Any]:
             cv2.resize(columns, garment.photo_hw, interpolation=cv2.INTER_NEAREST), np.uint8
         )
     rle = coco.encode(columns.T)
-    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+    return Mask(size=[int(side) for side in rle["size"]], counts=rle["counts"].decode("ascii"))
 
 
 def outlines(garment: DescribedGarment, tolerance: float = 0.002) -> list[Outline]:
     """Return the mask's outer outlines as points x, y in 0..1 of the photo, for SVG."""
     height, width = garment.image_hw
     x1, y1, _, _ = garment.xyxy
-    found, _ = cv2.findContours(
+    contours, _ = cv2.findContours(
         garment.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     lines = []
-    for line in found:
-        simple = cv2.approxPolyDP(line, tolerance * max(height, width), closed=True)
+    for contour in contours:
+        simple = cv2.approxPolyDP(contour, tolerance * max(height, width), closed=True)
         if len(simple) >= 3:
             points = (simple.reshape(-1, 2) + np.array([x1, y1])) / np.array([width, height])
             lines.append(np.round(points, 4).tolist())
@@ -155,23 +188,3 @@ def label_of(garment: DescribedGarment) -> str:
         garment.slot if garment.category == garment.slot else f"{garment.slot}: {garment.category}"
     )
     return f"{name} {garment.confidence:.0%}"
-
-
-def hit_json(hit: Hit) -> dict[str, Any]:
-    """Return one hit with what a shop needs to show it."""
-    return match_json(hit) | {name: getattr(hit.item, name) for name in ITEM_FIELDS}
-
-
-def match_json(hit: Hit) -> dict[str, Any]:
-    """Return which item a hit is and how near, without what the shop says of it."""
-    return {
-        "item_id": hit.item.item_id,
-        "group_id": hit.item.group_id,
-        "score": hit.score,
-        "confidence": hit.confidence,
-        "match": hit.match,
-        "popularity": hit.popularity,
-        "parts": dict(hit.parts),
-        "matched_words": list(hit.matched_words),
-        "matched_photo": hit.matched_photo,
-    }

@@ -8,11 +8,13 @@ from the switch on: no request fails. It watches its default catalogue only.
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.schemas.recommend import CompleteAnswer, OutfitAnswer
+from api.schemas.responses import SearchAnswer
 from api.server.catalogues import Catalogues, ServedCatalogue
 from api.server.inference_thread import Inference
 from indexer.errors import LapelError, QueryError
@@ -26,7 +28,7 @@ log = logging.getLogger("lapel")
 LOOK_S = 2.0  # between two checks: two short queries, and far less than a re-embedding takes
 TRIES = 3  # one switch may fall into a request, and a stale row into its second try
 
-Answered = dict[str, Any]
+AnyAnswer = TypeVar("AnyAnswer", SearchAnswer, CompleteAnswer, OutfitAnswer)
 
 
 class ModelSwitch:
@@ -59,19 +61,20 @@ class ModelSwitch:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def answer(self, catalogue: ServedCatalogue, ask: Callable[[], Answered]) -> Answered:
-        """Return a search's answer; repeat the search if the models were switched meanwhile."""
+    def answer(self, name: str, ask: Callable[[ServedCatalogue], AnyAnswer]) -> AnyAnswer:
+        """Ask a catalogue; ask again if its models were switched meanwhile."""
+        catalogue = self._catalogues.get(name)
         for left in reversed(range(TRIES)):
             used = self._inference.models.fingerprint
             try:
-                answer = ask()
+                answer = ask(catalogue)
             except QueryError:
                 raise
             except Exception:  # half of it may have read old rows, with any result
                 if not left or not self.update(catalogue, used):
                     raise
                 continue
-            is_empty = not all(each["results"] for each in answer["garments"])
+            is_empty = not all(each.results for each in answer.garments)
             is_doubtful = is_empty or self._inference.models.fingerprint != used
             if not left or not is_doubtful or not self.update(catalogue, used):
                 break

@@ -24,7 +24,7 @@ from indexer.garments import Garments
 from indexer.images.photo import Photo
 from indexer.ingest.importer import Importer, ImportReport
 from indexer.models.loading import Models, load_models
-from indexer.sample import SampleItem, sample_items, write_shop
+from indexer.sample import SampleItem, sample_items, unpack_shop
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow
 from tests.support.databases import PostgresStore, Store, running_postgres
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 # Exported once for all tests and runs: not for each of their homes, nor into the user's own.
 os.environ["LAPEL_MODEL_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "models")
 SHARED = Path(os.environ.get("LAPEL_SHARED", Path(__file__).parents[2] / "shared"))
-# Two neighbours of every twelve: all four slots, groups of variants, seconds to describe.
-SHOP_ITEMS = tuple(item for i, item in enumerate(sample_items()) if i % 12 < 2)
+# Two neighbours of every four: all four slots, groups of variants, seconds to describe.
+SHOP_ITEMS = tuple(item for i, item in enumerate(sample_items()) if i % 4 < 2)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def describer(models: Models) -> Describer:
 @pytest.fixture(scope="session")
 def shop(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("shop")
-    feed = write_shop(folder, SHOP_ITEMS, progress=False)
+    feed = unpack_shop(folder, SHOP_ITEMS)
     home = tmp_path_factory.mktemp("home")
     catalogue = Catalogue.open(Settings(home=home), create=True)
     report = Importer(catalogue, Describer(models), folder, folder).run(read_feed(feed))

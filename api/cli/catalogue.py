@@ -157,10 +157,10 @@ def stats(context: typer.Context, as_json: Json = False) -> None:
 def sample(
     folder: Annotated[Path, typer.Argument(help="Folder to write the shop to.")],
 ) -> None:
-    """Draw the sample shop: pictures and a Google Merchant feed."""
-    from indexer.sample import write_shop
+    """Write the sample shop: drawn pictures and a Google Merchant feed."""
+    from indexer.sample import unpack_shop
 
-    say(f"wrote {write_shop(folder)}")
+    say(f"wrote {unpack_shop(folder)}")
 
 
 @db.command("upgrade")

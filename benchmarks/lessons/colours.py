@@ -17,10 +17,11 @@ from indexer.colour.palette import ColourGroup, colour_groups
 from indexer.description.describe import DescribedGarment
 from indexer.images.photo import Photo, read_photo
 from indexer.models.encoder import cut_out, fit_into_square
-from indexer.sample import SampleItem, draw, sample_items
+from indexer.sample import SampleItem
 from indexer.settings import WEIGHTS
 from indexer.vocabulary.colour_terms import BASIC_NAMES, basic_name
 from search.evaluation.bootstrap import cell, table
+from training.sample_shop import draw, sample_items
 
 if TYPE_CHECKING:
     from benchmarks.lessons.__main__ import Lesson

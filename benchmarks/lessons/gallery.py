@@ -12,11 +12,11 @@ from api.schemas.serialise import label_of
 from benchmarks.lessons.drawing import below, beside, street_photo, titled, to_height
 from indexer.images.photo import Photo, read_photo
 from indexer.models.encoder import cut_out, fit_into_square
-from indexer.sample import Look, draw_look
 from search.evaluation.bootstrap import table
 from search.query.options import Options
 from search.ranking.hits import Hit
 from search.searcher import Searcher
+from training.sample_shop import Look, draw_look
 from training.segmenter.drawn import VALIDATION_SEED
 
 if TYPE_CHECKING:

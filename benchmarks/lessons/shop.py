@@ -16,9 +16,10 @@ from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.finetuning.head_training import LabelledEmbeddings, number_labels
 from indexer.fused_vector import from_bytes
-from indexer.sample import VIEWS, SampleItem, sample_items, write_shop
+from indexer.sample import VIEWS, SampleItem
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
 from search.searcher import Searcher
+from training.sample_shop import sample_items, write_shop
 
 HELD_OUT = 5  # one group in five, as `lapel train attributes` keeps
 

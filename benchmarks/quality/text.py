@@ -25,7 +25,6 @@ from indexer.description.describe import Describer
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.models.loading import Models, load_models
-from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from indexer.vocabulary.categories import find_category
 from indexer.vocabulary.colour_terms import basic_name
@@ -34,6 +33,7 @@ from search.query.options import WORDS_WEIGHT, Options
 from search.query.text_query import TEXT_WEIGHTS, read_text
 from search.searcher import Searcher
 from training.data.luma import luma_photos, luma_records
+from training.sample_shop import sample_items, write_shop
 
 QUERIES = Path(__file__).parent / "text_queries.tsv"
 FIRST = 5

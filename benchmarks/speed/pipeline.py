@@ -36,11 +36,11 @@ from indexer.images.photo import Photo, read_photo
 from indexer.ingest.importer import Importer
 from indexer.models.encoder import cut_out
 from indexer.models.loading import Models, load_models
-from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from indexer.system.batching import batches
 from indexer.system.devices import usual_threads
 from search.evaluation.bootstrap import table
+from training.sample_shop import sample_items, write_shop
 
 WORK = Path("runs") / "pipeline"
 KEPT = 64  # photos that the models alone are asked about, over and over: decoded, they fill memory

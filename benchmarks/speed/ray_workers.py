@@ -29,9 +29,9 @@ from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.ingest.describe_workers import DescribeWorkers
 from indexer.ingest.importer import Importer, WorkersFactory
 from indexer.models.loading import load_models
-from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from search.evaluation.bootstrap import table
+from training.sample_shop import sample_items, write_shop
 
 WORK = Path("runs") / "ray_workers"
 WARM = 8  # items that each way imports before it is timed

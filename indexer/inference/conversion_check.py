@@ -29,10 +29,9 @@ def reference_images() -> tuple[NDArray[np.uint8], ...]:
 
     Where ultralytics lies without its photos, the drawings alone.
     """
-    from indexer.sample import draw, sample_items
+    from indexer.sample import reference_pictures
 
-    drawn = [draw(item, "worn", seed=7).pixels for item in sample_items()[::40]]
-    return (*_street_pictures(), *drawn)
+    return (*_street_pictures(), *reference_pictures())
 
 
 def _street_pictures() -> list[NDArray[np.uint8]]:

@@ -1,23 +1,24 @@
-"""The sample shop: drawn garments, worn and lying flat, with a feed and the truth of each.
+"""The sample shop that comes with Lapel: drawn garments, a feed, and what each picture shows.
 
-All artwork is the project's own, drawn by this package, and in the public domain.
+All artwork is the project's own, drawn by `training/sample_shop`, and in the public domain.
 """
 
-from indexer.sample.feed import encode_jpeg, image_link, write_shop
-from indexer.sample.picture import VIEWS, DrawnPhoto, Look, View, WornGarment, draw_look
-from indexer.sample.shop import SampleItem, draw, sample_items
+from indexer.sample.archive import (
+    VIEWS,
+    SampleItem,
+    View,
+    image_link,
+    reference_pictures,
+    sample_items,
+    unpack_shop,
+)
 
 __all__ = [
     "VIEWS",
-    "DrawnPhoto",
-    "Look",
     "SampleItem",
     "View",
-    "WornGarment",
-    "draw",
-    "draw_look",
-    "encode_jpeg",
     "image_link",
+    "reference_pictures",
     "sample_items",
-    "write_shop",
+    "unpack_shop",
 ]

@@ -142,7 +142,7 @@ def test_commands(
 ) -> None:
     from PIL import Image
 
-    from indexer.sample import draw
+    from training.sample_shop import draw
 
     monkeypatch.setattr("indexer.models.loading.load_models", lambda *_: models)
     top = next(item for item in shop.items if item.slot == "top" and item.pattern == "plain")

@@ -15,13 +15,14 @@ from indexer.fused_vector import normalise_weights
 from indexer.images.photo import Photo, read_photo
 from indexer.ingest.importer import Importer
 from indexer.models.loading import Models
-from indexer.sample import SampleItem, draw
+from indexer.sample import SampleItem
 from indexer.settings import Settings
 from search.filters.conditions import Filters
 from search.query.options import Options
 from search.ranking.hits import Hit
 from search.searcher import Searcher
 from tests.conftest import SeesNothing, Shop
+from training.sample_shop import draw
 
 pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL
 

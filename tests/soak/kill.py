@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.sample import write_shop
+from indexer.sample import unpack_shop
 from indexer.settings import Settings
 from tests.conftest import SHOP_ITEMS
 from tests.soak.kill_runs import ROOT, Outcome, kill_at_random, stored
@@ -35,7 +35,7 @@ def main() -> None:
     start = time.monotonic()
     with TemporaryDirectory(prefix="lapel-soak-") as folder:
         shop, home = Path(folder) / "shop", Path(folder) / "home"
-        write_shop(shop, SHOP_ITEMS, progress=False)
+        unpack_shop(shop, SHOP_ITEMS)
         print(f"seed {options.seed}: {options.kills} kills", flush=True)
         outcome = kill_at_random(home, shop, options.kills, options.seed, say=_progress)
         print(f"{dict(outcome.killed)} killed; now the command line", flush=True)
@@ -60,7 +60,7 @@ def kill_command_line(folder: Path, kills: int, seed: int) -> int:
     """
     chance = random.Random(seed)
     shop, home = folder / "cli-shop", folder / "cli-home"
-    feed = write_shop(shop, SHOP_ITEMS[:CLI_ITEMS], progress=False)
+    feed = unpack_shop(shop, SHOP_ITEMS[:CLI_ITEMS])
     index = ["--home", str(home), "index", str(feed), "--images", str(shop)]
     took_s = _timed(["--home", str(folder / "timed"), *index[2:]])
     there: set[str] = set()

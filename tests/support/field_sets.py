@@ -10,7 +10,7 @@ from benchmarks.field.report import Cell, Measure, Table
 from indexer.garments import Garments
 from indexer.images.photo import read_photo
 from indexer.models.loading import Models
-from indexer.sample import write_shop
+from indexer.sample import unpack_shop
 from tests.conftest import SHOP_ITEMS
 
 N = 4  # photos of a set
@@ -19,7 +19,7 @@ N = 4  # photos of a set
 def draw(folder: Path) -> list[Path]:
     """Draw people, each in other clothes."""
     items = SHOP_ITEMS[: 2 * N : 2]
-    write_shop(folder, items, progress=False)
+    unpack_shop(folder, items)
     return [folder / "images" / f"{item.item_id}_worn.jpg" for item in items]
 
 

@@ -7,7 +7,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from api.schemas.responses import SearchAnswer
-from indexer.sample import SampleItem, draw
+from indexer.sample import SampleItem
+from training.sample_shop import draw
 
 SEARCH = "/v1/catalogues/default/search"
 

@@ -20,7 +20,7 @@ from indexer.images.photo import Photo
 from indexer.ingest.importer import Importer
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
-from indexer.sample import SampleItem, write_shop
+from indexer.sample import SampleItem, unpack_shop
 from indexer.settings import Settings
 from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
@@ -79,7 +79,7 @@ class Stop(BaseException):
 
 def draw_small(folder: Path) -> Path:
     """Draw the pictures of `ITEMS`, and of one more that no feed names at first."""
-    write_shop(folder, SHOP_ITEMS[: len(ITEMS) + 1], progress=False)
+    unpack_shop(folder, SHOP_ITEMS[: len(ITEMS) + 1])
     return folder
 
 

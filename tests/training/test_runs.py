@@ -16,13 +16,13 @@ from indexer.garments import Garments
 from indexer.images.photo import Photo
 from indexer.models.loading import Models
 from indexer.models.segmenter import Segmenter
-from indexer.sample.picture import TAILORS
 from indexer.vocabulary.categories import telling
 from training.checkpoints import TimedRun, half_cosine, save_beside
 from training.data.ccp import set_folder, tenth_of
 from training.data.cut_outs import chosen_garment, crop_of, lab_of, shrunk_size
 from training.encoder.batches import rarity
 from training.heads.colour_garments import relit
+from training.sample_shop.picture import TAILORS
 from training.segmenter.drawn import random_look
 
 

@@ -23,8 +23,6 @@ from indexer.garments import Slot
 from indexer.images.photo import Photo, read_photo
 from indexer.models.encoder import MARGIN
 from indexer.models.segmenter import Segmenter
-from indexer.sample import draw_look
-from indexer.sample.picture import TAILORS
 from indexer.vocabulary.categories import find_category, slot_of, telling
 from indexer.vocabulary.colour_terms import canonical_name
 from training.checkpoints import save_beside
@@ -32,6 +30,8 @@ from training.data.ccp import SLOT_OF_LABEL, read_ccp, read_validation_ids, skir
 from training.data.clothing import photos_of_garments
 from training.data.cut_outs import bundled_segmenter, chosen_garment, shrunk_size
 from training.data.luma import is_test_sku, luma_photos, luma_records, tenth_of_sku
+from training.sample_shop import draw_look
+from training.sample_shop.picture import TAILORS
 from training.segmenter.drawn import random_look
 
 MAX_SIDE_PX = 256  # views are kept in memory; none is looked at much larger than this

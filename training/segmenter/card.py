@@ -67,8 +67,8 @@ card.
   whole or cropped, small or large, before streets, plain colours, gradients and noise; one in ten
   is a person or garment alone on white, one in seventeen has no garment.
 - **Flat lays** (`--flat-lays`): the clothing set's garments, turned, on other grounds.
-- **Drawn pictures** by the generator of the project's sample shop (`indexer/sample`), worn and
-  flat, with other seeds than the shop's own (`--drawn`).
+- **Drawn pictures** by the generator of the project's sample shop (`training/sample_shop`), worn
+  and flat, with other seeds than the shop's own (`--drawn`).
 - Photos with rare slots are repeated (repeat-factor sampling, wanted share 0.5); those with masks
   and Luma's are shown more often (`--trusted-times`).
 

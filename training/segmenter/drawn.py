@@ -6,11 +6,12 @@ Street photos hold neither clothes lying flat nor drawn people; the sample shop 
 from collections.abc import Collection
 from random import Random
 
-from indexer.sample import VIEWS, Look, draw_look
-from indexer.sample.palette import COLOURS
-from indexer.sample.patterns import PATTERNS
-from indexer.sample.picture import TAILORS
+from indexer.sample import VIEWS
 from training.data.ccp import WornGarment, without_specks
+from training.sample_shop import Look, draw_look
+from training.sample_shop.palette import COLOURS
+from training.sample_shop.patterns import PATTERNS
+from training.sample_shop.picture import TAILORS
 from training.segmenter.dataset import Example
 
 # The shop itself is drawn with small seeds: no picture of its own is ever drawn from these on.

@@ -19,13 +19,13 @@ import training.heads.outfits
 from indexer.colour.histogram import HISTOGRAM_VERSION
 from indexer.errors import ModelError
 from indexer.models.loading import Models
-from indexer.sample import Look, draw_look
 from indexer.system.checksums import check_sums
 from search.recommend.compatibility import TABLE, read_matching
 from training.data.ccp import read_validation_ids, tenth_of
 from training.heads.outfit_evaluation import ASKED, SHIPPED, evaluate_outfits, outfit_table
 from training.heads.outfit_photos import SEEN_AGAIN, Wardrobe
 from training.heads.outfits import learn, write_tables
+from training.sample_shop import Look, draw_look
 
 # Each is what one kind of person wears; no two garments of it are of one colour.
 STYLES = (

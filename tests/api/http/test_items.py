@@ -17,10 +17,11 @@ from api.app import create_app
 from api.server.limits import Limits
 from indexer.catalogue.catalogue import Catalogue
 from indexer.models.loading import Models
-from indexer.sample import SampleItem, draw
+from indexer.sample import SampleItem
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow
 from tests.conftest import Shop
+from training.sample_shop import draw
 
 ITEMS = "/v1/catalogues/default/items"
 

@@ -11,10 +11,10 @@ from api.app import create_app
 from api.client import Client, RequestRefused
 from api.server.limits import Limits
 from indexer.models.loading import Models
-from indexer.sample import draw
 from indexer.settings import Settings
 from tests.conftest import Shop
 from tests.support.live_server import serving
+from training.sample_shop import draw
 
 
 @pytest.fixture(scope="module")

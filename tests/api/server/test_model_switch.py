@@ -17,11 +17,11 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.ingest.importer import Importer
 from indexer.ingest.reembed import Reembedder
 from indexer.models.loading import Models
-from indexer.sample import draw
 from indexer.settings import Settings
 from tests.support.http_requests import encoded
 from tests.support.live_server import serving
 from tests.support.small_catalogue import ITEMS, dots, record_of
+from training.sample_shop import draw
 
 SIMILAR = f"/v1/catalogues/default/items/{ITEMS[0].item_id}/similar"
 SEARCH = "/v1/catalogues/default/search"

@@ -27,12 +27,13 @@ from indexer.audit.image_hash import (
 from indexer.catalogue.catalogue import Catalogue
 from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import Importer
-from indexer.sample import SampleItem, sample_items, write_shop
+from indexer.sample import SampleItem
 from indexer.settings import Settings
 from search.query.options import Options
 from search.searcher import Searcher
 from tests.conftest import Shop
 from tests.support.small_catalogue import dots, fresh
+from training.sample_shop import sample_items, write_shop
 
 # One cut in each of its colours, of six kinds of garment: what must never be called a duplicate.
 COLOURS_OF_A_CUT = tuple(

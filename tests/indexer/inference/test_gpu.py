@@ -16,10 +16,10 @@ from indexer.images.photo import Photo, read_photo
 from indexer.ingest.companions import overlap
 from indexer.ingest.importer import Importer
 from indexer.models.loading import Models, load_models
-from indexer.sample import sample_items, write_shop
 from indexer.settings import Settings
 from search.query.options import Options
 from search.searcher import Searcher
+from training.sample_shop import sample_items, write_shop
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
 ITEMS = sample_items()[:24]

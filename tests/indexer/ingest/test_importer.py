@@ -20,11 +20,11 @@ from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import Importer
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
-from indexer.sample import draw, encode_jpeg
 from indexer.settings import Settings
 from indexer.storage.tables import ItemPhotoRow
 from tests.conftest import SeesNothing, Shop, import_again, is_consistent
 from tests.support.small_catalogue import Dots, table_sizes
+from training.sample_shop import draw, encode_jpeg
 
 pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL
 

@@ -22,11 +22,12 @@ from indexer.ingest.reembed import Reembedder
 from indexer.ingest.sync import Mode, Plan, Sync, Synced
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
-from indexer.sample import SampleItem, draw, encode_jpeg
+from indexer.sample import SampleItem
 from indexer.settings import Settings
 from indexer.storage.tables import FaultRow, GarmentRow, ItemGarmentRow, ItemRow
 from tests.conftest import SeesNothing, is_consistent
 from tests.support.small_catalogue import ITEMS, LATE, Dots, Watched, dots, record_of, watched
+from training.sample_shop import draw, encode_jpeg
 
 Row = ItemRecord | RowError
 

@@ -31,7 +31,7 @@ from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import Models
 from indexer.models.open_clip_towers import FILES
 from indexer.models.registry import attributes_source, encoder_source, pulled_models
-from indexer.sample import write_shop
+from indexer.sample import unpack_shop
 from indexer.settings import Settings
 from indexer.system.checksums import check_sums
 from search.finetuning.encoder_trial import Ends, Gain, Verdict
@@ -73,7 +73,7 @@ def _loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def drawn_shop(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Tiny:
     folder = tmp_path_factory.mktemp("tuning")
-    feed = write_shop(folder, ITEMS, progress=False)
+    feed = unpack_shop(folder, ITEMS)
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(4, 16)).astype(np.float32) * 4
     head = Head("kind", "softmax", ("a", "b", "c", "d"), weight, np.zeros(4, np.float32))

@@ -19,9 +19,9 @@ from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import BUNDLED, Models, load_models
 from indexer.models.segmenter import Segmenter
-from indexer.sample import draw, sample_items
 from indexer.settings import Settings
 from tests.conftest import SeesNothing
+from training.sample_shop import draw, sample_items
 
 
 def drawn(n: int, view: str = "worn") -> list[Photo]:

@@ -9,21 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from indexer import sample as shipped
 from indexer.errors import FeedError
 from indexer.garments import WORN_SLOTS
 from indexer.images.photo import read_photo
-from indexer.sample import (
-    VIEWS,
-    Look,
-    SampleItem,
-    View,
-    draw,
-    draw_look,
-    encode_jpeg,
-    sample_items,
-    write_shop,
-)
-from indexer.sample.palette import COLOURS
+from indexer.sample import VIEWS, SampleItem, View, image_link
+from training.sample_shop import Look, draw, draw_look, encode_jpeg, sample_items, write_shop
+from training.sample_shop.__main__ import pack, reference_files, shipped_items
+from training.sample_shop.palette import COLOURS
 
 ITEMS = sample_items()
 
@@ -154,3 +147,32 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_a_garment_that_barely_reaches_the_canvas_is_drawn() -> None:
     look = Look("trousers", "burgundy", "stripe", 8570)
     assert draw_look(look, "worn", 1_030_594).mask.any()
+
+
+def test_what_comes_with_lapel_is_a_part_of_what_is_drawn(tmp_path: Path) -> None:
+    assert shipped_items() == shipped.sample_items()
+    items = shipped_items()[30:32]
+    drawn, unpacked = tmp_path / "drawn", tmp_path / "unpacked"
+    write_shop(drawn, items, progress=False)
+    shipped.unpack_shop(unpacked, items)
+    for name in ("feed.tsv", "truth.json"):
+        assert (drawn / name).read_bytes() == (unpacked / name).read_bytes()
+    for link in (image_link(item, view) for item in items for view in VIEWS):
+        # Other versions of OpenCV may round and pack otherwise.
+        new, old = (read_photo(folder / link).pixels.astype(int) for folder in (drawn, unpacked))
+        assert np.abs(new - old).mean() < 1
+
+
+def test_packing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    files = {"b.jpg": b"picture", "a.json": b"[]" * 99}
+    for name in ("one.zip", "two.zip"):
+        pack(files, tmp_path / name)
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_the_reference_pictures_are_drawn_alike(tmp_path: Path) -> None:
+    old = shipped.reference_pictures()
+    for name, content in reference_files().items():
+        (tmp_path / Path(name).name).write_bytes(content)
+    new = [read_photo(path).pixels for path in sorted(tmp_path.iterdir())]
+    assert all(np.abs(a.astype(int) - b).mean() < 1 for a, b in zip(new, old, strict=True))

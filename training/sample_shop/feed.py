@@ -15,8 +15,9 @@ from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
 from indexer.errors import FeedError
-from indexer.sample.picture import VIEWS, DrawnPhoto, Mask, View
-from indexer.sample.shop import SampleItem, draw, sample_items
+from indexer.sample.archive import VIEWS, SampleItem, View, image_link
+from training.sample_shop.picture import DrawnPhoto, Mask
+from training.sample_shop.shop import draw, sample_items
 
 JPEG_QUALITY = 88
 GOOGLE_CATEGORY = {
@@ -54,11 +55,6 @@ def write_shop(
             "give a folder that can be written"
         ) from error
     return feed
-
-
-def image_link(item: SampleItem, view: View) -> str:
-    """Return a picture's path relative to the feed."""
-    return f"images/{item.item_id}_{view}.jpg"
 
 
 def encode_jpeg(photo: DrawnPhoto) -> bytes:

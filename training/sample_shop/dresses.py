@@ -4,12 +4,12 @@ import random
 
 import numpy as np
 
-from indexer.sample.bottoms import skirt_piece
-from indexer.sample.curves import points, smooth, symmetric
-from indexer.sample.figure import Body
-from indexer.sample.garment_parts import Cut, bodice, legs_shape, placket, shirt_collar
-from indexer.sample.paint import BODY, Line, Piece
-from indexer.sample.sleeve import sleeves
+from training.sample_shop.bottoms import skirt_piece
+from training.sample_shop.curves import points, smooth, symmetric
+from training.sample_shop.figure import Body
+from training.sample_shop.garment_parts import Cut, bodice, legs_shape, placket, shirt_collar
+from training.sample_shop.paint import BODY, Line, Piece
+from training.sample_shop.sleeve import sleeves
 
 
 def _upper(body: Body, design: random.Random, kinds: list[str]) -> list[Piece]:

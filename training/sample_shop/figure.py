@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.sample.curves import Points, along, ellipse, mirror, points, runs, smooth, tube
-from indexer.sample.paint import BACK, SLEEVE, Line, Piece
+from training.sample_shop.curves import Points, along, ellipse, mirror, points, runs, smooth, tube
+from training.sample_shop.paint import BACK, SLEEVE, Line, Piece
 
 NECK_Y, SHOULDER_Y, ARMPIT_Y, WAIST_Y, HIP_Y, CROTCH_Y = 0, 8, 46, 100, 146, 172
 KNEE_Y, ANKLE_Y = 268, 372

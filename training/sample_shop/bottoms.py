@@ -4,10 +4,10 @@ import random
 
 import numpy as np
 
-from indexer.sample.curves import Points, offset, points, smooth, symmetric
-from indexer.sample.figure import CROTCH_Y, Body, leg_width
-from indexer.sample.garment_parts import buttons, legs_shape
-from indexer.sample.paint import BACK, BODY, Line, Piece
+from training.sample_shop.curves import Points, offset, points, smooth, symmetric
+from training.sample_shop.figure import CROTCH_Y, Body, leg_width
+from training.sample_shop.garment_parts import buttons, legs_shape
+from training.sample_shop.paint import BACK, BODY, Line, Piece
 
 WAIST = 96.0
 HIP_LOW = 150.0

@@ -2,14 +2,10 @@
 
 import random
 from dataclasses import dataclass
-from typing import Literal
 
-from indexer.garments import Slot
-from indexer.sample.palette import COLOURS
-from indexer.sample.picture import TAILORS, DrawnPhoto, Look, View, draw_look
-
-Availability = Literal["in_stock", "out_of_stock", "preorder"]
-Gender = Literal["female", "male", "unisex"]
+from indexer.sample.archive import Availability, Gender, SampleItem, View
+from training.sample_shop.palette import COLOURS
+from training.sample_shop.picture import TAILORS, DrawnPhoto, Look, draw_look
 
 # How many colours each of a category's designs comes in: most are a choice, one is not.
 VARIANTS = (1, 2, 3, 3, 2, 3)
@@ -92,29 +88,9 @@ WORDS = {
 BRANDS = ("Atelier Nord", "Fadenlauf", "Maison Pli", "Webkante", "Thimble & Co")
 
 
-@dataclass(frozen=True)
-class SampleItem:
-    """One item of the shop; the colours of one design share a `group_id`. `price` is in euro."""
-
-    item_id: str
-    group_id: str
-    title: str
-    brand: str
-    slot: Slot
-    category: str
-    colour: str
-    pattern: str
-    material: str
-    gender: Gender
-    size: str
-    price: float
-    availability: Availability
-    design: int
-
-    @property
-    def look(self) -> Look:
-        """What the item looks like, as the drawing needs it."""
-        return Look(self.category, self.colour, self.pattern, self.design, self.gender != "male")
+def look_of(item: SampleItem) -> Look:
+    """Return what an item looks like, as the drawing needs it."""
+    return Look(item.category, item.colour, item.pattern, item.design, item.gender != "male")
 
 
 def sample_items(seed: int = 0) -> tuple[SampleItem, ...]:
@@ -175,4 +151,4 @@ def _availability(rng: random.Random) -> Availability:
 
 def draw(item: SampleItem, view: View, seed: int = 0) -> DrawnPhoto:
     """Draw an item worn or lying flat; the seed varies person, pose, other garments and studio."""
-    return draw_look(item.look, view, seed)
+    return draw_look(look_of(item), view, seed)

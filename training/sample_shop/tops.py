@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from indexer.sample.curves import offset, points, smooth, symmetric
-from indexer.sample.figure import Body
-from indexer.sample.garment_parts import (
+from training.sample_shop.curves import offset, points, smooth, symmetric
+from training.sample_shop.figure import Body
+from training.sample_shop.garment_parts import (
     Cut,
     bodice,
     hem_band,
@@ -17,8 +17,8 @@ from indexer.sample.garment_parts import (
     shirt_collar,
     width_at,
 )
-from indexer.sample.paint import BODY, Line, Piece
-from indexer.sample.sleeve import sleeves
+from training.sample_shop.paint import BODY, Line, Piece
+from training.sample_shop.sleeve import sleeves
 
 
 def t_shirt(body: Body, design: random.Random) -> list[Piece]:

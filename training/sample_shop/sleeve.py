@@ -5,9 +5,9 @@ import random
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.sample.curves import Points, along, offset, points, smooth, tube
-from indexer.sample.figure import Body, arm_path
-from indexer.sample.paint import SLEEVE, Line, Piece
+from training.sample_shop.curves import Points, along, offset, points, smooth, tube
+from training.sample_shop.figure import Body, arm_path
+from training.sample_shop.paint import SLEEVE, Line, Piece
 
 STEPS = 16  # points down each side of a sleeve
 

@@ -1,19 +1,19 @@
-"""A garment's description in, a drawn picture with its truth out: on a person, or lying flat."""
+"""Draw a described garment on a person or lying flat, with the truth of what is seen."""
 
 import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.garments import Slot
-from indexer.sample import bottoms, dresses, outers, tops
-from indexer.sample.figure import (
+from indexer.sample.archive import View
+from training.sample_shop import bottoms, dresses, outers, tops
+from training.sample_shop.figure import (
     HAIR_STYLES,
     Body,
     arms,
@@ -25,13 +25,11 @@ from indexer.sample.figure import (
     shoes,
     trunk,
 )
-from indexer.sample.garment_parts import tuck
-from indexer.sample.paint import BACK, BODY, SLEEVE, Canvas, Piece, Placement
-from indexer.sample.palette import HAIRS, QUIET, SHOES, SKINS, STUDIOS
-from indexer.sample.patterns import Cloth, plain_cloth, weave
+from training.sample_shop.garment_parts import tuck
+from training.sample_shop.paint import BACK, BODY, SLEEVE, Canvas, Piece, Placement
+from training.sample_shop.palette import HAIRS, QUIET, SHOES, SKINS, STUDIOS
+from training.sample_shop.patterns import Cloth, plain_cloth, weave
 
-View = Literal["worn", "flat"]
-VIEWS: tuple[View, ...] = ("worn", "flat")
 WIDTH, HEIGHT = 384, 512
 Mask = NDArray[np.bool_]
 Tailor = Callable[[Body, random.Random], list[Piece]]

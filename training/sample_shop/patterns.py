@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.sample.palette import COLOURS, RGB, blend, luma
+from training.sample_shop.palette import COLOURS, RGB, blend, luma
 
 Tile = NDArray[np.float32]
 TILE_PX = 240  # divisible by every repeat used below

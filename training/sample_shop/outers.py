@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from indexer.sample.curves import Points, mirror, offset, points, runs, smooth, symmetric
-from indexer.sample.figure import Body
-from indexer.sample.garment_parts import (
+from training.sample_shop.curves import Points, mirror, offset, points, runs, smooth, symmetric
+from training.sample_shop.figure import Body
+from training.sample_shop.garment_parts import (
     Cut,
     bodice,
     buttons,
@@ -16,8 +16,8 @@ from indexer.sample.garment_parts import (
     shirt_collar,
     width_at,
 )
-from indexer.sample.paint import BODY, Line, Piece
-from indexer.sample.sleeve import quilted, sleeves
+from training.sample_shop.paint import BODY, Line, Piece
+from training.sample_shop.sleeve import quilted, sleeves
 
 
 def _lapels(neck: float, low: float, size: float = 20) -> list[Piece]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from indexer.sample.curves import (
+from training.sample_shop.curves import (
     Points,
     along,
     ellipse,
@@ -21,8 +21,8 @@ from indexer.sample.curves import (
     symmetric,
     tube,
 )
-from indexer.sample.figure import ARMPIT_Y, CROTCH_Y, Body, leg_path, leg_width
-from indexer.sample.paint import BACK, BODY, SLEEVE, Line, Piece
+from training.sample_shop.figure import ARMPIT_Y, CROTCH_Y, Body, leg_path, leg_width
+from training.sample_shop.paint import BACK, BODY, SLEEVE, Line, Piece
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.sample.curves import Points, offset
-from indexer.sample.palette import luma
-from indexer.sample.patterns import PX_PER_UNIT, Cloth
+from training.sample_shop.curves import Points, offset
+from training.sample_shop.palette import luma
+from training.sample_shop.patterns import PX_PER_UNIT, Cloth
 
 Layer = NDArray[np.float32]
 BACK, BODY, SLEEVE = 0, 1, 2  # behind the wearer, on the trunk, on the arms

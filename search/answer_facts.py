@@ -1,4 +1,4 @@
-"""What every answer says of itself, whatever was asked: id, times, models, warnings as words."""
+"""Build the envelope of every answer: id, times, models, warnings."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ def not_in_photo(asked: str, slots: Iterable[str]) -> str:
 def answer_envelope(
     query_id: str, took_ms: Mapping[str, float], fingerprint: str, warnings: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what stands at the head of every answer."""
+    """Return the head of every answer."""
     return {
         "query_id": query_id,
         "took_ms": dict(took_ms),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from api.cli.engine_option import Engine, check_engine, describing
+from api.cli.engine_option import Engine, check_engine, describer_for
 from api.cli.feed_options import ColumnNames, FeedArgument, Format, Images
 from api.console.terminal import FAILED, MISUSE, Json, Profile, emit, say, show_profile
 from indexer.errors import FeedError, QueryError
@@ -48,7 +48,7 @@ def index(
         if not spool:
             raise FeedError(f"{source} holds no items; expected rows, or photos in a folder")
         catalogue = Catalogue.open(context.obj, create=True)
-        with describing(context.obj, engine) as (describer, make_workers):
+        with describer_for(context.obj, engine) as (describer, make_workers):
             importer = Importer(catalogue, describer, folder, under, say, make_workers=make_workers)
             rows = tqdm(spool, total=len(spool), desc="index", unit="item", file=sys.stderr)
             report = importer.run(rows)

@@ -35,7 +35,9 @@ def check_engine(name: str) -> None:
 
 
 @contextmanager
-def describing(settings: "Settings", engine: str) -> "Iterator[tuple[Describer, WorkersFactory]]":
+def describer_for(
+    settings: "Settings", engine: str
+) -> "Iterator[tuple[Describer, WorkersFactory]]":
     """Give the models that are wanted, and who works with them. Raises ClusterError."""
     if engine == "local":
         from indexer.ingest.describe_workers import DescribeWorkers

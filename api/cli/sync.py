@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from api.cli.engine_option import Engine, check_engine, describing
+from api.cli.engine_option import Engine, check_engine, describer_for
 from api.cli.feed_options import ColumnNames, FeedArgument, Format, Images
 from api.console.terminal import FAILED, Json, Profile, emit, say, show_profile
 from indexer.errors import SettingsError
@@ -91,7 +91,7 @@ def _sync(settings: "Settings", feed: FeedSource, options: _SyncOptions) -> None
         if not options.yes and sys.stdin.isatty():
             typer.confirm("do this?", abort=True, err=True)
         with (
-            describing(settings, options.engine) as (describer, make_workers),
+            describer_for(settings, options.engine) as (describer, make_workers),
             counting("sync", "row", len(work.todo)) as tick,
         ):
             importer = Importer(catalogue, describer, folder, under, say, pictures, make_workers)

@@ -44,7 +44,7 @@ def hit_table(title: str, hits: Sequence[Hit], weights: Mapping[str, float] | No
     table = Table(title=title, title_justify="left")
     is_judged = any(hit.match for hit in hits)
     has_words = any(hit.matched_words for hit in hits)
-    is_lifted = weights is not None and any(hit.lift for hit in hits)
+    is_lifted = weights is not None and any(hit.boost for hit in hits)
     shares = weights or dict.fromkeys(PARTS, 1.0)
     numbers = ("score", *(("match",) if is_judged else ()), *(("lift",) if is_lifted else ()))
     for name in ("", *numbers, *PARTS):
@@ -57,7 +57,7 @@ def hit_table(title: str, hits: Sequence[Hit], weights: Mapping[str, float] | No
             str(place),
             f"{hit.score:.3f}",
             *((f"{hit.match}\n{hit.confidence:.2f}",) if is_judged else ()),
-            *((f"{hit.lift:.3f}",) if is_lifted else ()),
+            *((f"{hit.boost:.3f}",) if is_lifted else ()),
             *(f"{shares[part] * hit.parts[part]:.2f}" for part in PARTS),
             *((showable(", ".join(hit.matched_words)),) if has_words else ()),
             showable(hit.item.item_id),

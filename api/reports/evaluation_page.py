@@ -16,7 +16,7 @@ from indexer.storage.thumbnails import hash_by_garment
 from search.evaluation.confidence_fit import Calibrated
 from search.evaluation.evaluate import Evaluation, Run
 from search.evaluation.gallery import Gallery
-from search.evaluation.gallery_ranking import Found
+from search.evaluation.gallery_ranking import QueryResult
 from search.evaluation.queries import Query
 
 FAILURES = 24  # on the page, the worst first: a hundred small pictures, half a megabyte
@@ -108,7 +108,7 @@ def _failures(catalogue: Catalogue, gallery: Gallery, run: Run) -> list[dict[str
     return [_failure_view(gallery, query, found, views) for query, found in worst]
 
 
-def _shown_rows(gallery: Gallery, query: Query, found: Found) -> list[int]:
+def _shown_rows(gallery: Gallery, query: Query, found: QueryResult) -> list[int]:
     return [query.row, _other_photo(gallery, query), *found.rows[:HITS]]
 
 
@@ -118,7 +118,7 @@ def _other_photo(gallery: Gallery, query: Query) -> int:
 
 
 def _failure_view(
-    gallery: Gallery, query: Query, found: Found, views: Mapping[int, dict[str, Any]]
+    gallery: Gallery, query: Query, found: QueryResult, views: Mapping[int, dict[str, Any]]
 ) -> dict[str, Any]:
     product = gallery.products[query.product]
     return {

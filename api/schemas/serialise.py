@@ -144,7 +144,7 @@ def explained(answer: GarmentAnswer) -> dict[str, Any]:
 def explained_hit(hit: Hit, weights: Mapping[str, float]) -> dict[str, Any]:
     """Return what each part adds to a hit's score, and by how much words lift its rank."""
     added = {part: round(share * hit.parts[part], 4) for part, share in weights.items()}
-    return {"contributions": added, "lift": round(hit.lift, 4)}
+    return {"contributions": added, "lift": round(hit.boost, 4)}
 
 
 def mask(garment: DescribedGarment) -> Mask:

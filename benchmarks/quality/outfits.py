@@ -8,7 +8,7 @@ core, seconds where `--kept` names what was described before.
 import argparse
 from pathlib import Path
 
-from search.recommend.compatibility import Matching
+from search.recommend.compatibility import Compatibility
 from training.heads.outfit_evaluation import evaluate_outfits, outfit_table
 from training.heads.outfit_photos import read_wardrobe
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kept", type=Path, help="Where described photos are kept, or lie.")
     wardrobe, layout = read_wardrobe(parser.parse_args().kept)
-    print(outfit_table(evaluate_outfits(wardrobe, layout, Matching.bundled())))
+    print(outfit_table(evaluate_outfits(wardrobe, layout, Compatibility.bundled())))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from indexer.errors import EvaluationImpossible
 from indexer.fused_vector import DEFAULT_WEIGHTS
 from search.evaluation.gallery import Gallery
-from search.evaluation.gallery_ranking import Found
+from search.evaluation.gallery_ranking import QueryResult
 from search.evaluation.queries import Query
 from search.ranking.confidence import NO_MATCH, SAME, SIMILAR, Calibration, Curve, Curves, curves_of
 
@@ -88,7 +88,7 @@ class _Hits:
 def calibrate(
     gallery: Gallery,
     queries: Sequence[Query],
-    found: Sequence[Found],
+    found: Sequence[QueryResult],
     fingerprint: str,
     street: bool = False,
 ) -> Calibrated:
@@ -175,7 +175,7 @@ def _error(bins: NDArray[np.int64], confidence: Floats, is_right: NDArray[np.boo
     return float(np.abs(gaps).sum() / max(1, len(bins)))
 
 
-def _gather(gallery: Gallery, queries: Sequence[Query], found: Sequence[Found]) -> _Hits:
+def _gather(gallery: Gallery, queries: Sequence[Query], found: Sequence[QueryResult]) -> _Hits:
     folds = _folds([gallery.products[query.product].group for query in queries])
     counts = [len(each.scores) for each in found]
     return _Hits(

@@ -17,7 +17,7 @@ from indexer.fused_vector import DEFAULT_WEIGHTS
 from search.evaluation.bootstrap import grouped_intervals
 from search.evaluation.confidence_fit import Calibrated, calibrate
 from search.evaluation.gallery import Gallery, read_gallery
-from search.evaluation.gallery_ranking import MEASURES, Found, measures_of, rank_queries
+from search.evaluation.gallery_ranking import MEASURES, QueryResult, measures_of, rank_queries
 from search.evaluation.queries import (
     CUTS,
     Cut,
@@ -76,7 +76,7 @@ class Run:
     cut: Cut
     street: bool
     queries: tuple[Query, ...]
-    found: tuple[Found, ...]
+    found: tuple[QueryResult, ...]
     slices: tuple[Slice, ...]
     unread: tuple[str, ...]
 
@@ -169,7 +169,7 @@ def _calibrated(
 
 
 def slices_of(
-    gallery: Gallery, queries: Sequence[Query], found: Sequence[Found]
+    gallery: Gallery, queries: Sequence[Query], found: Sequence[QueryResult]
 ) -> tuple[Slice, ...]:
     """Return the measures of all queries, by slot, and by category, the largest first."""
     measured = measures_of(found)

@@ -25,7 +25,7 @@ MEASURES = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class QueryResult:
     """What one query found: one hit a group, best first, as a search shows them.
 
     `rank` is the place of the right product among products (0: not found at all), `group_rank` of
@@ -47,10 +47,10 @@ def rank_queries(
     vectors: NDArray[np.float32],
     weights: Sequence[Mapping[str, float]],
     tick: Callable[[int], None] = lambda count: None,
-) -> list[list[Found]]:
+) -> list[list[QueryResult]]:
     """Return what queries with these vectors (q, dim) find with each of some weights."""
     shares = [np.array([normalise_weights(w)[p] for p in PARTS], np.float32) for w in weights]
-    found: list[list[Found]] = [[] for _ in weights]
+    found: list[list[QueryResult]] = [[] for _ in weights]
     size = max(1, BLOCK_BYTES // (12 * max(1, len(gallery))))
     for start in range(0, len(queries), size):
         block = queries[start : start + size]
@@ -64,7 +64,7 @@ def rank_queries(
     return found
 
 
-def measures_of(found: Sequence[Found]) -> NDArray[np.float64]:
+def measures_of(found: Sequence[QueryResult]) -> NDArray[np.float64]:
     """Return each measure of each query, (q, measures), named by MEASURES."""
     ranks = np.array([each.rank or np.inf for each in found])
     groups = np.array([each.group_rank or np.inf for each in found])
@@ -108,12 +108,12 @@ class _Asked:
                 seen[np.setdiff1d(gallery.rows_of(first), own)] = False
         return cls(gallery, product, group, seen, own[seen[own]])
 
-    def find(self, scores: NDArray[np.float32], keep: bool) -> Found:
+    def find(self, scores: NDArray[np.float32], keep: bool) -> QueryResult:
         """Return what is found by these scores (n,), its hits too if they are to be kept."""
         gallery = self.gallery
         scores = np.where(self.seen, scores, -1.0)
         if not len(self.right):
-            return Found(0, 0, 0.0, 0.0)
+            return QueryResult(0, 0, 0.0, 0.0)
         right = np.sort(scores[self.right])[::-1]
         others = scores.copy()
         others[self.right] = -1.0  # a picture that two products show is no mistake
@@ -126,12 +126,12 @@ class _Asked:
         group_rank = 1 + int((groups >= own).sum())
         places = [i + int((others >= score).sum()) for i, score in enumerate(right, start=1)]
         precision = float(np.mean([i / place for i, place in enumerate(places, start=1)]))
-        found = Found(rank, group_rank, precision, float(right[0]))
+        found = QueryResult(rank, group_rank, precision, float(right[0]))
         if not keep:
             return found
         groups[self.group] = own
         rows, best, is_right = self._hits(scores, groups)
-        return Found(rank, group_rank, precision, float(right[0]), rows, best, is_right)
+        return QueryResult(rank, group_rank, precision, float(right[0]), rows, best, is_right)
 
     def _hits(
         self, scores: NDArray[np.float32], groups: NDArray[np.float32]

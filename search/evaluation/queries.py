@@ -23,7 +23,7 @@ from indexer.images.photo import Photo, read_photo
 from indexer.storage.tables import GarmentRow, ItemPhotoRow, PhotoRow
 from indexer.system.batching import SQL_VALUES, batches
 from search.evaluation.gallery import Gallery
-from search.evaluation.street_noise import worsen
+from search.evaluation.street_noise import degrade
 from search.searcher import SURE_OF_SLOT
 
 Cut = Literal["mask", "box", "photo"]
@@ -94,7 +94,7 @@ def stored_vectors(gallery: Gallery, queries: Sequence[Query]) -> NDArray[np.flo
     return np.asarray(gallery.vectors[[query.row for query in queries]], np.float32)
 
 
-class _Shown:
+class _KnownGarments:
     """A Detector that sees one garment in each photo, where it was found before."""
 
     fingerprint = "shown"
@@ -114,7 +114,7 @@ class QueryPhotos:
         self._catalogue = catalogue
         self._gallery = gallery
         self._describer = describer
-        self._shown = _Shown()
+        self._shown = _KnownGarments()
         self._cutting = Describer(replace(describer.models, detector=self._shown))
 
     def vectors(
@@ -138,7 +138,7 @@ class QueryPhotos:
                     wrong.append(str(error))
                     continue
                 if street:
-                    worse = worsen(photo.pixels, Random(f"{seed}-{sha256}"))  # noqa: S311
+                    worse = degrade(photo.pixels, Random(f"{seed}-{sha256}"))  # noqa: S311
                     photo = Photo(worse.pixels, sha256)
                     box = worse.moved(box)
                 made.append(self._describe(photo, self._gallery.slot_name(query.row), cut, box))

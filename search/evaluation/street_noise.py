@@ -22,7 +22,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Worse:
+class DegradedPhoto:
     """A worsened photo; `kept` is what of the first is left: x1, y1, x2, y2 in 0..1."""
 
     pixels: Pixels
@@ -37,21 +37,21 @@ class Worse:
         return [min(1.0, max(0.0, value)) for value in moved]
 
 
-def worsen(pixels: Pixels, random: Random) -> Worse:
+def degrade(pixels: Pixels, random: Random) -> DegradedPhoto:
     """Crop, blur, tint, darken or lighten, add noise and compress a photo (h, w, 3)."""
     cropped = crop(pixels, random)
     blurred = blur(cropped.pixels, pixels.shape[0], random)
     noisy = add_noise(tint(blurred, random), random)
-    return Worse(recompressed(noisy, random.randint(*JPEG_QUALITY)), cropped.kept)
+    return DegradedPhoto(recompressed(noisy, random.randint(*JPEG_QUALITY)), cropped.kept)
 
 
-def crop(pixels: Pixels, random: Random) -> Worse:
+def crop(pixels: Pixels, random: Random) -> DegradedPhoto:
     """Cut a part of each side away."""
     height, width = pixels.shape[:2]
     y1, y2 = (round(random.uniform(0, CROP) * height) for _ in range(2))
     x1, x2 = (round(random.uniform(0, CROP) * width) for _ in range(2))
     kept = (x1 / width, y1 / height, 1 - x2 / width, 1 - y2 / height)
-    return Worse(pixels[y1 : height - y2, x1 : width - x2], kept)
+    return DegradedPhoto(pixels[y1 : height - y2, x1 : width - x2], kept)
 
 
 def blur(pixels: Pixels, height: int, random: Random) -> Pixels:

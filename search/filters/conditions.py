@@ -1,4 +1,4 @@
-"""Conditions on items in, SQL out: filters run before the vector search, never after it."""
+"""Parse conditions on items into SQL: filters run before the vector search, never after it."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Conditions as JSON in, Filters out: `{field, eq|ne|in|gte|lte|exists}`, `and`, `or`, `not`."""
+"""Read filters from JSON: `{field, eq|ne|in|gte|lte|exists}`, `and`, `or`, `not`."""
 
 import math
 from collections.abc import Mapping, Sequence

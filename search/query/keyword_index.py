@@ -1,7 +1,7 @@
-"""A text's words in, what the shop's own feed says of them out: which items' words they are.
+"""Look a text's words up in the shop's own feed: which items have them in title or brand.
 
-The database has the words of titles and brands in a full-text index (migration 0010). Nothing is
-guessed: neither other forms of a word nor what is misspelt.
+The database has a full-text index of titles and brands (migration 0010). Words are matched as they
+are: neither stemmed nor corrected.
 """
 
 import math
@@ -16,20 +16,20 @@ from sqlalchemy import Connection, bindparam, func, or_, select, text
 from indexer.fused_vector import Ids
 from indexer.storage.tables import ItemRow
 
-# Items of which a word is known to be theirs; of a word that more have, candidates are read.
+# Items listed for a word; of a word that more items have, the candidates' titles are read.
 MOST_ITEMS = 1_000
 MOST_WORDS = 12  # looked up of one text; a shopper types three or four
 MOST_COUNTED = 10 * MOST_ITEMS  # items; of more it only matters that they are many
-# A text whose words more than a tenth of the items have asks for nothing that singles items out.
+# Words that more than a tenth of the items have do not single items out.
 TELLING = math.log(10)
 # Apostrophes are within words: "levi's" is one, found as `levi s` and as `levis`.
 WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _PLAIN_WORD = re.compile(r"[^\W_]+")
 _TRADE_MARKS = dict.fromkeys(map(ord, "\u2122\u2120"), " ")  # else they would become letters
-# Stands in SQLite's index beside an item's words: whose they are.
+# In SQLite's index beside each item's words: the prefix of the catalogue's own word.
 _CATALOGUE = "zqcatalogue"
-# Words that stand in a text whatever is looked for. None that names a brand: "under", "new", "only"
-# and "all" do.
+# Words of any text, whatever is looked for. None that is part of a brand: "under", "new", "only"
+# and "all" are.
 STOP_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -54,9 +54,9 @@ _CODES = select(ItemRow.id, ItemRow.item_id, ItemRow.group_id).where(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownWord:
-    """A word that some items' feed says: `items` (n,) are their rows, ascending.
+    """A word that some items have: `items` (n,) are their rows, ascending.
 
-    `forms` are what it may look like in a feed; empty for an item's id. `weight` grows with rarity.
+    `forms` are its spellings in feeds; empty for an item's id. `weight` grows with rarity.
     """
 
     word: str
@@ -69,19 +69,19 @@ class KnownWord:
         """Whether more items have it than are in `items`."""
         return len(self.items) >= MOST_ITEMS
 
-    def is_in(self, row_id: int, said: str) -> bool:
-        """Tell whether it is an item's word; `said` is its title and brand as `plain` has it."""
+    def is_in(self, row_id: int, feed_words: str) -> bool:
+        """Tell whether an item has it; `feed_words` are title and brand as `plain` gives them."""
         if self.is_common:
-            return any(f" {form} " in said for form in self.forms)
+            return any(f" {form} " in feed_words for form in self.forms)
         at = int(np.searchsorted(self.items, row_id))
         return at < len(self.items) and int(self.items[at]) == row_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownWords:
-    """What of a text is looked for in what the feed says: words, and a category.
+    """The words of a text that the feed has, and the category that it names.
 
-    `is_all` where the models understood nothing of the text: then looks find nothing to add.
+    `is_all` where the models understood nothing of the text: then vectors have nothing to add.
     """
 
     words: tuple[KnownWord, ...] = ()
@@ -92,7 +92,7 @@ class KnownWords:
         return bool(self.words or self.category)
 
     def share(self, matched: Iterable[KnownWord]) -> float:
-        """Return how much of what is asked for these words are, 0 to 1; rare words are more."""
+        """Return the share of the text, 0 to 1, that these words are; rare words weigh more."""
         whole = max(TELLING, sum(word.weight for word in self.words))
         return sum(word.weight for word in matched) / whole
 
@@ -100,15 +100,15 @@ class KnownWords:
 NOTHING_KNOWN = KnownWords()
 
 
-def words_of(said: str) -> list[str]:
-    """Return a text's words in lower case, in order, each once; stop words are none."""
-    found = WORD.findall(unicodedata.normalize("NFC", said).lower())
+def words_of(text_: str) -> list[str]:
+    """Return a text's words but stop words, in lower case, in order, each once."""
+    found = WORD.findall(unicodedata.normalize("NFC", text_).lower())
     return [word for word in dict.fromkeys(found) if len(word) > 1 and word not in STOP_WORDS]
 
 
-def codes_of(said: str) -> list[str]:
-    """Return what of a text may be an item's or a group's id, as it is typed."""
-    parts = said.split()
+def codes_of(text_: str) -> list[str]:
+    """Return the parts of a text that may be an item's or a group's id, as typed."""
+    parts = text_.split()
     return [
         part
         for part in dict.fromkeys(parts)
@@ -117,9 +117,9 @@ def codes_of(said: str) -> list[str]:
     ]
 
 
-def plain(said: str) -> str:
+def plain(text_: str) -> str:
     """Return a text's words without accents, in lower case, with a blank around each."""
-    bare = unicodedata.normalize("NFKD", said.translate(_TRADE_MARKS))
+    bare = unicodedata.normalize("NFKD", text_.translate(_TRADE_MARKS))
     bare = "".join(c for c in bare if not unicodedata.combining(c)).lower()
     return f" {' '.join(_PLAIN_WORD.findall(bare))} "
 
@@ -137,7 +137,7 @@ def forms_of(word: str) -> tuple[str, ...]:
 def find_words(
     sql: Connection, catalogue_id: int, words: Sequence[str], codes: Sequence[str]
 ) -> tuple[KnownWord, ...]:
-    """Return which of the words, and of what may be ids, are of items in this catalogue."""
+    """Return which of the words, and of the possible ids, items of this catalogue have."""
     ids = dict(_find_codes(sql, catalogue_id, codes))
     within = {part for code in ids for part in words_of(code)}
     left = [w for w in words if w not in within and not w.startswith(_CATALOGUE)][:MOST_WORDS]
@@ -156,33 +156,33 @@ def find_words(
 def _find_codes(
     sql: Connection, catalogue_id: int, codes: Sequence[str]
 ) -> Iterator[tuple[str, Ids]]:
-    """Yield which of these are ids, with the items that have them, or whose group has."""
+    """Yield the codes that are ids of items or groups, with the rows of these items."""
     if not codes:
         return
     spelt = {form: code for code in codes for form in (code.lower(), code.upper(), code)}
     rows = sql.execute(_CODES.limit(MOST_ITEMS), {"catalogue": catalogue_id, "codes": [*spelt]})
-    found: dict[str, set[int]] = {}
+    items_of: dict[str, set[int]] = {}
     for row_id, *ids in rows.all():
         for code in {spelt[each] for each in ids if each in spelt}:
-            found.setdefault(code, set()).add(row_id)
-    for code, items in found.items():
+            items_of.setdefault(code, set()).add(row_id)
+    for code, items in items_of.items():
         yield code, np.array(sorted(items), np.int64)
 
 
 def _find(sql: Connection, catalogue_id: int, forms: Sequence[str]) -> Ids:
     """Return the first rows of items with a word in one of its forms, ascending."""
     if sql.dialect.name == "sqlite":
-        # Forms are letters, digits and blanks: within quotes nothing of them is an operator.
+        # Forms are letters, digits and blanks: within quotes none of them is an operator.
         either = " OR ".join(f'"{form}"' for form in forms)
-        given = {"asked": f'"{_CATALOGUE}{catalogue_id}" AND ({either})', "most": MOST_ITEMS}
-        rows = sql.execute(_SQLITE, given)
+        values = {"asked": f'"{_CATALOGUE}{catalogue_id}" AND ({either})', "most": MOST_ITEMS}
+        rows = sql.execute(_SQLITE, values)
     else:
-        given = {"catalogue": catalogue_id, "first": forms[0], "second": forms[-1]}
-        rows = sql.execute(POSTGRESQL, given | {"most": MOST_ITEMS})
+        values = {"catalogue": catalogue_id, "first": forms[0], "second": forms[-1]}
+        rows = sql.execute(POSTGRESQL, values | {"most": MOST_ITEMS})
     return np.array(sorted(row[0] for row in rows.all()), np.int64)
 
 
 def _count(sql: Connection, catalogue_id: int) -> int:
-    """Return how many items a catalogue has, as far as it matters."""
+    """Return how many items a catalogue has, at most `MOST_COUNTED`."""
     some = select(ItemRow.id).where(ItemRow.catalogue_id == catalogue_id).limit(MOST_COUNTED)
     return sql.scalar(select(func.count()).select_from(some.subquery())) or 1

@@ -1,8 +1,8 @@
-"""A photo's or item's vector, words, colours, liked and disliked items in, one fused vector out.
+"""Combine a photo's or item's vector with words, colours, liked and disliked items into one vector.
 
-Each unit part is moved towards what is liked and said, and away from what is disliked (Rocchio,
-Relevance feedback in information retrieval, 1971), and is of unit length again. Colours that are
-named take the photo's place: "but in red" means red, not a colour between red and the photo's.
+Each unit part is moved towards liked items and words, and away from disliked items (Rocchio,
+Relevance feedback in information retrieval, 1971), and made unit length again. Named colours
+replace the photo's: "but in red" means red, not a colour between red and the photo's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,9 @@ from search.query.text_query import TEXT_WEIGHTS, TextQuery
 # Likes and dislikes: 0.75 and 0.15 by Manning et al., Introduction to Information Retrieval, 9.1.1;
 # a shopper who presses "dislike" means more than that.
 SHARES: Mapping[str, float] = {"text": 1.0, "like": 0.75, "dislike": 0.25}
-# Of a colour that no word puts into the looks (a hex value, an encoder that knows no text): on the
-# same queries best of 0.25, 0.5, 1 and 2, with the product first for 0.40 and the colour for 0.83.
+# Of a colour that no word puts into the visual part (a hex value, an encoder that knows no text):
+# on the same queries best of 0.25, 0.5, 1 and 2, with the product first for 0.40 and the colour for
+# 0.83.
 NAMED_COLOUR_WEIGHT = 1.0
 
 Vector = NDArray[np.float32]
@@ -31,7 +32,7 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartVectors:
-    """What one query is made of; `likes` and `dislikes` are vectors (dim,) of items.
+    """The parts that move a query's vector; `likes` and `dislikes` are vectors (dim,) of items.
 
     `colours` are names or hex values. `shares` are weights of text, like and dislike.
     """
@@ -43,40 +44,40 @@ class PartVectors:
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
-def combine(layout: Layout, start: Vector | None, given: PartVectors) -> Vector:
+def combine(layout: Layout, start: Vector | None, parts: PartVectors) -> Vector:
     """Return the fused vector (dim,) of a query that starts at a photo, an item, or nothing.
 
-    It is zero where only the feed knows what a text says. Raises QueryError for a colour that is
-    not known, or when nothing remains to look for.
+    Zero where only the feed has the text's words. Raises QueryError for an unknown colour, or when
+    nothing remains to look for.
     """
-    shares = {**SHARES, **given.shares}
-    text_share = shares["text"] if start is not None or given.likes else 1.0
+    shares = {**SHARES, **parts.shares}
+    text_share = shares["text"] if start is not None or parts.likes else 1.0
     moves: list[tuple[float, Vector]] = [] if start is None else [(1.0, start)]
-    if given.text is not None:
-        moves.append((text_share, given.text.vector))
-    moves += [(shares["like"] / len(given.likes), each) for each in given.likes]
-    moves += [(-shares["dislike"] / len(given.dislikes), each) for each in given.dislikes]
+    if parts.text is not None:
+        moves.append((text_share, parts.text.vector))
+    moves += [(shares["like"] / len(parts.likes), each) for each in parts.likes]
+    moves += [(-shares["dislike"] / len(parts.dislikes), each) for each in parts.dislikes]
     mixed = np.zeros(layout.dim, np.float32)
     for weight, vector in moves:
         mixed += np.float32(weight) * vector
     at = layout.slices()
-    if given.colours:
-        mixed[at["colour"]] = mean_prototype(given.colours)
-    elif given.text is not None and given.text.colours:
-        mixed[at["colour"]] = given.text.vector[at["colour"]]
+    if parts.colours:
+        mixed[at["colour"]] = mean_prototype(parts.colours)
+    elif parts.text is not None and parts.text.colours:
+        mixed[at["colour"]] = parts.text.vector[at["colour"]]
     mixed = layout.unit_parts(mixed)
-    if not mixed.any() and not (given.text is not None and given.text.known.words):
+    if not mixed.any() and not (parts.text is not None and parts.text.known.words):
         raise QueryError("nothing remains to look for: the weights of all that was given are 0")
     return mixed
 
 
 def combined_weights(
-    layout: Layout, start: Vector | None, given: PartVectors, wanted: Mapping[str, float]
+    layout: Layout, start: Vector | None, parts: PartVectors, wanted: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return the weights of the score's parts, those wanted first."""
-    text = given.text
-    has_start = start is not None or bool(given.likes)
-    names_colour = bool(given.colours) or (text is not None and bool(text.colours))
+    """Return the weights of the score's parts; wanted ones go before the defaults."""
+    text = parts.text
+    has_start = start is not None or bool(parts.likes)
+    names_colour = bool(parts.colours) or (text is not None and bool(text.colours))
     is_seen = text is not None and bool(text.vector[layout.slices()["visual"]].any())
     weights: dict[str, float] = {}
     if text is not None and not has_start:

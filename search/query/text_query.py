@@ -1,9 +1,9 @@
-"""A shopper's words in, a query for the fused vectors out.
+"""Parse a shopper's words into a query for the fused vectors.
 
-Each part of the fused vector is asked with what the words say of it: the text tower for the looks,
-a colour's prototype for "navy", an attribute's label for "striped". A part of which the words say
-nothing stays zero and counts for nothing. Words that name neither a kind of garment nor a colour
-nor a label (brands, names, cloths) are left to be looked up in what the feed says (`words.py`).
+Each part of the fused vector comes from the words that name it: the visual part from the text
+tower, a colour's prototype for "navy", an attribute's label for "striped". A part that no word
+names stays zero and has no weight. Words that name neither a kind of garment nor a colour nor a
+label (brands, names, cloths) are looked up in the feed (`keyword_index.py`).
 """
 
 import re
@@ -32,10 +32,10 @@ MAX_CHARACTERS = 500  # what a shopper types; more is a pasted page
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextQuery:
-    """What a text says: `vector` (dim,) of unit or zero parts, a slot when it names a garment.
+    """A parsed text: `vector` (dim,) of unit or zero parts, and a slot when it names a garment.
 
-    `words` are those that the models do not understand, `codes` what may be an item's id. `known`
-    is what the feed says of them, once it was looked up.
+    `words` are those that the models do not understand, `codes` possible ids of items; `known` are
+    the ones that the feed has, once looked up.
     """
 
     text: str
@@ -49,27 +49,27 @@ class TextQuery:
 
     @property
     def is_understood(self) -> bool:
-        """Whether a garment or a colour was understood; else the text tower alone is asked."""
+        """Whether a garment or a colour was understood; else only the text tower speaks."""
         return bool(self.colours) or self.slot != "unknown"
 
     @property
     def is_empty(self) -> bool:
-        """Whether it says nothing, neither to the models nor in the feed's own words."""
+        """Whether neither the models nor the feed understand anything of it."""
         return not self.known.words and not self.vector.any()
 
     def weights(self, given: Mapping[str, float]) -> dict[str, float]:
-        """Return the weights of a text search, those given first."""
+        """Return the weights of a text search; given ones go before the defaults."""
         return {**TEXT_WEIGHTS, **given}
 
     def with_known(self, words: tuple[KnownWord, ...], layout: Layout) -> "TextQuery":
-        """Return the query with what the feed knows of its words."""
+        """Return the query with the words that the feed has."""
         is_labelled = bool(self.vector[layout.slices()["attributes"]].any())
         is_all = not (self.is_understood or is_labelled)
         return replace(self, known=KnownWords(words, telling(self.category), is_all))
 
 
 def read_text(text: str, models: Models) -> TextQuery:
-    """Read a text.
+    """Parse a text that the models must understand.
 
     Raises QueryError when it is empty or too long, TextTowerUntrained when the encoder knows no
     text and the words name no garment, colour or attribute.
@@ -81,13 +81,13 @@ def read_text(text: str, models: Models) -> TextQuery:
 
 
 def raise_not_understood(text: str, models: Models) -> None:
-    """Raise what is wrong with a text that says nothing to the models."""
-    models.encoder.embed_text([text])  # says that this encoder knows no text
+    """Raise the error for a text query that neither the models nor the feed understand."""
+    models.encoder.embed_text([text])  # raises TextTowerUntrained for an encoder without text
     raise QueryError(f"the text {text!r} says nothing to look for; name a garment or a colour")
 
 
 def parse_text(text: str, models: Models) -> TextQuery:
-    """Read a text of which the models may understand nothing: then its vector is zero.
+    """Parse a text. Its vector is zero where the models understand nothing of it.
 
     Raises QueryError when it is empty or too long.
     """
@@ -114,17 +114,17 @@ def parse_text(text: str, models: Models) -> TextQuery:
 
 def _unread_words(text: str, heads: AttributeHeads) -> tuple[str, ...]:
     """Return the words of a text that name no kind of garment, no colour and no label."""
-    said = {part for word in colour_words(text) for part in parts_of(word)}
-    said |= naming_parts(text) | ({"gray"} if "grey" in said else set())
+    read = {part for word in colour_words(text) for part in parts_of(word)}
+    read |= naming_parts(text) | ({"gray"} if "grey" in read else set())
     for head in heads.heads:
         for label in head.labels:
             if _mentions(label, text):
-                # "long sleeve": what is long is said, too.
-                said |= {*parts_of(label), head.name, head.name.removesuffix("s")}
+                # "long sleeve": the head's own name is read too.
+                read |= {*parts_of(label), head.name, head.name.removesuffix("s")}
     return tuple(
         word
         for word in words_of(text)
-        if not {part.removesuffix("'s") for part in parts_of(word)} <= said
+        if not {part.removesuffix("'s") for part in parts_of(word)} <= read
     )
 
 
@@ -150,13 +150,10 @@ def _attributes(
 
 def _named(text: str, known: Collection[str | None], head: Head) -> NDArray[np.float32]:
     """Return which of a head's labels (labels,) the text names; `known` are those read in it."""
-    found = np.zeros(len(head.labels), np.float32)
-    for i, label in enumerate(head.labels):
-        found[i] = label in known or _mentions(label, text)
-    return found
+    return np.array([label in known or _mentions(label, text) for label in head.labels], np.float32)
 
 
 def _mentions(label: str, text: str) -> bool:
-    """Return whether a text has a label in its words; kinds of garments are read by their table."""
+    """Tell whether a text has a label among its words; kinds of garments have their own table."""
     pattern = rf"(?<![\w-]){re.escape(label.lower())}(?![\w-])"
     return re.search(pattern, text.lower()) is not None and find_category(label) is None

@@ -1,9 +1,9 @@
-"""A list of hits in, how surely each is the same product out, by what an evaluation saw here.
+"""Say how surely each hit is the same product, by the catalogue's own calibration.
 
 Logistic curves (Platt, Probabilistic outputs for support vector machines, 1999, with his smoothed
 targets) of a hit's score and its lead over the next group's, for the best hit and for those after
-it: of equal scores the best is far oftener right, and of two that are near to each other either.
-By category, by slot where a category has seen too little, else by all.
+it: of equal scores the best is far more often right, and of two close ones either may be. By
+category, by slot where a category has too few queries, else by all.
 """
 
 import math
@@ -48,9 +48,9 @@ def bent(lead: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Those of one kind of garment; 19 of 20 right products score at least `floor`.
+    """The curves of one kind of garment; 19 of 20 right products score at least `floor`.
 
-    `usual` is the median lead of a best hit: taken for one where no other group was found.
+    `usual` is the median lead of a best hit: it stands in where no other group was found.
     """
 
     best: Curve
@@ -59,7 +59,7 @@ class Curves:
     usual: float
 
     def match(self, score: float, confidence: float, sure: float) -> str:
-        """Say what a hit is to be taken for: from confidence `sure` on it is the same product."""
+        """Return the verdict on a hit: from confidence `sure` on it is the same product."""
         if confidence >= sure:
             return SAME
         return SIMILAR if score >= self.floor else NO_MATCH
@@ -72,24 +72,24 @@ class Calibration:
     fingerprint: str
     weights: Mapping[str, float]
     street: bool
-    """Whether it was made with street-like photos, not the shop's own as they are."""
+    """Whether it was fitted to degraded photos, not to the shop's own as they are."""
     queries: int
     sure: float
-    """From this confidence on a best hit was right for 4 of 5, with half of the products asked for
-    taken away, as if the shop did not sell them; above 1 where no confidence is so sure."""
+    """From this confidence on 4 of 5 best hits were right, when half of the products asked for
+    were removed as if not sold; above 1 where no confidence reaches that."""
     curves: Mapping[str, Curves]
 
     def fits(self, weights: Mapping[str, float]) -> bool:
-        """Tell whether scores made with these weights are those that were calibrated."""
-        asked, own = normalise_weights(weights), normalise_weights(self.weights)
-        return all(math.isclose(asked[part], own[part], abs_tol=1e-6) for part in own)
+        """Tell whether the calibration holds for scores made with these weights."""
+        asked, fitted = normalise_weights(weights), normalise_weights(self.weights)
+        return all(math.isclose(asked[part], fitted[part], abs_tol=1e-6) for part in fitted)
 
     def judge(
         self, hits: Sequence[Hit], firsts: Sequence[Hit], slot: str, category: str
     ) -> list[Hit]:
         """Return a photo's hits, best first, with `confidence` and `match`.
 
-        `firsts` are the best hits of the best two groups, or of the one there is.
+        `firsts` are the best hits of the best two groups, or of the only one.
         """
         if not firsts:
             return list(hits)
@@ -98,7 +98,7 @@ class Calibration:
         judged: list[Hit] = []
         ceiling = 1.0
         for hit in hits:
-            # Variants of the best hit, which are listed when hits are not grouped, are as it is.
+            # Ungrouped hits list variants of the best hit; they are as sure as it is.
             is_best = _group(hit) == _group(top)
             rival = firsts[1].score if is_best and len(firsts) > 1 else None
             lead = curves.usual if rival is None else hit.score - rival
@@ -111,12 +111,12 @@ class Calibration:
         return judged
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it is stored."""
+        """Return the calibration as it is stored."""
         return asdict(self)
 
     @classmethod
     def of_json(cls, stored: Mapping[str, Any]) -> "Calibration":
-        """Return what was stored."""
+        """Read a stored calibration."""
         curves = {
             name: Curves(
                 Curve(**each["best"]), Curve(**each["later"]), each["floor"], each["usual"]
@@ -147,7 +147,7 @@ def _group(hit: Hit) -> str:
 
 
 def read_calibration(catalogue: Catalogue) -> Calibration | None:
-    """Return the catalogue's calibration; None where there is none, or of other models only."""
+    """Return the catalogue's calibration; None without one, or with one of other models."""
     row = catalogue.row()
     if row.calibration is None or row.calibration["fingerprint"] != row.fingerprint:
         return None
@@ -155,7 +155,7 @@ def read_calibration(catalogue: Catalogue) -> Calibration | None:
 
 
 def store_calibration(catalogue: Catalogue, calibration: Calibration) -> None:
-    """Keep a calibration with its catalogue. Raises CatalogueLocked, CatalogueReadOnly."""
+    """Store a calibration with its catalogue. Raises CatalogueLocked, CatalogueReadOnly."""
     with catalogue.writing(), Session(catalogue.engine) as session:
         session.get_one(CatalogueRow, catalogue.id).calibration = calibration.as_json()
         session.commit()

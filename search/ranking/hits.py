@@ -1,4 +1,4 @@
-"""Scored garments in, ranked hits out: the best photo of each item, the best item of each group."""
+"""Rank scored garments: the best photo of each item, the best item of each group."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from indexer.fused_vector import Layout, normalise_weights
 
 @dataclass(frozen=True, slots=True)
 class HitItem:
-    """What a shop says of an item, as its row has it; `fields` are the shop's own columns."""
+    """An item's columns of the feed; `fields` are the shop's own."""
 
     item_id: str
     group_id: str
@@ -35,9 +35,9 @@ class Hit:
     """One item that came back: `score` and `parts` in 0..1, larger is nearer.
 
     `matched_photo` is the photo's address, `photo_sha256` its content's hash. `confidence` that it
-    is the same product, 0..1, and what to take it for: of calibrated searches. `popularity`, 0..1,
-    where it was asked to count; 0.5 is the average. `matched_words` of a text are those that the
-    feed says of the item; `lift` is by how much it is ranked above its score for what is said.
+    is the same product, 0..1, and `match`, its verdict, are of calibrated searches. `popularity`,
+    0..1 (0.5 is the average), is set when it was to count. `matched_words` of a text are in the
+    item's title or brand; `boost` is how far they rank it above its score.
     """
 
     item: HitItem
@@ -50,12 +50,12 @@ class Hit:
     match: str | None = None
     popularity: float | None = None
     matched_words: tuple[str, ...] = ()
-    lift: float = 0.0
+    boost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Boost:
-    """By how much what the feed says raises an item above its score, and which words it says."""
+    """How far an item is ranked above its score for words that its feed has, and these words."""
 
     amount: float = 0.0
     words: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ NO_BOOSTS: Boosts = {}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One garment of one item: what of its rows the order of hits depends on."""
+    """One garment of one item: the columns that the order of hits depends on."""
 
     row_id: int
     item_id: str
@@ -80,7 +80,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class HitDetails:
-    """What of a garment's item is shown: what a shop says, the photo's address and content hash."""
+    """What a hit shows: the item's columns, the photo's address and content hash."""
 
     item: HitItem
     matched_photo: str
@@ -105,18 +105,16 @@ def rank(
     scores: Mapping[int, float],
     k: int,
     group: bool,
-    lifts: Boosts = NO_BOOSTS,
+    boosts: Boosts = NO_BOOSTS,
 ) -> list[Candidate]:
     """Return the k best by their garments' scores, one an item, one a group when `group` is set.
 
-    A score counts with the lift of its garment and item, where there is one.
-
-    Equal scores go to what is in stock, then to a variant before its parent row, then by id, so
-    that the same question has the same answer.
+    A score counts with the boost of its garment and item. Of equal scores an item in stock comes
+    first, then a variant before its parent row, then by id, so that results are stable.
     """
     ordered = sorted(
         candidates,
-        key=lambda c: (-scores[c.garment_id] - boost_of(c, lifts).amount, *_tie(c)),
+        key=lambda c: (-scores[c.garment_id] - boost_of(c, boosts).amount, *_tie(c)),
     )
     best: dict[str, Candidate] = {}
     for each in ordered:
@@ -126,28 +124,28 @@ def rank(
     return list(best.values())
 
 
-def boost_of(candidate: Candidate, lifts: Boosts) -> Boost:
-    """Return a candidate's lift."""
-    return lifts.get((candidate.row_id, candidate.garment_id), NO_BOOST)
+def boost_of(candidate: Candidate, boosts: Boosts) -> Boost:
+    """Return a candidate's boost."""
+    return boosts.get((candidate.row_id, candidate.garment_id), NO_BOOST)
 
 
 def hit_of(
     candidate: Candidate,
-    shown: HitDetails,
+    details: HitDetails,
     score: float,
     parts: Mapping[str, float],
-    lift: Boost = NO_BOOST,
+    boost: Boost = NO_BOOST,
 ) -> Hit:
-    """Return the hit that a candidate became."""
+    """Return a candidate as a hit."""
     return Hit(
-        shown.item,
+        details.item,
         candidate.garment_id,
         _to_unit(score),
         {part: _to_unit(similarity) for part, similarity in parts.items()},
-        shown.matched_photo,
-        shown.photo_sha256,
-        matched_words=lift.words,
-        lift=lift.amount,
+        details.matched_photo,
+        details.photo_sha256,
+        matched_words=boost.words,
+        boost=boost.amount,
     )
 
 

@@ -1,10 +1,10 @@
-"""What shoppers did with a catalogue's items in, how popular each group is out: 0..1, bounded.
+"""Count what shoppers did with a catalogue's items, as each group's popularity: 0..1, bounded.
 
-Events fade by half in two weeks. A group's rate (what was done, by how much it means, for each time
-that it was seen) is drawn towards the catalogue's own rate by as many views as `PRIOR_VIEWS`, so
-that one click on one view says little (Bayesian smoothing, as Wang et al., Click-through rate
-estimation for rare events in online advertising, 2011). Popularity is rate / (rate + the
-catalogue's): 0.5 is the average, and of what nothing is known.
+Events fade by half in two weeks. A group's rate (its events, weighted by their meaning, for each
+view) is drawn towards the catalogue's own rate by as many views as `PRIOR_VIEWS`, so that one click
+on one view counts little (Bayesian smoothing, as Wang et al., Click-through rate estimation for
+rare events in online advertising, 2011). Popularity is rate / (rate + the catalogue's): 0.5 is the
+average, and of an unknown group.
 """
 
 import threading
@@ -22,29 +22,29 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.catalogue.events import day_of
 from indexer.storage.tables import EventRow, ItemRow
 
-# What was done after a view, by how much it says: guesses in the order of a shop's funnel, where
+# Weights of the events after a view: guesses in the order of a shop's funnel, where
 # about one of three clicks becomes a cart and one of two carts a sale.
 MEANING: Mapping[str, float] = {"click": 1.0, "cart": 3.0, "buy": 6.0}
 HALF_LIFE_DAYS = 14.0
 OLDEST_DAYS = 90  # older events have faded to 1 %
 PRIOR_VIEWS = 20.0
-KEPT_S = 60.0  # counting a million events takes a second
+CACHED_S = 60.0  # counting a million events takes a second
 AVERAGE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Popularity:
-    """How popular each group is that shoppers did anything with."""
+    """The popularity of each group that has events."""
 
     groups: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, group_id: str) -> float:
-        """Return 0..1; 0.5 for a group of which nothing is known."""
+        """Return a group's popularity, 0..1; 0.5 for a group without events."""
         return self.groups.get(group_id, AVERAGE)
 
 
 def read_popularity(catalogue: Catalogue, now: datetime | None = None) -> Popularity:
-    """Count a catalogue's events. Of one session a group's kind counts once a day."""
+    """Count a catalogue's events; one session counts once a day for a group and kind of event."""
     today = day_of(now or datetime.now(UTC))
     who = func.count(func.coalesce(EventRow.session, cast(EventRow.id, String)).distinct())
     query = (
@@ -73,12 +73,12 @@ def read_popularity(catalogue: Catalogue, now: datetime | None = None) -> Popula
 def _smoothed(
     views: Mapping[str, float], done: Mapping[str, float], times: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return each group's popularity; without any views, as if all were seen equally often."""
+    """Return each group's popularity; without any views, as if all had equally many."""
     groups = views.keys() | done.keys()
     total = sum(done.values())
     if not total:
         return {}
-    # What was clicked was seen, whether the shop says so or not.
+    # A clicked item was seen, whether the shop reports its views or not.
     seen = {group: max(views.get(group, 0.0), times.get(group, 0.0)) for group in groups}
     prior = PRIOR_VIEWS
     if not views:
@@ -90,17 +90,17 @@ def _smoothed(
     return {group: rate / (rate + usual) for group, rate in rates.items()}
 
 
-class KeptPopularity:
-    """One catalogue's popularity, counted anew after a minute; threads may share it."""
+class CachedPopularity:
+    """One catalogue's popularity, counted anew after a minute. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._kept: tuple[float, Popularity] | None = None
+        self._cached: tuple[float, Popularity] | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> "KeptPopularity":
-        """Return that of a catalogue, kept as long as it is open."""
+    def of(cls, catalogue: Catalogue) -> "CachedPopularity":
+        """Return the cache of an open catalogue."""
         with _opening:
             return _opened.setdefault(catalogue, cls())
 
@@ -108,10 +108,10 @@ class KeptPopularity:
         """Return the popularity of a catalogue's groups, at most a minute old."""
         with self._lock:
             now = self._clock()
-            if self._kept is None or now - self._kept[0] > KEPT_S:
-                self._kept = now, read_popularity(catalogue)
-            return self._kept[1]
+            if self._cached is None or now - self._cached[0] > CACHED_S:
+                self._cached = now, read_popularity(catalogue)
+            return self._cached[1]
 
 
-_opened: WeakKeyDictionary[Catalogue, KeptPopularity] = WeakKeyDictionary()
+_opened: WeakKeyDictionary[Catalogue, CachedPopularity] = WeakKeyDictionary()
 _opening = threading.Lock()

@@ -1,4 +1,4 @@
-"""Hits by their scores in, hits in the order in which they are shown out: popular, or diverse.
+"""Reorder hits by popularity and for diversity.
 
 Diversity is maximal marginal relevance (Carbonell and Goldstein, The use of MMR, diversity-based
 reranking, 1998): each next hit is the one whose score, less its likeness to those shown before, is
@@ -20,7 +20,7 @@ from indexer.storage.tables import GarmentRow
 from indexer.system.batching import SQL_VALUES, batches
 from search.query.options import Options
 from search.ranking.hits import Hit
-from search.ranking.popularity import AVERAGE, KeptPopularity, Popularity
+from search.ranking.popularity import AVERAGE, CachedPopularity, Popularity
 
 # Hits that are put into another order: always as many, so that a second page follows the first.
 POOL = 200
@@ -30,39 +30,39 @@ REACH = 0.1
 
 
 def pool_for(k: int, diversity: float, popularity: float) -> int:
-    """Return how many hits must be there to choose k from."""
+    """Return how many hits are needed to choose k from."""
     return max(k, POOL) if diversity or popularity else k
 
 
 def by_popularity(hits: Sequence[Hit], known: Popularity, weight: float) -> list[Hit]:
-    """Return the hits with their popularity, the popular ones risen among those of their own slot.
+    """Return the hits with their popularity, popular ones moved up among those of their own slot.
 
     No hit changes places with one of another slot. A hit's score stays what it was.
     """
-    told = [replace(hit, popularity=round(known.of(hit.item.group_id), 4)) for hit in hits]
+    rated = [replace(hit, popularity=round(known.of(hit.item.group_id), 4)) for hit in hits]
     places: dict[str | None, list[int]] = defaultdict(list)
-    for place, hit in enumerate(told):
+    for place, hit in enumerate(rated):
         places[hit.item.slot].append(place)
-    order = list(told)
-    for taken in places.values():
-        ranked = sorted(taken, key=lambda place: (-risen(told[place], weight), place))
-        for place, source in zip(taken, ranked, strict=True):
-            order[place] = told[source]
+    order = list(rated)
+    for of_slot in places.values():
+        ranked = sorted(of_slot, key=lambda place: (-rank_score(rated[place], weight), place))
+        for place, source in zip(of_slot, ranked, strict=True):
+            order[place] = rated[source]
     return order
 
 
-def risen(hit: Hit, weight: float) -> float:
-    """Return what a hit is ranked by: score and lift, moved by at most `REACH` for popularity."""
+def rank_score(hit: Hit, weight: float) -> float:
+    """Return what a hit is ranked by: score and boost, moved by at most `REACH` for popularity."""
     known = AVERAGE if hit.popularity is None else hit.popularity
-    return hit.score + hit.lift + REACH * weight * (known - AVERAGE) / AVERAGE
+    return hit.score + hit.boost + REACH * weight * (known - AVERAGE) / AVERAGE
 
 
 def diverse_order(
     relevance: NDArray[np.float32], likeness: NDArray[np.float32], diversity: float, k: int
 ) -> list[int]:
-    """Return the places of the k that are shown, by MMR, of things ordered best first.
+    """Return the places of the k to show, by MMR, among n ordered best first.
 
-    `relevance` (n,), `likeness` (n, n). The first is always shown first.
+    `relevance` is (n,), `likeness` (n, n). The first stays first.
     """
     n = len(relevance)
     if not n:
@@ -80,25 +80,25 @@ def diverse_order(
     return chosen
 
 
-def rearranged(
+def rerank_hits(
     sql: Connection | Session,
     catalogue: Catalogue,
     layout: Layout,
     hits: Sequence[Hit],
     options: Options,
 ) -> list[Hit]:
-    """Return the k hits to show of a pool, best first, in the order that the options wish for."""
+    """Return the k hits to show of a pool, in the order that the options ask for."""
     if options.popularity:
-        known = KeptPopularity.of(catalogue).read(catalogue)
+        known = CachedPopularity.of(catalogue).read(catalogue)
         hits = by_popularity(hits, known, options.popularity)
     if options.diversity:
-        rows = stored_rows(sql, layout, [hit.garment_id for hit in hits])
-        there = [hit for hit in hits if hit.garment_id in rows]  # one may be removed meanwhile
-        relevance = np.array([risen(hit, options.popularity) for hit in there], np.float32)
-        vectors = [rows[hit.garment_id][0] for hit in there]
+        rows = load_vectors(sql, layout, [hit.garment_id for hit in hits])
+        hits = [hit for hit in hits if hit.garment_id in rows]  # one may be removed meanwhile
+        relevance = np.array([rank_score(hit, options.popularity) for hit in hits], np.float32)
+        vectors = [rows[hit.garment_id][0] for hit in hits]
         likeness = _likeness(layout, vectors, options.weights)
         order = diverse_order(relevance, likeness, options.diversity, options.k)
-        hits = [there[place] for place in order]
+        hits = [hits[place] for place in order]
     return list(hits[: options.k])
 
 
@@ -114,7 +114,7 @@ def _likeness(
     return np.asarray(rows @ rows.T, np.float32)
 
 
-def stored_rows(
+def load_vectors(
     sql: Connection | Session, layout: Layout, garment_ids: Sequence[int]
 ) -> dict[int, tuple[NDArray[np.float32], str]]:
     """Return the vectors (dim,) and categories of stored garments, by id."""

@@ -1,4 +1,4 @@
-"""A garment in, what a catalogue's own photos show worn with such out: its partners' mean.
+"""Find what a catalogue's own photos show worn beside a garment.
 
 Pairs are garments of two slots in one photo: of items that share a look's photo, and those that
 `lapel outfits learn` found beside an item's own (`indexer/ingest/companions.py`). Partners of the
@@ -32,9 +32,9 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partner:
-    """What is worn with a garment, by the catalogue's own looks.
+    """The mean `vector` (dim,) of what the catalogue's photos show worn with a garment.
 
-    `trust` in 0..1: how much they say of this garment; `looks` is how many photos show it so.
+    `trust`, 0..1, grows with how many similar garments they show; `looks` counts these photos.
     """
 
     vector: Vectors
@@ -44,13 +44,13 @@ class Partner:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Garments (n, dim) of one slot, and what each is worn with, of another (n, dim); float16."""
+    """Garments of one slot (n, dim) and the garments of another beside them (n, dim); float16."""
 
     worn: NDArray[np.float16]
     beside: NDArray[np.float16]
 
     def partner(self, layout: Layout, vector: Vectors, weights: Mapping[str, float]) -> Partner:
-        """Return the partner of a fused vector (dim,); of no pairs, one that is not trusted."""
+        """Return the partner of a fused vector (dim,); without pairs, one with no trust."""
         if not len(self.worn):
             return Partner(np.zeros(layout.dim, np.float32), 0.0, 0)
         scaled = np.zeros(layout.dim, np.float32)
@@ -63,7 +63,7 @@ class Pairs:
         return Partner(mean, total / (total + TRUSTED_AT), int((likeness > 1 - HALVES_AT).sum()))
 
 
-def read_pairs(session: Session, catalogue_id: int, dim: int, worn: Slot, beside: Slot) -> Pairs:
+def load_pairs(session: Session, catalogue_id: int, dim: int, worn: Slot, beside: Slot) -> Pairs:
     """Return the pairs of two slots that a catalogue's photos show."""
     own, other = aliased(GarmentRow), aliased(GarmentRow)
     sold: Any = select(own.vector, other.vector).join(
@@ -86,8 +86,8 @@ def read_pairs(session: Session, catalogue_id: int, dim: int, worn: Slot, beside
     )
 
 
-class WornTogether:
-    """One catalogue's pairs, read anew when it changed; threads may share it."""
+class CoWorn:
+    """One catalogue's pairs, read anew when it changed. Thread-safe."""
 
     def __init__(self) -> None:
         self._version: tuple[object, ...] = ()
@@ -95,8 +95,8 @@ class WornTogether:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> "WornTogether":
-        """Return those of a catalogue, kept as long as it is open."""
+    def of(cls, catalogue: Catalogue) -> "CoWorn":
+        """Return the pairs of an open catalogue."""
         with _opening:
             return _opened.setdefault(catalogue, cls())
 
@@ -111,9 +111,9 @@ class WornTogether:
             if version != self._version:
                 self._version, self._pairs = version, {}
             if (worn, beside) not in self._pairs:
-                self._pairs[worn, beside] = read_pairs(session, catalogue.id, dim, worn, beside)
+                self._pairs[worn, beside] = load_pairs(session, catalogue.id, dim, worn, beside)
             return self._pairs[worn, beside]
 
 
-_opened: WeakKeyDictionary[Catalogue, WornTogether] = WeakKeyDictionary()
+_opened: WeakKeyDictionary[Catalogue, CoWorn] = WeakKeyDictionary()
 _opening = threading.Lock()

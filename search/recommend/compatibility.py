@@ -1,4 +1,4 @@
-"""Two garments of different slots in, how well they go together out: learned from street photos.
+"""Score how well garments of two slots go together, as learned from street photos.
 
 Colours by a low-rank bilinear form on their histograms, the directions of canonical correlation
 (Hotelling, Relations between two sets of variates, 1936); kinds by pointwise mutual information
@@ -32,11 +32,11 @@ USUAL = 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairTable:
-    """What is known of two slots worn together; `maps` (d, r), `means` (d,) of each slot's colours.
+    """The learned table of two slots; `maps` (d, r) and `means` (d,) are of each slot's colours.
 
     `affinity` (c, c') is of the `categories` of each. `fit` are the logistic weights of colours and
-    kinds, the intercept, and the colour score beyond which more says nothing; `usual` (2, 2) are
-    mean and deviation of how usual the colours of each slot are.
+    kinds, the intercept, and the limit of the colour score; `usual` (2, 2) are mean and deviation
+    of how usual the colours of each slot are.
     """
 
     means: tuple[Floats, Floats]
@@ -47,7 +47,7 @@ class PairTable:
     usual: Floats
 
     def turned(self) -> "PairTable":
-        """Return the same, of the second slot with the first."""
+        """Return the table of the second slot with the first."""
         return PairTable(
             self.means[::-1],
             self.maps[::-1],
@@ -57,7 +57,7 @@ class PairTable:
             self.usual[::-1],
         )
 
-    def wish(self, colours: Floats) -> Floats:
+    def best_colours(self, colours: Floats) -> Floats:
         """Return the direction (d,) in which colours go best with these (d,)."""
         return np.asarray(self.maps[1] @ self.coordinates(colours[None])[0], np.float32)
 
@@ -86,21 +86,21 @@ class PairTable:
         return np.asarray((others @ self.means[1] - mean) / deviation, np.float32)
 
     def score(self, colour: Floats, kind: Floats, usual: Floats) -> Floats:
-        """Return scores in 0..1 of what all say: 0.5 is a pair as likely as any."""
+        """Combine the scores into 0..1; 0.5 is a pair as likely as any."""
         logit = self.fit[0] * bounded(colour, self.fit[3]) + self.fit[1] * kind + self.fit[2]
         logit = logit + USUAL * usual
         return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))), np.float32)
 
 
 def bounded(scores: Floats, limit: np.float32) -> Floats:
-    """Return scores that never leave -limit..limit.
+    """Return scores bounded softly to -limit..limit.
 
-    Rare colours lie so far out that nothing but the same colour could pass.
+    Rare colours lie so far out that nothing but the same colour could match them.
     """
     return np.asarray(limit * np.tanh(scores / limit), np.float32)
 
 
-class Matching:
+class Compatibility:
     """The tables of all pairs of slots that are worn together."""
 
     def __init__(self, tables: Mapping[tuple[Slot, Slot], PairTable]) -> None:
@@ -108,25 +108,25 @@ class Matching:
         self._tables = {**turned, **tables}
 
     @classmethod
-    def bundled(cls) -> "Matching":
-        """Return the one that comes with Lapel."""
+    def bundled(cls) -> "Compatibility":
+        """Return the tables that come with Lapel."""
         return _bundled()
 
     def table(self, worn: Slot, beside: Slot) -> PairTable | None:
-        """Return what is known of two slots, if anything."""
+        """Return the table of two slots, if there is one."""
         return self._tables.get((worn, beside))
 
-    def wish(self, layout: Layout, vector: Floats, worn: Slot, beside: Slot) -> Floats:
+    def query(self, layout: Layout, vector: Floats, worn: Slot, beside: Slot) -> Floats:
         """Return the fused vector (dim,) to look for beside one: colours only, of unit length."""
-        wished = np.zeros(layout.dim, np.float32)
+        query = np.zeros(layout.dim, np.float32)
         at = layout.slices()["colour"]
         table = self.table(worn, beside)
         if table is not None:
-            # Half of it are usual colours, so that these are among what is judged.
+            # Half of the query are usual colours, so that these are among the candidates.
             mean = table.means[1] / np.linalg.norm(table.means[1])
-            wish = table.wish(vector[at])
-            wished[at] = wish / max(float(np.linalg.norm(wish)), 1e-12) + mean
-        return layout.unit_parts(wished)
+            colours = table.best_colours(vector[at])
+            query[at] = colours / max(float(np.linalg.norm(colours)), 1e-12) + mean
+        return layout.unit_parts(query)
 
     def scores(
         self,
@@ -148,12 +148,12 @@ class Matching:
 
 
 @cache
-def _bundled() -> Matching:
-    return read_matching(FOLDER)
+def _bundled() -> Compatibility:
+    return read_compatibility(FOLDER)
 
 
-def read_matching(folder: Path) -> Matching:
-    """Read a folder's table. Raises ModelError."""
+def read_compatibility(folder: Path) -> Compatibility:
+    """Read a folder's tables. Raises ModelError."""
     from safetensors import SafetensorError, safe_open
 
     tables: dict[tuple[Slot, Slot], PairTable] = {}
@@ -186,4 +186,4 @@ def read_matching(folder: Path) -> Matching:
             f"{folder} was made for colour histograms {notes.get('histogram')!r}, this Lapel makes "
             f"{HISTOGRAM_VERSION!r}; make it anew by `python -m training.heads.outfits`"
         )
-    return Matching(tables)
+    return Compatibility(tables)

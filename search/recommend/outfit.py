@@ -1,7 +1,7 @@
-"""A person's garments in one photo in, a whole outfit from the shop out: an item for each, a price.
+"""Put together a whole outfit from the shop for one person's garments in a photo, with its price.
 
-Of each garment the best group is looked for, and of that group the variant in the garment's colour.
-What is not worn can be completed (`recommend.py`).
+For each garment the best group is searched, and of that group the variant in the garment's colour.
+Slots that are not worn can be completed (`recommender.py`).
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ ON_ONE_PERSON = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A worn garment (its place in the photo) and the item that stands for it, if there is one."""
+    """A worn garment, its number in the photo, and the item that stands for it, if any."""
 
     id: int
     garment: DescribedGarment
@@ -34,7 +34,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Outfit:
-    """What one person wears, from the shop, and what could be added.
+    """The items for what one person wears, and what could be added.
 
     `total` is the sum of the pieces' prices by currency; `unpriced` pieces are not in it.
     """
@@ -52,7 +52,7 @@ def find_outfit(
     completes: bool = True,
     taste: Taste | None = None,
 ) -> Outfit:
-    """Return the outfit of the photo's most prominent person; `options.k` is of what completes.
+    """Return the outfit of the photo's most prominent person; `options.k` is for each other slot.
 
     Raises QueryError.
     """
@@ -72,9 +72,9 @@ def find_outfit(
 
 
 def one_person(garments: Sequence[DescribedGarment]) -> list[int]:
-    """Return the places of the garments that one person wears, of each slot one, top to bottom.
+    """Return the numbers of the garments that one person wears, of each slot one, top to bottom.
 
-    The person is whose garment is largest and surest; others' boxes stand beside, not over it.
+    The person is the one with the largest and surest garment; boxes beside it are other people's.
     """
     if not garments:
         return []
@@ -86,8 +86,8 @@ def one_person(garments: Sequence[DescribedGarment]) -> list[int]:
         if _share_of_width(first, each) >= ON_ONE_PERSON:
             chosen.setdefault(each.slot, i)
     if "dress" in chosen and ("top" in chosen or "bottom" in chosen):
-        # Seen as both, one garment is named twice. A top and a bottom are believed together, one
-        # of them alone only if it is surer than the dress.
+        # One garment was seen as both. A top and a bottom together outweigh the dress; one of them
+        # alone does only if it is surer.
         is_dress = garments[chosen["dress"]]
         parts = [garments[chosen[slot]] for slot in ("top", "bottom") if slot in chosen]
         surest = max(each.confidence for each in parts)

@@ -1,8 +1,8 @@
-"""An item or a worn garment in, what a shop may offer beside it out.
+"""Recommend items beside an item or a worn garment: similar ones, alternatives, what goes with it.
 
 similar: the same slot. alternatives: the same slot, in stock, in the price band. complete: other
-slots, what goes with it. What goes together is read from the catalogue's own looks
-(`worn_together.py`) and, where those say little, from street photos (`matching.py`).
+slots, what goes with it. What goes together is read from the catalogue's own photos (`co_worn.py`)
+and, as far as those are few, from street photos (`compatibility.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ from search.query.mixing import SHARES
 from search.query.options import Options
 from search.query.parts import QueryParts
 from search.ranking.hits import Hit, score_parts
-from search.ranking.rerank import POOL, rearranged, stored_rows
-from search.recommend.co_worn import Partner, WornTogether
-from search.recommend.compatibility import Matching
+from search.ranking.rerank import POOL, load_vectors, rerank_hits
+from search.recommend.co_worn import CoWorn, Partner
+from search.recommend.compatibility import Compatibility
 from search.retrieval.stored_items import StoredItem
 from search.searcher import Searcher
 
 BAND = 0.25  # of a price, up and down: what a shopper who looks at 40 also looks at is 30 to 50
-# What is worn together, and so offered beside what is worn: nobody wears a skirt under a dress.
+# What is offered beside a worn slot: nobody wears a skirt under a dress.
 BESIDE: Mapping[Slot, tuple[Slot, ...]] = {
     "top": ("bottom", "outer"),
     "bottom": ("top", "outer"),
@@ -40,7 +40,7 @@ BESIDE: Mapping[Slot, tuple[Slot, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """Items by id that a shopper likes and dislikes; disliked ones (their groups) are left out."""
+    """Items by id that a shopper likes and dislikes; groups of disliked ones are left out."""
 
     likes: Sequence[str] = ()
     dislikes: Sequence[str] = ()
@@ -60,7 +60,8 @@ class Worn:
 class Completion:
     """What goes with a garment, of one slot. A hit's `score` says how well.
 
-    `trust`, 0..1, is how much of that the catalogue's own looks say, of which `looks` are alike.
+    `trust`, 0..1, is the share that the catalogue's own photos have in that; `looks` of them show
+    a similar garment.
     """
 
     slot: Slot
@@ -89,7 +90,7 @@ class Recommender:
     def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
         self._catalogue = searcher.catalogue
-        self._matching = Matching.bundled()
+        self._compatibility = Compatibility.bundled()
 
     @property
     def layout(self) -> Layout:
@@ -157,59 +158,60 @@ class Recommender:
     def _complete_slot(
         self, worn: Sequence[Worn], slot: Slot, options: Options, loaded: "_LoadedTaste"
     ) -> Completion:
-        """Look for what is wished beside the garments, then judge each garment found."""
-        shown = [self._shown_with(each, slot) for each in worn]
-        wish = np.zeros(self.layout.dim, np.float32)
-        for each, own in zip(worn, shown, strict=True):
-            learned = self._matching.wish(self.layout, each.vector, each.slot, slot)
-            wish += own.trust * own.vector + (1 - own.trust) * learned
-        wish = loaded.moved(np.asarray(wish / len(worn), np.float32), slot)
+        """Search near the mean of what goes with the garments, then score each candidate."""
+        partners = [self._partner(each, slot) for each in worn]
+        query = np.zeros(self.layout.dim, np.float32)
+        for each, partner in zip(worn, partners, strict=True):
+            learned = self._compatibility.query(self.layout, each.vector, each.slot, slot)
+            query += partner.trust * partner.vector + (1 - partner.trust) * learned
+        query = loaded.moved(np.asarray(query / len(worn), np.float32), slot)
         pool = replace(options, k=max(POOL, options.k), diversity=0.0, popularity=0.0)
-        found = self._searcher.search_vector(wish, [slot], pool)
+        near = self._searcher.search_vector(query, [slot], pool)
         with Session(self._catalogue.engine) as session:
-            rows = stored_rows(session, self.layout, [hit.garment_id for hit in found])
-            hits = [hit for hit in found if hit.garment_id in rows]  # one may be removed meanwhile
-            others = _Others(
+            rows = load_vectors(session, self.layout, [hit.garment_id for hit in near])
+            hits = [hit for hit in near if hit.garment_id in rows]  # one may be removed meanwhile
+            others = _Candidates(
                 slot,
                 np.stack([rows[hit.garment_id][0] for hit in hits]) if hits else _none(self.layout),
                 [rows[hit.garment_id][1] for hit in hits],
             )
             scores = np.mean(
-                [self._scores(each, own, others, options)
-                 for each, own in zip(worn, shown, strict=True)], axis=0
+                [self._scores(each, partner, others, options)
+                 for each, partner in zip(worn, partners, strict=True)], axis=0
             )  # fmt: skip
             scores = loaded.judged(scores, others, options)
             judged = [
                 replace(hit, score=round(min(1.0, max(0.0, float(score))), 4))
                 for hit, score in zip(hits, scores, strict=True)
             ]
-            judged.sort(key=lambda hit: -hit.score)  # stable: equal ones as they were found
-            ordered = rearranged(session, self._catalogue, self.layout, judged, options)
-        trust = float(np.mean([own.trust for own in shown]))
-        return Completion(slot, tuple(ordered), round(trust, 4), sum(own.looks for own in shown))
+            judged.sort(key=lambda hit: -hit.score)  # stable: equal scores keep their order
+            ordered = rerank_hits(session, self._catalogue, self.layout, judged, options)
+        trust = float(np.mean([partner.trust for partner in partners]))
+        looks = sum(partner.looks for partner in partners)
+        return Completion(slot, tuple(ordered), round(trust, 4), looks)
 
-    def _shown_with(self, worn: Worn, slot: Slot) -> Partner:
-        """Return what the catalogue's own looks show beside a garment."""
-        pairs = WornTogether.of(self._catalogue)
+    def _partner(self, worn: Worn, slot: Slot) -> Partner:
+        """Return what the catalogue's own photos show beside a garment."""
+        pairs = CoWorn.of(self._catalogue)
         return pairs.pairs(self._catalogue, self.layout.dim, worn.slot, slot).partner(
             self.layout, worn.vector, {}
         )
 
     def _scores(
-        self, worn: Worn, own: Partner, others: "_Others", options: Options
+        self, worn: Worn, partner: Partner, others: "_Candidates", options: Options
     ) -> NDArray[np.float32]:
-        """Return how well others (n) go with a garment, 0..1: by own looks, and as learned."""
-        learned = self._matching.scores(
+        """Return how well others (n) go with a garment, 0..1: by its partner, and as learned."""
+        learned = self._compatibility.scores(
             self.layout, worn.vector, worn.category, (worn.slot, others.slot), others.vectors,
             others.categories,
         )  # fmt: skip
-        alike, _ = score_parts(self.layout, own.vector, others.vectors, options.weights)
-        return np.asarray(own.trust * alike + (1 - own.trust) * learned, np.float32)
+        alike, _ = score_parts(self.layout, partner.vector, others.vectors, options.weights)
+        return np.asarray(partner.trust * alike + (1 - partner.trust) * learned, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Others:
-    """Garments that were found: vectors (n, dim), and n categories."""
+class _Candidates:
+    """Garments to score: vectors (n, dim), and n categories."""
 
     slot: Slot
     vectors: NDArray[np.float32]
@@ -238,9 +240,9 @@ class _LoadedTaste:
         return moved
 
     def judged(
-        self, scores: NDArray[np.float32], others: _Others, options: Options
+        self, scores: NDArray[np.float32], others: _Candidates, options: Options
     ) -> NDArray[np.float32]:
-        """Return scores (n,) of garments, with how alike they are to what is liked and not."""
+        """Return scores (n,) of garments, moved by their likeness to liked and disliked items."""
         judged, total = np.array(scores, np.float32), 1.0
         for share, mean in self._means(others.slot):
             alike, _ = score_parts(self._layout, mean, others.vectors, options.weights)

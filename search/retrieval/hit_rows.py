@@ -1,8 +1,8 @@
-"""Ids of the nearest garments and filters in, the rows that hits are made of out.
+"""Read the rows behind candidates and hits.
 
-Two short queries a search: of the candidates what their order depends on, their vectors among it;
-of the few that are shown all that a shop says of them, and their photos. Rows are read as they are,
-not as objects that watch their own changes: these took longer than the vector search.
+Two short queries a search: for the candidates the columns that their order depends on, with their
+vectors; for the few hits all columns to show, and their photos. Rows are read as tuples, not as
+objects that track their changes: those took longer than the vector search.
 """
 
 from collections.abc import Collection, Sequence
@@ -74,20 +74,20 @@ def load_candidates(
 def load_hit_details(
     connection: Connection, chosen: Sequence[Candidate]
 ) -> dict[tuple[int, int], HitDetails]:
-    """Return what is shown of candidates, by item's row and garment; what is gone is left out."""
-    found: dict[tuple[int, int], HitDetails] = {}
+    """Return what hits show, by item's row and garment; deleted items are left out."""
+    details: dict[tuple[int, int], HitDetails] = {}
     for some in batches(chosen, SQL_VALUES // 2):
-        given = {"ids": [each.garment_id for each in some], "rows": [each.row_id for each in some]}
-        for row_id, garment_id, address, sha256, *said in connection.execute(_SHOWN, given).all():
-            found[row_id, garment_id] = HitDetails(HitItem(*said), address, sha256)
-    return found
+        ids = {"ids": [each.garment_id for each in some], "rows": [each.row_id for each in some]}
+        for row_id, garment_id, address, sha256, *item in connection.execute(_SHOWN, ids).all():
+            details[row_id, garment_id] = HitDetails(HitItem(*item), address, sha256)
+    return details
 
 
 @lru_cache(maxsize=MOST_STATEMENTS)
 def _candidates_where(filters: Filters) -> tuple[Select[*tuple[Any, ...]], tuple[Condition, ...]]:
-    """Return the query for candidates that match, and what of the filters is left to look at.
+    """Return the query for candidates that match, and the conditions to check on its rows.
 
-    Each item that is asked with leaves out itself: in SQL that were a new statement each time.
+    Each item that is asked with leaves out itself: in SQL that would be a new statement each time.
     """
     kept = kept_part(filters)
     named = tuple(
@@ -99,5 +99,5 @@ def _candidates_where(filters: Filters) -> tuple[Select[*tuple[Any, ...]], tuple
 
 
 def _is_among(candidate: Candidate, condition: Condition) -> bool:
-    said: str = getattr(candidate, condition.field)
-    return said.lower() in [value.lower() for value in condition.values]
+    value: str = getattr(candidate, condition.field)
+    return value.lower() in [each.lower() for each in condition.values]

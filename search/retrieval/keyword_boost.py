@@ -1,7 +1,7 @@
-"""What a text says in, garments that the feed's own words find out, and how far they are lifted.
+"""Match a text's words in the feed, and compute how far they rank items above their scores.
 
-A hit's score stays what looks alone give it. Lifted, an item whose title or brand says what is
-asked for comes before those that only look like it, and looks order the items among themselves.
+A hit's score stays that of its vector. Boosted, an item whose title or brand has the words ranks
+before those that only look alike; items with the same words are ordered by their scores.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ CATEGORY_SHARE = 0.1
 MOST_MATCHES = 500  # items whose garments are looked at: of a million they take 4 ms
 FIRST_MATCHES = 80  # of these garments, first
 FURTHER = 4  # times as many, when those were of too few groups
-# Nearest garments where some are lifted for their category; each 50 more take 2 ms.
+# Nearest garments where some are boosted for their category; each 50 more take 2 ms.
 NEAREST_BOOSTED = 100
 
 _GARMENTS: Select[*tuple[Any, ...]] = select(
@@ -58,9 +58,9 @@ def match_keywords(
     slots: Sequence[str] | None,
     filters: Filters,
 ) -> list[int]:
-    """Return garments of these slots whose items say the words, those that say most first.
+    """Return garments of these slots whose items have the words, best matches first.
 
-    Of those that say as much the nearest to a weighted query (dim,) are first. Raises QueryError.
+    Of equal matches the nearest to a weighted query (dim,) come first. Raises QueryError.
     """
     if not known.words:
         return []
@@ -87,14 +87,14 @@ def match_keywords(
 
 
 def _best_matches(known: KnownWords) -> tuple[Ids, NDArray[np.float64]]:
-    """Return the rows (n,) of items that say most of the words, ascending, and their shares."""
+    """Return the rows (n,) of items that have most of the words, ascending, and their shares."""
     items = np.unique(np.concatenate([word.items for word in known.words]))
     shares = np.zeros(len(items))
     for word in known.words:
         shares[np.searchsorted(items, word.items)] += known.share([word])
-    shares = shares.round(6)  # summed in any order, they are the same
+    shares = shares.round(6)  # equal shares stay equal, in whatever order they were summed
     if len(items) > MOST_MATCHES:
-        # Of those that say as much, some from everywhere: a feed may list its shirts first.
+        # Of equal matches a random sample: a feed may list its shirts first.
         spread = np.random.default_rng(0).random(len(items))
         kept = np.sort(np.lexsort((spread, -shares))[:MOST_MATCHES])
         items, shares = items[kept], shares[kept]
@@ -109,22 +109,25 @@ def _garments_where(filters: Filters) -> Select[*tuple[Any, ...]]:
 
 
 def merge_matches(
-    said: Sequence[int], near: Iterator[Neighbours] | None
+    matches: Sequence[int], near: Iterator[Neighbours] | None
 ) -> Iterator[tuple[Neighbours, bool]]:
-    """Yield ever more garments to choose hits from, and whether all that were said are in.
+    """Yield ever more garments to choose hits from, and whether all keyword matches are in.
 
-    `near` are the nearest, ever more of them; None where looks are not to count. What was said has
-    no score of the index: it is endless, so that nobody takes it for less than it is.
+    `near` yields ever more of the nearest garments; None where vectors are not to count. Keyword
+    matches have no index score; they get +inf so that later stages never prune them.
     """
     many = FIRST_MATCHES
     while near is None:
-        yield _unscored(said[:many]), many >= len(said)
-        if many >= len(said):
+        yield _unscored(matches[:many]), many >= len(matches)
+        if many >= len(matches):
             return
         many *= FURTHER
     for found in near:
-        if said:
-            yield _unscored(dict.fromkeys([*said[:many], *found[0].tolist()])), many >= len(said)
+        if matches:
+            yield (
+                _unscored(dict.fromkeys([*matches[:many], *found[0].tolist()])),
+                many >= len(matches),
+            )
         else:
             yield found, True
         many *= FURTHER
@@ -137,24 +140,24 @@ def _unscored(ids: Collection[int]) -> Neighbours:
 def find_boosts(
     sql: Connection, known: KnownWords, weight: float, candidates: Iterable[Candidate]
 ) -> Boosts:
-    """Return the lifts of those candidates that have one, by item's row and garment."""
+    """Return the boosts of those candidates that have one, by item's row and garment."""
     if not known or not weight:
         return NO_BOOSTS
     ids = {candidate.garment_id for candidate in candidates}
     has_common = any(word.is_common for word in known.words)
-    lifts: dict[tuple[int, int], Boost] = {}
+    boosts: dict[tuple[int, int], Boost] = {}
     for some in batches(ids, SQL_VALUES):
         for row_id, garment_id, title, brand, feeds, seen in _feed_words(sql, some):
             words = plain(f"{title[:1_000]} {brand or ''}") if has_common else ""
             matched = [word for word in known.words if word.is_in(row_id, words)]
             called = telling(feeds) or seen
             is_called_so = known.category is not None and called == known.category
-            height = known.share(matched) + CATEGORY_SHARE * is_called_so
+            amount = known.share(matched) + CATEGORY_SHARE * is_called_so
             if matched or is_called_so:
-                lifts[row_id, garment_id] = Boost(
-                    weight * height, tuple(word.word for word in matched)
+                boosts[row_id, garment_id] = Boost(
+                    weight * amount, tuple(word.word for word in matched)
                 )
-    return lifts
+    return boosts
 
 
 def _feed_words(sql: Connection, garment_ids: Sequence[int]) -> Sequence[Any]:

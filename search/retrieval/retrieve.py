@@ -1,7 +1,7 @@
-"""Fused vectors to look for in, for each the catalogue's most similar items out.
+"""Retrieve the catalogue's most similar items for fused vectors: the pipeline behind each search.
 
-slots and filters -> nearest vectors -> rows and exact scores -> rank. Those of one photo go
-parallel_map: their vectors are searched at the same time, their rows are read by the same queries.
+slots and filters -> nearest vectors -> rows and exact scores -> rank. The queries of one photo go
+together: their vectors are searched at the same time, their rows are read by the same SQL.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from indexer.system.parallel import SEARCHING, parallel_map
 from indexer.vectors.index import Neighbours
 from search.query.options import Options
 from search.ranking.hits import Hit, boost_of, hit_of, rank
-from search.ranking.rerank import pool_for, rearranged
+from search.ranking.rerank import pool_for, rerank_hits
 from search.retrieval.exact_scores import Sought, read_first, score_nearest
 from search.retrieval.hit_rows import load_hit_details
 from search.retrieval.keyword_boost import (
@@ -54,7 +54,7 @@ def retrieve(
                     break
                 (found[i],) = _to_hits(sql, layout, [sought[i]], [near], pool)
         return [
-            rearranged(sql, catalogue, layout, hits, replace(options, weights=each.weights))
+            rerank_hits(sql, catalogue, layout, hits, replace(options, weights=each.weights))
             for hits, each in zip(found, sought, strict=True)
         ]
 
@@ -66,25 +66,26 @@ def _first_candidates(
     sought: Sequence[Sought],
     options: Options,
 ) -> list[Iterator[tuple[Neighbours, bool]]]:
-    """Return for each vector ever more garments near to it, and whether all that say the words of a
-    text are among them. The first searches are done, at the same time.
+    """Return for each vector ever more candidates, and whether all keyword matches are in them.
+
+    The first searches are made at once, in parallel.
     """
     row, known = select_row(sql, catalogue.id), options.known
     wanted = max(NEAREST_BOOSTED if known.category else FIRST_CANDIDATES, 4 * options.k)
     weighted = [layout.weigh(each.vector, each.weights) for each in sought]
-    said = [
+    matches = [
         match_keywords(sql, catalogue, row, known, query, each.slots, options.filters)
         for query, each in zip(weighted, sought, strict=True)
     ]
-    # Where the feed says all of a text's words, looks find nobody.
-    by_looks = [i for i, ids in enumerate(said) if not (ids and known.is_all)]
+    # Where only the feed understands the text, vectors find nothing.
+    by_looks = [i for i, ids in enumerate(matches) if not (ids and known.is_all)]
     reaches = {i: Reach.of(sql, catalogue, row, sought[i].slots, options.filters) for i in by_looks}
     firsts = parallel_map(lambda i: reaches[i].first(weighted[i], wanted), by_looks)
     near = {
         i: nearest(sql, reaches[i], weighted[i], wanted, first, read_first(options))
         for i, first in zip(by_looks, firsts, strict=True)
     }
-    return [merge_matches(ids, near.get(i)) for i, ids in enumerate(said)]
+    return [merge_matches(ids, near.get(i)) for i, ids in enumerate(matches)]
 
 
 def _to_hits(
@@ -95,10 +96,10 @@ def _to_hits(
     options: Options,
 ) -> list[list[Hit]]:
     scored = score_nearest(sql, layout, sought, near, options)
-    lifts = [find_boosts(sql, options.known, options.words, each.candidates) for each in scored]
+    boosts = [find_boosts(sql, options.known, options.words, each.candidates) for each in scored]
     ranked = [
-        rank(each.candidates, each.scores, options.k, options.group, lifted)
-        for each, lifted in zip(scored, lifts, strict=True)
+        rank(each.candidates, each.scores, options.k, options.group, boosted)
+        for each, boosted in zip(scored, boosts, strict=True)
     ]
     shown = load_hit_details(sql, [candidate for each in ranked for candidate in each])
     return [
@@ -108,10 +109,10 @@ def _to_hits(
                 shown[best.row_id, best.garment_id],
                 each.scores[best.garment_id],
                 each.parts_of(best.garment_id),
-                boost_of(best, lifted),
+                boost_of(best, boosted),
             )
             for best in chosen
             if (best.row_id, best.garment_id) in shown  # an item can be deleted between two reads
         ]
-        for each, chosen, lifted in zip(scored, ranked, lifts, strict=True)
+        for each, chosen, boosted in zip(scored, ranked, boosts, strict=True)
     ]

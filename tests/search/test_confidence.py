@@ -10,7 +10,7 @@ from indexer.errors import EvaluationImpossible
 from indexer.fused_vector import DEFAULT_WEIGHTS
 from indexer.images.photo import read_photo
 from search.evaluation.confidence_fit import Calibrated, calibrate, fit_curve, reliability
-from search.evaluation.gallery_ranking import Found
+from search.evaluation.gallery_ranking import QueryResult
 from search.evaluation.queries import Query
 from search.query.options import Options
 from search.ranking.confidence import (
@@ -44,7 +44,7 @@ def hit(group: str, score: float) -> Hit:
     return Hit(item, 1, score, {}, "photo.jpg", "0" * 64)
 
 
-def synthetic(n: int, seed: int = 0) -> tuple[list[Query], list[Found]]:
+def synthetic(n: int, seed: int = 0) -> tuple[list[Query], list[QueryResult]]:
     """Queries of n groups whose best hit is right with a probability that its score tells."""
     rng = np.random.default_rng(seed)
     found = []
@@ -56,7 +56,7 @@ def synthetic(n: int, seed: int = 0) -> tuple[list[Query], list[Found]]:
         scores = (first, *others)
         right = tuple(i == at for i in range(10))
         found.append(
-            Found(at + 1, at + 1, 1 / (at + 1), scores[at], tuple(range(10)), scores, right)
+            QueryResult(at + 1, at + 1, 1 / (at + 1), scores[at], tuple(range(10)), scores, right)
         )
     return [Query(0, i, ()) for i in range(n)], found
 

@@ -22,7 +22,7 @@ from search.evaluation.evaluate import Plan, category_of, evaluate, slices_of
 from search.evaluation.gallery import Gallery, Product, read_gallery
 from search.evaluation.gallery_ranking import MEASURES, measures_of, rank_queries
 from search.evaluation.queries import Query, choose_queries, slots_looked_in, stored_vectors
-from search.evaluation.street_noise import Worse, worsen
+from search.evaluation.street_noise import DegradedPhoto, degrade
 from search.evaluation.weight_grid import try_weights
 from search.query.options import Options
 from search.ranking.hits import score_parts
@@ -267,7 +267,7 @@ def test_a_plan_that_cannot_be_meant_is_refused(small: Catalogue) -> None:
 def test_worse_photos_are_the_same_each_time_and_boxes_follow() -> None:
     pixels = np.zeros((200, 100, 3), np.uint8)
     pixels[50:150, 25:75] = 200
-    first, second = worsen(pixels, Random("a")), worsen(pixels, Random("a"))
+    first, second = degrade(pixels, Random("a")), degrade(pixels, Random("a"))
     assert np.array_equal(first.pixels, second.pixels)
     assert not np.array_equal(first.pixels.shape, pixels.shape)
     x1, y1, x2, y2 = first.moved([0.25, 0.25, 0.75, 0.75])
@@ -276,7 +276,7 @@ def test_worse_photos_are_the_same_each_time_and_boxes_follow() -> None:
                           round(x1 * width) + 4 : round(x2 * width) - 4]  # fmt: skip
     assert inside.mean() > 100
     assert first.pixels[:, : max(1, round(x1 * width) - 6)].mean() < 60
-    assert Worse(pixels, (0.1, 0.0, 1.0, 1.0)).moved([0.0, 0.0, 1.0, 1.0]) == [0, 0, 1, 1]
+    assert DegradedPhoto(pixels, (0.1, 0.0, 1.0, 1.0)).moved([0.0, 0.0, 1.0, 1.0]) == [0, 0, 1, 1]
 
 
 def test_groups_are_drawn_whole() -> None:

@@ -103,9 +103,9 @@ def test_names_brands_and_ids_come_first(shop: Searcher) -> None:
     ]:  # fmt: skip
         hits = found(shop, asked)
         assert matched(hits) == right, asked
-        assert all(hit.matched_words and hit.lift for hit in hits[: len(right)]), asked
+        assert all(hit.matched_words and hit.boost for hit in hits[: len(right)]), asked
         by_looks = [hit.score for hit in hits[: len(right)]]
-        if len({hit.lift for hit in hits[: len(right)]}) == 1:
+        if len({hit.boost for hit in hits[: len(right)]}) == 1:
             assert by_looks == sorted(by_looks, reverse=True), asked
     both = found(shop, "radiant xs tee")
     assert [hit.item.item_id for hit in both[:2]] == [IDS[1], IDS[0]]
@@ -215,7 +215,7 @@ def test_without_words_all_is_as_before(shop: Searcher) -> None:
         options = Options(k=20, weights=query.weights({}))
         plainly = shop.search_vector(query.vector, options.slots_for(query.slot), options)
         assert list(found(shop, asked, words=0.0)) == plainly
-        assert not any(hit.lift for hit in plainly)
+        assert not any(hit.boost for hit in plainly)
     with pytest.raises(QueryError, match="weight words=-1"):
         found(shop, "nike", words=-1.0)
 
@@ -223,8 +223,8 @@ def test_without_words_all_is_as_before(shop: Searcher) -> None:
 def test_what_the_feed_calls_so_comes_before_what_looks_so(shop: Searcher) -> None:
     """An item of no telling category is what its garment was taken for."""
     by_id = {IDS.index(hit.item.item_id): hit for hit in found(shop, "jeans")}
-    assert {place for place, hit in by_id.items() if hit.lift} >= {3, 7}
-    assert not {4, 5, 8, 9} & {place for place, hit in by_id.items() if hit.lift}
+    assert {place for place, hit in by_id.items() if hit.boost} >= {3, 7}
+    assert not {4, 5, 8, 9} & {place for place, hit in by_id.items() if hit.boost}
     first = [IDS.index(hit.item.item_id) for hit in found(shop, "jeans")[:2]]
     assert not any(hit.matched_words for hit in by_id.values())
     assert set(first) <= {3, 7, 6}
@@ -274,4 +274,4 @@ def test_common_words_are_told_of_candidates(
     monkeypatch.setattr("search.retrieval.keyword_boost.FIRST_MATCHES", 1)
     hits = found(shop, "levis nike tee", k=3)
     assert len(matched(hits)) == 3
-    assert np.all(np.diff([hit.score + hit.lift for hit in hits]) <= 1e-6)
+    assert np.all(np.diff([hit.score + hit.boost for hit in hits]) <= 1e-6)

@@ -18,8 +18,8 @@ from indexer.ingest.companions import find_companions, overlap
 from indexer.models.loading import Models
 from indexer.storage.tables import CompanionRow, GarmentRow, PhotoRow
 from search.query.options import Options
-from search.recommend.co_worn import Pairs, WornTogether
-from search.recommend.compatibility import FOLDER, Matching, read_matching
+from search.recommend.co_worn import CoWorn, Pairs
+from search.recommend.compatibility import FOLDER, Compatibility, read_compatibility
 from search.recommend.recommender import Recommender, Taste, slots_beside
 from search.searcher import Searcher
 from tests.conftest import Shop
@@ -31,7 +31,7 @@ def recommender(catalogue: Catalogue, describer: Describer) -> Recommender:
 
 
 def test_the_bundled_table_is_small_and_whole() -> None:
-    matching = Matching.bundled()
+    matching = Compatibility.bundled()
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 1_000_000
     for slots in (("top", "bottom"), ("bottom", "top"), ("dress", "outer"), ("outer", "top")):
         table = matching.table(*slots)
@@ -44,7 +44,7 @@ def test_the_bundled_table_is_small_and_whole() -> None:
 
 
 def test_a_pair_goes_together_as_well_from_both_sides() -> None:
-    matching, rng = Matching.bundled(), np.random.default_rng(0)
+    matching, rng = Compatibility.bundled(), np.random.default_rng(0)
     table, turned = matching.table("top", "bottom"), matching.table("bottom", "top")
     assert table is not None
     assert turned is not None
@@ -56,7 +56,7 @@ def test_a_pair_goes_together_as_well_from_both_sides() -> None:
 
 def test_a_broken_table_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"python -m training\.heads\.outfits"):
-        read_matching(tmp_path)
+        read_compatibility(tmp_path)
 
 
 def test_slots_worn_beside_others() -> None:
@@ -99,8 +99,8 @@ def test_own_looks_are_learned_once_and_count(
     after = recommender.complete(top.item_id, Options(k=3), ["bottom"])[0]
     assert after.trust > 0.3
     assert after.looks >= 1
-    pairs = WornTogether.of(catalogue).pairs(catalogue, describer.layout.dim, "top", "bottom")
-    back = WornTogether.of(catalogue).pairs(catalogue, describer.layout.dim, "bottom", "top")
+    pairs = CoWorn.of(catalogue).pairs(catalogue, describer.layout.dim, "top", "bottom")
+    back = CoWorn.of(catalogue).pairs(catalogue, describer.layout.dim, "bottom", "top")
     assert len(pairs.worn) == len(back.worn) > 0
     catalogue.delete([item.item_id for item in shop.items])
     with Session(catalogue.engine) as session:  # with its photo a companion goes, too

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from indexer.fused_vector import Layout, unit_rows
 from indexer.garments import Slot
-from search.recommend.compatibility import Matching
+from search.recommend.compatibility import Compatibility
 from training.heads.outfit_evaluation import (
     ASKED,
     SHIPPED,
@@ -77,7 +77,7 @@ def shuffled(wardrobe: Wardrobe, seed: int = 1) -> Wardrobe:
 
 def mean_places(wardrobe: Wardrobe, learned_from: Wardrobe) -> dict[str, float]:
     """Return the mean place of the true partner by each way to rank."""
-    tables = Matching(learn(learned_from, LAYOUT))
+    tables = Compatibility(learn(learned_from, LAYOUT))
     found: dict[str, list[NDArray[np.float64]]] = {}
     for each in evaluate_outfits(wardrobe, LAYOUT, tables):
         found.setdefault(each.way, []).append(each.places)
@@ -97,7 +97,7 @@ def test_what_is_worn_together_is_learned(told: tuple[str, ...]) -> None:
 
 def test_worn_together_scores_higher_than_never_worn_together() -> None:
     wardrobe = made_up()
-    matching = Matching(learn(wardrobe, LAYOUT))
+    matching = Compatibility(learn(wardrobe, LAYOUT))
     for first, second in (*PAIRS, *((two, one) for one, two in PAIRS)):
         (one, others) = (
             np.flatnonzero(wardrobe.held_out & (wardrobe.slot == slot))[:8]
@@ -184,7 +184,7 @@ def test_the_table_says_what_the_places_are() -> None:
 
 def test_a_perfect_way_is_always_first_and_chance_is_in_the_middle() -> None:
     wardrobe = made_up()
-    matching = Matching(learn(wardrobe, LAYOUT))
+    matching = Compatibility(learn(wardrobe, LAYOUT))
     looks = wardrobe.vectors.copy()
     own = {str(name): row for row, name in enumerate(wardrobe.photo)}  # one look for all one wears
     looks[:, : LAYOUT.visual] = looks[[own[str(name)] for name in wardrobe.photo], : LAYOUT.visual]
@@ -210,7 +210,7 @@ def test_popular_is_what_was_worn_in_training() -> None:
     in_skirt = np.where(wardrobe.held_out, person % 4 != 0, person % 10 == 1)
     category = np.where(wardrobe.slot != "bottom", "skirt", np.where(in_skirt, "skirt", "jeans"))
     colour = np.where(person % 2 == 0, "navy", "blue")  # blue to anyone
-    known = Matching(learn(wardrobe, LAYOUT))
+    known = Compatibility(learn(wardrobe, LAYOUT))
     measured = evaluate_outfits(replace(wardrobe, category=category, colour=colour), LAYOUT, known)
     popular = next(m for m in measured if (m.way, m.slots) == ("popular", ("top", "bottom")))
     rows = wardrobe.pairs("top", "bottom", held_out=True)[:, 1]

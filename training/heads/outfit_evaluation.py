@@ -15,7 +15,7 @@ from indexer.fused_vector import Layout
 from indexer.garments import Slot
 from indexer.vocabulary.colour_terms import basic_name
 from search.evaluation.bootstrap import cell, table
-from search.recommend.compatibility import Matching
+from search.recommend.compatibility import Compatibility
 from training.heads.outfit_fit import canonical
 from training.heads.outfit_photos import Wardrobe
 
@@ -56,7 +56,7 @@ class Measured:
     before: NDArray[np.int64]
 
 
-def evaluate_outfits(wardrobe: Wardrobe, layout: Layout, matching: Matching) -> list[Measured]:
+def evaluate_outfits(wardrobe: Wardrobe, layout: Layout, matching: Compatibility) -> list[Measured]:
     """Rank by chance, by popularity, by likeness, by what was learned."""
     measured = []
     for slots in ASKED:
@@ -72,7 +72,7 @@ def evaluate_outfits(wardrobe: Wardrobe, layout: Layout, matching: Matching) -> 
     return measured
 
 
-def ways(matching: Matching) -> Mapping[str, Score]:
+def ways(matching: Compatibility) -> Mapping[str, Score]:
     """Return the ways to rank, by name."""
     return {
         "random": _random,
@@ -130,7 +130,7 @@ def _popular(question: Question) -> Floats:
     return np.tile(counts, (len(question.asking), 1))
 
 
-def _learned(question: Question, matching: Matching) -> Floats:
+def _learned(question: Question, matching: Compatibility) -> Floats:
     known = matching.table(*question.slots)
     if known is None:
         raise ValueError(

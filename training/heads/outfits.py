@@ -17,7 +17,7 @@ from indexer.fused_vector import Layout
 from indexer.garments import Slot
 from indexer.models.loading import BUNDLED
 from indexer.system.checksums import write_sums
-from search.recommend.compatibility import TABLE, PairTable, read_matching
+from search.recommend.compatibility import TABLE, PairTable, read_compatibility
 from training.heads.outfit_evaluation import evaluate_outfits, outfit_table
 from training.heads.outfit_fit import fit_table
 from training.heads.outfit_photos import Wardrobe, read_wardrobe
@@ -79,7 +79,7 @@ def make(wardrobe: Wardrobe, layout: Layout, out: Path) -> str:
     out.mkdir(parents=True, exist_ok=True)
     write_tables(tables, out / TABLE)
     # What is measured is what is shipped: half floats move a place here and there.
-    measured = outfit_table(evaluate_outfits(wardrobe, layout, read_matching(out)))
+    measured = outfit_table(evaluate_outfits(wardrobe, layout, read_compatibility(out)))
     card = CARD.format(
         histogram=HISTOGRAM_VERSION,
         photos=len(np.unique(wardrobe.photo[~wardrobe.held_out])),

@@ -20,7 +20,7 @@ from indexer.colour.histogram import HISTOGRAM_VERSION
 from indexer.errors import ModelError
 from indexer.models.loading import Models
 from indexer.system.checksums import check_sums
-from search.recommend.compatibility import TABLE, read_matching
+from search.recommend.compatibility import TABLE, read_compatibility
 from training.data.ccp import read_validation_ids, tenth_of
 from training.heads.outfit_evaluation import ASKED, SHIPPED, evaluate_outfits, outfit_table
 from training.heads.outfit_photos import SEEN_AGAIN, Wardrobe
@@ -141,7 +141,7 @@ def test_the_card_has_what_was_measured(learned: Learned) -> None:
 def test_the_written_tables_find_what_was_worn_together(learned: Learned, models: Models) -> None:
     """Mere likeness of colours does not: no two garments of a person are of one colour."""
     wardrobe = Wardrobe.load(learned.kept)
-    measured = evaluate_outfits(wardrobe, models.layout, read_matching(learned.out))
+    measured = evaluate_outfits(wardrobe, models.layout, read_compatibility(learned.out))
     assert outfit_table(measured) == learned.said.strip()
     place = {
         way: float(np.mean(np.concatenate([each.places for each in measured if each.way == way])))
@@ -153,7 +153,7 @@ def test_the_written_tables_find_what_was_worn_together(learned: Learned, models
 
 def test_the_same_is_learned_of_what_was_kept(learned: Learned, models: Models) -> None:
     """Written and read again, in half floats, from the photos; here from what was kept of them."""
-    wardrobe, written = Wardrobe.load(learned.kept), read_matching(learned.out)
+    wardrobe, written = Wardrobe.load(learned.kept), read_compatibility(learned.out)
     colours = wardrobe.vectors[:, models.layout.slices()["colour"]]
     kinds = wardrobe.category.tolist()
     for slots, table in learn(wardrobe, models.layout).items():
@@ -179,10 +179,10 @@ def test_tables_for_other_histograms_are_refused(
     monkeypatch.setattr("training.heads.outfits.HISTOGRAM_VERSION", "lab-of-yesterday")
     write_tables(tables, tmp_path / TABLE)
     with pytest.raises(ModelError, match=r"lab-of-yesterday.*python -m training\.heads\.outfits"):
-        read_matching(tmp_path)
+        read_compatibility(tmp_path)
     (tmp_path / TABLE).write_bytes((learned.out / TABLE).read_bytes()[:1000])
     with pytest.raises(ModelError, match=r"cannot be read.*python -m training\.heads\.outfits"):
-        read_matching(tmp_path)
+        read_compatibility(tmp_path)
 
 
 def test_a_set_that_is_not_there_is_named(tmp_path: Path, models: Models) -> None:

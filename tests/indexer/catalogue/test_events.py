@@ -15,8 +15,8 @@ from indexer.description.describe import Describer
 from indexer.errors import QueryError
 from indexer.storage.tables import ItemRow
 from search.query.options import Options
-from search.ranking.popularity import AVERAGE, HALF_LIFE_DAYS, KeptPopularity, read_popularity
-from search.ranking.rerank import REACH, by_popularity, risen
+from search.ranking.popularity import AVERAGE, HALF_LIFE_DAYS, CachedPopularity, read_popularity
+from search.ranking.rerank import REACH, by_popularity, rank_score
 from search.retrieval.stored_items import load_items
 from search.searcher import Searcher
 from tests.conftest import Shop
@@ -84,7 +84,7 @@ def test_one_session_cannot_press_an_item_up(catalogue: Catalogue, shop: Shop) -
 
 def test_popularity_is_counted_again_after_a_minute(catalogue: Catalogue, shop: Shop) -> None:
     at = [0.0]
-    kept = KeptPopularity(lambda: at[0])
+    kept = CachedPopularity(lambda: at[0])
     assert not kept.read(catalogue).groups
     add_events(catalogue, [Event("click", shop.items[0].item_id, datetime.now(UTC))])
     assert not kept.read(catalogue).groups
@@ -115,10 +115,10 @@ def test_popular_items_rise_among_their_own_slot_only(
     assert (after[place].popularity or 0.0) > 0.7
     assert after[place].score == last.score  # what it is ranked by is not its score
     own = [hit for hit in after if hit.item.slot == last.item.slot]
-    ranks = [risen(hit, 1.0) for hit in own]
+    ranks = [rank_score(hit, 1.0) for hit in own]
     assert ranks == sorted(ranks, reverse=True)
     for hit in after:
-        assert abs(risen(hit, 1.0) - hit.score) <= REACH + 1e-9
+        assert abs(rank_score(hit, 1.0) - hit.score) <= REACH + 1e-9
     assert before[0].item.slot == after[0].item.slot
     with pytest.raises(QueryError, match="popularity is 2"):
         searcher.search_vector(vector, None, replace(plain, popularity=2.0))

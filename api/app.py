@@ -41,8 +41,8 @@ from api.server.limits import Limits
 from api.server.metrics import Metrics
 from api.server.middleware import RequestMiddleware
 from api.server.model_switch import ModelSwitch
-from api.server.photo_cache import PhotoMemory
-from api.server.state import State
+from api.server.photo_cache import PhotoCache
+from api.server.state import ServerState
 from indexer.images.safe_fetch import Fetcher
 from indexer.models.loading import Models, load_models
 from indexer.settings import Settings
@@ -137,16 +137,16 @@ def _build(
     models: Models,
     fetcher: Fetcher,
     load: Callable[[Settings], Models],
-) -> State:
+) -> ServerState:
     metrics = Metrics()
     inference = Inference(models, limits.queue, metrics.batch)
     catalogues = Catalogues(settings)
-    return State(
+    return ServerState(
         settings=settings,
         limits=limits,
         inference=inference,
         catalogues=catalogues,
-        photos=PhotoMemory(limits.photo_minutes * 60),
+        photos=PhotoCache(limits.photo_minutes * 60),
         fetcher=fetcher,
         keys=ApiKeys(catalogues.engine),
         jobs=ImportJobs(settings.home / "jobs", JobStore(catalogues.for_writing.engine)),
@@ -156,7 +156,7 @@ def _build(
     )
 
 
-def _stop(state: State) -> None:
+def _stop(state: ServerState) -> None:
     state.model_switch.stop()
     state.jobs.stop()
     state.inference.stop()  # an import that waits for it ends, and saves what it has done

@@ -200,7 +200,7 @@ def _search_all(
     describer: "Callable[[], Describer]",
 ) -> bool:
     """Search with each query; say whether all could be answered."""
-    from api.reports.search_page import Answered, write_report
+    from api.reports.search_page import AnsweredPhoto, write_report
     from indexer.catalogue.catalogue import Catalogue
     from search.searcher import Searcher
 
@@ -214,7 +214,7 @@ def _search_all(
         if query.file is not None:
             # Decoded photos are kept only for a page: a thousand of them would fill memory.
             photo = query.file.photo if output.html and answer else None
-            answered.append(Answered(query.name, photo, answer, error))
+            answered.append(AnsweredPhoto(query.name, photo, answer, error))
             query.file.photo = None
     if output.html:
         write_report(output.html, answered, catalogue)

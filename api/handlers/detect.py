@@ -6,10 +6,10 @@ from api.handlers.photo_intake import Upload, receive_photo
 from api.schemas.requests import DetectRequest
 from api.schemas.responses import DetectAnswer, DetectedGarment
 from api.schemas.serialise import mask
-from api.server.state import State
+from api.server.state import ServerState
 
 
-def answer_detect(state: State, query: DetectRequest, upload: Upload | None) -> DetectAnswer:
+def answer_detect(state: ServerState, query: DetectRequest, upload: Upload | None) -> DetectAnswer:
     """Describe the garments of a photo. Raises LapelErrors."""
     received = receive_photo(state, query, upload)
     garments = []

@@ -6,13 +6,15 @@ from pathlib import Path
 from api.handlers.photo_intake import Upload
 from api.schemas.requests import ImportRequest
 from api.server.import_jobs import ImportJob
-from api.server.state import State
+from api.server.state import ServerState
 from indexer.errors import FeedError
 from indexer.ingest.feed_source import FeedSource
 from indexer.system.atomic_files import write_whole
 
 
-def begin_import(state: State, name: str, query: ImportRequest, upload: Upload | None) -> ImportJob:
+def begin_import(
+    state: ServerState, name: str, query: ImportRequest, upload: Upload | None
+) -> ImportJob:
     """Begin to import the feed that was sent or named. Raises FeedError, ImportRunning."""
     root = (state.limits.import_root or state.settings.home / "import").resolve()
     images = _within(root, query.images) if query.images else None

@@ -17,7 +17,7 @@ from api.schemas.requests import ItemChange, ItemFields, ItemIn
 from api.schemas.responses import Item, ItemsPage, ItemStatus
 from api.server.catalogues import ServedCatalogue
 from api.server.import_jobs import NamedErrorsImporter
-from api.server.state import State
+from api.server.state import ServerState
 from indexer.errors import ItemUnknown, LapelError
 from indexer.feeds.reading.record import ItemRecord
 from indexer.images.photo import hash_bytes, read_photo
@@ -57,7 +57,7 @@ def find_item(session: Session, catalogue: ServedCatalogue, item_id: str) -> Ite
 
 
 def write_items(
-    state: State, catalogue: ServedCatalogue, items: Sequence[ItemIn]
+    state: ServerState, catalogue: ServedCatalogue, items: Sequence[ItemIn]
 ) -> list[ItemStatus]:
     """Store items, new and known ones; one that cannot be stored does not stop the others."""
     statuses = [_failed(item.item_id) for item in items]
@@ -79,7 +79,7 @@ def write_items(
 
 
 def change_items(
-    state: State, catalogue: ServedCatalogue, changes: Sequence[ItemChange]
+    state: ServerState, catalogue: ServedCatalogue, changes: Sequence[ItemChange]
 ) -> list[ItemStatus]:
     """Change items' fields; what the request leaves out stays as it is."""
     statuses = [_failed(change.item_id) for change in changes]
@@ -164,7 +164,7 @@ def _item(session: Session, catalogue: ServedCatalogue, item: ItemRow) -> Item:
 
 
 def _import(
-    state: State,
+    state: ServerState,
     catalogue: ServedCatalogue,
     records: Sequence[ItemRecord],
     statuses: Mapping[str, ItemStatus],
@@ -195,7 +195,7 @@ class _StatusImporter(NamedErrorsImporter):
 
 
 def _photos(
-    state: State, catalogue: ServedCatalogue, item: ItemIn, status: ItemStatus
+    state: ServerState, catalogue: ServedCatalogue, item: ItemIn, status: ItemStatus
 ) -> tuple[str, ...]:
     """Check and keep an item's pictures; return their paths, and note which are of no use."""
     paths = []

@@ -1,4 +1,4 @@
-"""Receive the photo of a request: uploaded, linked or remembered; described and remembered."""
+"""Receive the photo of a request, uploaded, linked or cached; describe and cache it."""
 
 import base64
 import binascii
@@ -10,8 +10,8 @@ import numpy as np
 
 from api.schemas.requests import PhotoSource
 from api.schemas.serialise import GarmentModel, Outline, described, outlines
-from api.server.photo_cache import KeptMask, RememberedPhoto
-from api.server.state import State
+from api.server.photo_cache import CachedPhoto, PackedMask
+from api.server.state import ServerState
 from indexer.description.describe import DescribedGarment
 from indexer.errors import PhotoUnreadable, QueryError
 from indexer.garments import Slot
@@ -22,7 +22,7 @@ from search.query.photo_box import Box, PhotoBox
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it came with a form."""
+    """A file sent with a form."""
 
     name: str
     content: bytes
@@ -30,14 +30,14 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReceivedPhoto:
-    """A photo remembered under `photo_id`; `took_ms` by stage, of a recalled one nothing."""
+    """A photo cached under `photo_id`; `took_ms` by stage is empty for one that was recalled."""
 
     photo_id: str
-    photo: RememberedPhoto
+    photo: CachedPhoto
     took_ms: Mapping[str, float]
 
     def head(self) -> dict[str, Any]:
-        """Return what an answer says of the photo itself."""
+        """Return an answer's fields about the photo itself."""
         height, width = self.photo.image_hw
         return {
             "photo": self.photo.name,
@@ -46,7 +46,7 @@ class ReceivedPhoto:
         }
 
     def answer_head(self, fingerprint: str) -> dict[str, Any]:
-        """Return all of a detection's answer but the garments."""
+        """Return all fields of a detection's answer but the garments."""
         return self.head() | answer_envelope(
             new_id(), self.took_ms, fingerprint, self.photo.warnings
         )
@@ -61,8 +61,8 @@ class ReceivedPhoto:
         return replace(self.photo.garments[id_], mask=self.photo.masks[id_].mask())
 
 
-def receive_photo(state: State, source: PhotoSource, upload: Upload | None) -> ReceivedPhoto:
-    """Describe and remember the photo of a request, or recall it. Raises LapelErrors."""
+def receive_photo(state: ServerState, source: PhotoSource, upload: Upload | None) -> ReceivedPhoto:
+    """Describe and cache the photo of a request, or recall it. Raises LapelErrors."""
     if upload and source.sources():
         raise QueryError(f"a photo was sent, and {source.sources()[0]} too; give one of them")
     if upload is None and source.photo_id is not None:
@@ -78,9 +78,9 @@ def receive_photo(state: State, source: PhotoSource, upload: Upload | None) -> R
 
 
 def describe_box(
-    state: State, received: ReceivedPhoto, box: Box, wanted: Slot | None
+    state: ServerState, received: ReceivedPhoto, box: Box, wanted: Slot | None
 ) -> tuple[DescribedGarment, list[Outline], Mapping[str, float]]:
-    """Describe the one garment in a box that a person drew; also returns its outlines, its ms.
+    """Describe the garment in a box that a person drew; return it, its outlines, the stages' ms.
 
     Raises QueryError for a box too small to show a garment.
     """
@@ -101,7 +101,7 @@ def decode_base64(text: str, name: str) -> bytes:
         raise PhotoUnreadable(f"{name} is not base64: {error}") from error
 
 
-def _linked(state: State, source: PhotoSource) -> Upload | None:
+def _linked(state: ServerState, source: PhotoSource) -> Upload | None:
     if source.photo_base64 is not None:
         return Upload("photo", decode_base64(source.photo_base64, "photo_base64"))
     if source.photo_url is not None:
@@ -109,26 +109,26 @@ def _linked(state: State, source: PhotoSource) -> Upload | None:
     return None
 
 
-def _describe(state: State, sent: Upload, photo_id: str | None = None) -> ReceivedPhoto:
-    """Describe a photo and remember it, under the id that it has or a new one."""
+def _describe(state: ServerState, sent: Upload, photo_id: str | None = None) -> ReceivedPhoto:
+    """Describe a photo and cache it, under the id that it has or a new one."""
     photo = read_photo(sent.content, sent.name)
     fingerprint = state.inference.models.fingerprint
     result = state.inference.describe(photo)
     state.metrics.stages(result.took_ms)
     warnings = (NOTHING_FOUND,) if result.garments[0].is_fallback else ()
-    remembered = RememberedPhoto(
+    cached = CachedPhoto(
         sent.name,
         sent.content,
         photo.photo_hw,
         tuple(_without_mask(garment) for garment in result.garments),
         tuple(outlines(garment) for garment in result.garments),
-        tuple(KeptMask.of(garment.mask) for garment in result.garments),
+        tuple(PackedMask.of(garment.mask) for garment in result.garments),
         warnings,
         fingerprint,
     )
-    return ReceivedPhoto(state.photos.keep(remembered, photo_id), remembered, result.took_ms)
+    return ReceivedPhoto(state.photos.keep(cached, photo_id), cached, result.took_ms)
 
 
 def _without_mask(garment: DescribedGarment) -> DescribedGarment:
-    # A photo's masks fill as much memory as the photo decoded.
+    # A photo's masks take as much memory as its decoded pixels.
     return replace(garment, mask=np.zeros((0, 0), np.bool_))

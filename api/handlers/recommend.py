@@ -17,7 +17,7 @@ from api.schemas.recommend import (
 from api.schemas.responses import Garment, Result, SearchedGarment
 from api.schemas.serialise import stored
 from api.server.catalogues import ServedCatalogue
-from api.server.state import State
+from api.server.state import ServerState
 from search.answer_facts import answer_envelope, new_id, to_ms
 from search.filters.json_filters import read_filter
 from search.query.options import Options
@@ -28,7 +28,7 @@ from search.searcher import Searcher
 
 
 def complete_item(
-    state: State, catalogue: ServedCatalogue, item_id: str, request: CompleteRequest
+    state: ServerState, catalogue: ServedCatalogue, item_id: str, request: CompleteRequest
 ) -> CompleteAnswer:
     """Answer what goes with an item of the catalogue. Raises LapelErrors."""
     begin = time.perf_counter()
@@ -46,7 +46,7 @@ def complete_item(
 
 
 def complete_photo(
-    state: State, catalogue: ServedCatalogue, request: CompleteRequest, upload: Upload | None
+    state: ServerState, catalogue: ServedCatalogue, request: CompleteRequest, upload: Upload | None
 ) -> CompleteAnswer:
     """Answer what goes with a garment of a photo, or with all that its person wears."""
     searcher, received = _begin(state, catalogue, request, upload)
@@ -66,7 +66,7 @@ def complete_photo(
 
 
 def photo_outfit(
-    state: State, catalogue: ServedCatalogue, request: OutfitRequest, upload: Upload | None
+    state: ServerState, catalogue: ServedCatalogue, request: OutfitRequest, upload: Upload | None
 ) -> OutfitAnswer:
     """Answer with an item for each garment of the photo's main person."""
     searcher, received = _begin(state, catalogue, request, upload)
@@ -97,7 +97,7 @@ def photo_outfit(
 
 
 def _begin(
-    state: State, catalogue: ServedCatalogue, request: Recommending, upload: Upload | None
+    state: ServerState, catalogue: ServedCatalogue, request: Recommending, upload: Upload | None
 ) -> tuple[Searcher, ReceivedPhoto]:
     """Check what can be checked before a model works, then receive the photo."""
     searcher = Searcher(catalogue, state.describer)
@@ -121,7 +121,7 @@ def _taste(request: Recommending) -> Taste:
 
 
 def _facts(
-    state: State,
+    state: ServerState,
     catalogue: ServedCatalogue,
     request: Recommending,
     begin: float,

@@ -6,7 +6,7 @@ from api.schemas.requests import SearchRequest
 from api.schemas.responses import SearchAnswer
 from api.schemas.serialise import Outline
 from api.server.catalogues import ServedCatalogue
-from api.server.state import State
+from api.server.state import ServerState
 from search.filters.json_filters import read_filter
 from search.query.options import Options
 from search.query.parts import DescribedPhoto, QueryParts
@@ -14,7 +14,7 @@ from search.searcher import Searcher
 
 
 def answer_search(
-    state: State, catalogue: str, request: SearchRequest, upload: Upload | None
+    state: ServerState, catalogue: str, request: SearchRequest, upload: Upload | None
 ) -> SearchAnswer:
     """Search by the models that the catalogue has now. Raises LapelErrors."""
     return state.model_switch.answer(
@@ -23,7 +23,7 @@ def answer_search(
 
 
 def _answer(
-    state: State, catalogue: ServedCatalogue, request: SearchRequest, upload: Upload | None
+    state: ServerState, catalogue: ServedCatalogue, request: SearchRequest, upload: Upload | None
 ) -> SearchAnswer:
     photo = _QueryPhoto(state, request, upload)
     searcher = Searcher(catalogue, state.describer, state.inference.call)
@@ -36,7 +36,7 @@ def _answer(
 class _QueryPhoto:
     """The photo of a request; it is received and described when the search calls for it."""
 
-    def __init__(self, state: State, request: SearchRequest, upload: Upload | None) -> None:
+    def __init__(self, state: ServerState, request: SearchRequest, upload: Upload | None) -> None:
         self._state = state
         self._request = request
         self._upload = upload

@@ -24,7 +24,7 @@ HIT_SIDE_PX = 260
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answered:
+class AnsweredPhoto:
     """One photo with its answer, or the error that stands for it."""
 
     name: str
@@ -33,7 +33,7 @@ class Answered:
     error: str = ""
 
 
-def write_report(path: Path, answered: Sequence[Answered], catalogue: Catalogue) -> None:
+def write_report(path: Path, answered: Sequence[AnsweredPhoto], catalogue: Catalogue) -> None:
     """Write the page; pictures are embedded, so the file can be sent to anyone.
 
     A hit's picture is the thumbnail that `catalogue` keeps, else made from the photo's file.
@@ -42,7 +42,7 @@ def write_report(path: Path, answered: Sequence[Answered], catalogue: Catalogue)
     write_html(path, "search.html.j2", photos=[_photo_view(each, thumbnails) for each in answered])
 
 
-def _thumbnails(catalogue: Catalogue, answered: Sequence[Answered]) -> dict[int, Path]:
+def _thumbnails(catalogue: Catalogue, answered: Sequence[AnsweredPhoto]) -> dict[int, Path]:
     """Return where the thumbnails of the hits' photos lie, by garment id."""
     garments = [garment for each in answered if each.answer for garment in each.answer.garments]
     ids = {hit.garment_id for garment in garments for hit in garment.hits}
@@ -52,7 +52,7 @@ def _thumbnails(catalogue: Catalogue, answered: Sequence[Answered]) -> dict[int,
     return {garment_id: thumbnail_path(home, sha256) for garment_id, sha256 in hashes.items()}
 
 
-def _photo_view(each: Answered, thumbnails: Mapping[int, Path]) -> dict[str, Any]:
+def _photo_view(each: AnsweredPhoto, thumbnails: Mapping[int, Path]) -> dict[str, Any]:
     if each.photo is None or each.answer is None:
         return {"name": each.name, "error": each.error}
     height, width = each.photo.image_hw

@@ -16,7 +16,7 @@ from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
 from api.schemas.problems import Forbidden, TooManyRequests, Unauthorised
-from api.server.state import State
+from api.server.state import ServerState
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 MOST_CLIENTS = 10_000  # remembered; the one unseen for longest is forgotten first
@@ -75,7 +75,7 @@ CanWrite = Depends(may_write)
 
 
 def _check(request: Request, shown: HTTPAuthorizationCredentials | None, needs_admin: bool) -> None:
-    state: State = request.app.state.lapel
+    state: ServerState = request.app.state.lapel
     limit: RateLimit = request.app.state.rate
     address = request.client.host if request.client else ""
     key = state.keys.find(shown.credentials) if shown else None

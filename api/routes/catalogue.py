@@ -18,7 +18,7 @@ from api.schemas.responses import (
     Stats,
     problems,
 )
-from api.server.state import Served
+from api.server.state import StateDep
 from indexer.fused_vector import DEFAULT_WEIGHTS
 
 routes = APIRouter(prefix="/v1/catalogues", tags=["catalogue"])
@@ -26,7 +26,7 @@ FOR_EVER = "public, max-age=31536000, immutable"  # the address is the content's
 
 
 @routes.get("", dependencies=[CanSearch], responses=problems())
-def list_catalogues(state: Served) -> CatalogueList:
+def list_catalogues(state: StateDep) -> CatalogueList:
     """List the catalogues by name, with how many items each has."""
     counts = state.catalogues.counts()
     sizes = [CatalogueSize(name=name, items=items) for name, items in counts.items()]
@@ -34,7 +34,7 @@ def list_catalogues(state: Served) -> CatalogueList:
 
 
 @routes.get("/{catalogue}/stats", dependencies=[CanSearch], responses=problems(404, 422))
-def stats(state: Served, catalogue: CatalogueName) -> Stats:
+def stats(state: StateDep, catalogue: CatalogueName) -> Stats:
     """Count what is stored; no items: nothing is indexed yet."""
     counts = state.catalogues.get(catalogue).stats()
     return Stats.model_validate(counts | {"weights": dict(DEFAULT_WEIGHTS)})
@@ -47,7 +47,7 @@ def stats(state: Served, catalogue: CatalogueName) -> Stats:
     response_model_exclude_unset=True,  # a facet has either values or a range
 )
 def facets(
-    state: Served,
+    state: StateDep,
     catalogue: CatalogueName,
     fields: Annotated[
         str | None, Query(max_length=2_000, description="Columns, by commas.", examples=["brand"])
@@ -61,7 +61,7 @@ def facets(
 
 @routes.get("/{catalogue}/items", dependencies=[CanSearch], responses=problems(404, 422))
 def list_items(
-    state: Served,
+    state: StateDep,
     catalogue: CatalogueName,
     after: Annotated[str, Query(max_length=200, description="An item's id.")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -73,7 +73,7 @@ def list_items(
 @routes.get(
     "/{catalogue}/items/{item_id:path}", dependencies=[CanSearch], responses=problems(404, 422)
 )
-def get_item(state: Served, catalogue: CatalogueName, item_id: ItemPath) -> Item:
+def get_item(state: StateDep, catalogue: CatalogueName, item_id: ItemPath) -> Item:
     """Show one item as it is stored."""
     return handlers.get_item(state.catalogues.get(catalogue), item_id)
 
@@ -83,7 +83,7 @@ def get_item(state: Served, catalogue: CatalogueName, item_id: ItemPath) -> Item
     responses={200: {"content": {"image/jpeg": {}}}, **problems(404, 422)},
     response_class=Response,
 )
-def get_picture(state: Served, catalogue: CatalogueName, sha256: str) -> Response:
+def get_picture(state: StateDep, catalogue: CatalogueName, sha256: str) -> Response:
     """Show a photo of an item, small; whoever has the address may see it, without a key."""
     content = thumbnail(state.catalogues.get(catalogue), sha256)
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": FOR_EVER})

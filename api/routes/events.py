@@ -10,7 +10,7 @@ from api.routes.auth import CanSearch
 from api.routes.parameters import CatalogueName
 from api.schemas.recommend import EventsIn, EventsStored
 from api.schemas.responses import problems
-from api.server.state import Served, State
+from api.server.state import ServerState, StateDep
 from indexer.catalogue.events import Event, add_events
 
 routes = APIRouter(prefix="/v1", dependencies=[CanSearch], tags=["events"])
@@ -23,7 +23,7 @@ WHOLE_BYTES = 1_000_000  # a thousand events with the longest ids are half of it
     responses=problems(404, 413, 415, 422, 503),
     openapi_extra=body_schema(EventsIn, None),
 )
-async def send_events(request: Request, state: Served, catalogue: CatalogueName) -> EventsStored:
+async def send_events(request: Request, state: StateDep, catalogue: CatalogueName) -> EventsStored:
     """Store events of a catalogue's items; unknown items are named, and theirs not stored."""
     return await _store(request, state, catalogue)
 
@@ -34,17 +34,17 @@ async def send_events(request: Request, state: Served, catalogue: CatalogueName)
     responses=problems(404, 413, 415, 422, 503),
     openapi_extra=body_schema(EventsIn, None),
 )
-async def send_default_events(request: Request, state: Served) -> EventsStored:
+async def send_default_events(request: Request, state: StateDep) -> EventsStored:
     """Store events of the items of the catalogue that the server was started with."""
     return await _store(request, state, state.settings.catalogue)
 
 
-async def _store(request: Request, state: State, name: str) -> EventsStored:
+async def _store(request: Request, state: ServerState, name: str) -> EventsStored:
     body = await read_json(request, EventsIn, WHOLE_BYTES)
     return await run_in_threadpool(_add, state, name, body)
 
 
-def _add(state: State, name: str, body: EventsIn) -> EventsStored:
+def _add(state: ServerState, name: str, body: EventsIn) -> EventsStored:
     catalogue = state.catalogues.for_writing.get(name)
     now = datetime.now(UTC)
     events = [

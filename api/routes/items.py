@@ -25,7 +25,7 @@ from api.schemas.requests import (
 )
 from api.schemas.responses import ItemStatus, ItemStatuses, JobAnswer, problems
 from api.server.catalogues import ServedCatalogue
-from api.server.state import Served, State
+from api.server.state import ServerState, StateDep
 from indexer.errors import ItemUnknown
 
 routes = APIRouter(prefix="/v1", dependencies=[CanWrite], tags=["writes"])
@@ -37,7 +37,7 @@ OF_BATCHES = problems(404, 409, 413, 415, 422, 503)
 @routes.post(
     f"{IN_CATALOGUE}/items", responses=OF_BATCHES, openapi_extra=body_schema(ItemsIn, None)
 )
-async def put_items(request: Request, state: Served, catalogue: CatalogueName) -> ItemStatuses:
+async def put_items(request: Request, state: StateDep, catalogue: CatalogueName) -> ItemStatuses:
     """Store items, each with at least one picture; a catalogue that is not there is made."""
     body = await read_json(request, ItemsIn, state.limits.write_bytes)
     return await _batch(
@@ -48,7 +48,7 @@ async def put_items(request: Request, state: Served, catalogue: CatalogueName) -
 @routes.patch(
     f"{IN_CATALOGUE}/items", responses=OF_BATCHES, openapi_extra=body_schema(ItemChanges, None)
 )
-async def change_items(request: Request, state: Served, catalogue: CatalogueName) -> ItemStatuses:
+async def change_items(request: Request, state: StateDep, catalogue: CatalogueName) -> ItemStatuses:
     """Change what is said of items, such as price and availability; no model runs for those."""
     body = await read_json(request, ItemChanges, state.limits.write_bytes)
     return await _batch(
@@ -59,7 +59,7 @@ async def change_items(request: Request, state: Served, catalogue: CatalogueName
 @routes.post(
     f"{IN_CATALOGUE}/items/delete", responses=OF_BATCHES, openapi_extra=body_schema(ItemIds, None)
 )
-async def delete_items(request: Request, state: Served, catalogue: CatalogueName) -> ItemStatuses:
+async def delete_items(request: Request, state: StateDep, catalogue: CatalogueName) -> ItemStatuses:
     """Delete items; searches stop finding them at once."""
     body = await read_json(request, ItemIds, state.limits.write_bytes)
     return await _batch(
@@ -73,7 +73,7 @@ async def delete_items(request: Request, state: Served, catalogue: CatalogueName
     openapi_extra=body_schema(ItemFields, None),
 )
 async def change_item(
-    request: Request, state: Served, catalogue: CatalogueName, item_id: ItemPath
+    request: Request, state: StateDep, catalogue: CatalogueName, item_id: ItemPath
 ) -> ItemStatus:
     """Change one item; what is left out stays, what is null is emptied."""
     fields = await read_json(request, ItemFields, state.limits.body_bytes)
@@ -91,7 +91,7 @@ async def change_item(
     response_class=Response,
     responses=problems(404, 409, 422, 503),
 )
-def delete_item(state: Served, catalogue: CatalogueName, item_id: ItemPath) -> Response:
+def delete_item(state: StateDep, catalogue: CatalogueName, item_id: ItemPath) -> Response:
     """Delete one item."""
     (status,) = handlers.delete_items(_free(state, catalogue), [item_id])
     _known(status)
@@ -105,7 +105,7 @@ def delete_item(state: Served, catalogue: CatalogueName, item_id: ItemPath) -> R
     openapi_extra=body_schema(ImportRequest, "feed"),
 )
 async def start_import(
-    request: Request, response: Response, state: Served, catalogue: CatalogueName
+    request: Request, response: Response, state: StateDep, catalogue: CatalogueName
 ) -> JobAnswer:
     """Begin an import of a feed that lies in the import folder, or that is sent as a file."""
     query, upload = await read_query(
@@ -117,7 +117,7 @@ async def start_import(
 
 
 @routes.get("/jobs/{job_id}", responses=problems(404, 422))
-def get_job(state: Served, job_id: str) -> JobAnswer:
+def get_job(state: StateDep, job_id: str) -> JobAnswer:
     """Show an import's progress and counts."""
     return state.jobs.get(job_id).answer()
 
@@ -127,7 +127,7 @@ def get_job(state: Served, job_id: str) -> JobAnswer:
     responses={200: {"content": {"text/csv": {}}}, **problems(404, 422)},
     response_class=FileResponse,
 )
-def get_job_errors(state: Served, job_id: str) -> FileResponse:
+def get_job_errors(state: StateDep, job_id: str) -> FileResponse:
     """List the rows and pictures that an import could not use."""
     job = state.jobs.get(job_id)
     if job.status not in ("done", "failed") or not job.errors.is_file():
@@ -136,7 +136,7 @@ def get_job_errors(state: Served, job_id: str) -> FileResponse:
 
 
 async def _batch(
-    state: State,
+    state: ServerState,
     catalogue: str,
     write: Callable[[ServedCatalogue], list[ItemStatus]],
     create: bool = False,
@@ -147,7 +147,7 @@ async def _batch(
     return ItemStatuses(results=results, counts=Counter(each.status for each in results))
 
 
-def _free(state: State, name: str, create: bool = False) -> ServedCatalogue:
+def _free(state: ServerState, name: str, create: bool = False) -> ServedCatalogue:
     """Return a catalogue that no import of this server writes to now."""
     state.jobs.check_free(name)
     served = state.catalogues.for_writing.get(name, create)

@@ -11,7 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from api.schemas.requests import MAX_LIKES, ItemId
-from api.server.state import State
+from api.server.state import ServerState
 from indexer.errors import QueryError
 
 CatalogueName = Annotated[
@@ -44,7 +44,7 @@ async def _ranking(
 RankingOptions = Annotated[Ranking, Depends(_ranking)]
 
 
-def query_bytes(state: State) -> int:
+def query_bytes(state: ServerState) -> int:
     """Return how long a request with a photo may be."""
     # A picture in base64 is a third longer than in a form.
     return state.limits.body_bytes * 4 // 3

@@ -26,7 +26,7 @@ from api.schemas.recommend import (
 from api.schemas.requests import SearchRequest
 from api.schemas.responses import SearchAnswer, problems
 from api.server.catalogues import ServedCatalogue
-from api.server.state import Served, State
+from api.server.state import ServerState, StateDep
 from search.query.options import MAX_K
 from search.recommend.recommender import BAND, price_band
 
@@ -45,7 +45,7 @@ ITEM = "/items/{item_id:path}"
     response_model_exclude_unset=True,
 )
 def alternatives(
-    state: Served,
+    state: StateDep,
     catalogue: CatalogueName,
     item_id: ItemPath,
     ranking: RankingOptions,
@@ -69,7 +69,7 @@ def alternatives(
     response_model_exclude_unset=True,
 )
 def complete(
-    state: Served,
+    state: StateDep,
     catalogue: CatalogueName,
     item_id: ItemPath,
     ranking: RankingOptions,
@@ -92,7 +92,7 @@ def complete(
     openapi_extra=body_schema(CompleteRequest),
 )
 async def complete_photo(
-    request: Request, state: Served, catalogue: CatalogueName
+    request: Request, state: StateDep, catalogue: CatalogueName
 ) -> CompleteAnswer:
     """Find items of the other slots that are worn with a photo's garment, or with all it shows."""
     return await _of_photo(request, state, catalogue, CompleteRequest, handlers.complete_photo)
@@ -105,17 +105,17 @@ async def complete_photo(
     response_model_exclude_unset=True,
     openapi_extra=body_schema(OutfitRequest),
 )
-async def outfit(request: Request, state: Served, catalogue: CatalogueName) -> OutfitAnswer:
+async def outfit(request: Request, state: StateDep, catalogue: CatalogueName) -> OutfitAnswer:
     """Find an item for each garment of the photo's main person, and what could be added."""
     return await _of_photo(request, state, catalogue, OutfitRequest, handlers.photo_outfit)
 
 
 async def _of_photo(
     request: Request,
-    state: State,
+    state: ServerState,
     catalogue: str,
     model: type[Asked],
-    answer: Callable[[State, ServedCatalogue, Asked, Upload | None], AnyAnswer],
+    answer: Callable[[ServerState, ServedCatalogue, Asked, Upload | None], AnyAnswer],
 ) -> AnyAnswer:
     with state.admit():
         query, upload = await read_query(request, model, query_bytes(state))

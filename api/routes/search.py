@@ -13,7 +13,7 @@ from api.routes.auth import CanSearch
 from api.routes.parameters import CatalogueName, ItemPath, RankingOptions, query_bytes
 from api.schemas.requests import DetectRequest, SearchRequest
 from api.schemas.responses import DetectAnswer, SearchAnswer, problems
-from api.server.state import Served
+from api.server.state import StateDep
 from search.query.options import MAX_K
 
 routes = APIRouter(prefix="/v1", dependencies=[CanSearch])
@@ -27,7 +27,7 @@ routes = APIRouter(prefix="/v1", dependencies=[CanSearch])
     openapi_extra=body_schema(SearchRequest),
     tags=["search"],
 )
-async def search(request: Request, state: Served, catalogue: CatalogueName) -> SearchAnswer:
+async def search(request: Request, state: StateDep, catalogue: CatalogueName) -> SearchAnswer:
     """Search with a photo (a form, or JSON), an item, a text, a vector, or several mixed."""
     with state.admit():
         query, upload = await read_query(request, SearchRequest, query_bytes(state))
@@ -42,7 +42,7 @@ async def search(request: Request, state: Served, catalogue: CatalogueName) -> S
     openapi_extra=body_schema(DetectRequest),
     tags=["search"],
 )
-async def detect(request: Request, state: Served) -> DetectAnswer:
+async def detect(request: Request, state: StateDep) -> DetectAnswer:
     """Detect in a photo (a form, or JSON); needs no catalogue."""
     with state.admit():
         query, upload = await read_query(request, DetectRequest, query_bytes(state))
@@ -57,7 +57,7 @@ async def detect(request: Request, state: Served) -> DetectAnswer:
     tags=["search"],
 )
 def similar(
-    state: Served,
+    state: StateDep,
     catalogue: CatalogueName,
     item_id: ItemPath,
     ranking: RankingOptions,

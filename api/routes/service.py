@@ -11,7 +11,7 @@ from sqlalchemy import text
 from api.routes.auth import CanWrite
 from api.schemas.problems import NotThere, ServerStopping
 from api.schemas.responses import ServerStatus, problems
-from api.server.state import Served
+from api.server.state import StateDep
 from indexer.errors import VectorsUnreachable
 
 WEB = (Path(__file__).parents[1] / "web").resolve()
@@ -48,7 +48,7 @@ def health() -> ServerStatus:
 
 
 @routes.get("/readyz", responses=problems(503), tags=["service"])
-def ready(state: Served) -> ServerStatus:
+def ready(state: StateDep) -> ServerStatus:
     """Say whether queries are answered: models loaded, their thread alive, the database up."""
     if not state.inference.is_alive:
         raise ServerStopping("the models' thread has ended; start the server again")
@@ -64,7 +64,7 @@ def ready(state: Served) -> ServerStatus:
     response_class=Response,
     tags=["service"],
 )
-def metrics(state: Served) -> Response:
+def metrics(state: StateDep) -> Response:
     """Show Prometheus metrics; where keys were made, an admin key is needed."""
     state.metrics.queue.set(state.inference.waiting)
     state.metrics.photos.set(len(state.photos))

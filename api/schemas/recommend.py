@@ -12,9 +12,9 @@ from api.schemas.requests import (
     Mix,
     PhotoSource,
     Share,
+    ShortText,
     Strict,
     Weights,
-    Word,
 )
 from api.schemas.responses import (
     Extensible,
@@ -48,7 +48,7 @@ class Recommending(PhotoSource):
     like: list[ItemId] = Field([], max_length=MAX_LIKES)
     dislike: list[ItemId] = Field([], max_length=MAX_LIKES)
     mix: Mix = Field(default_factory=Mix)
-    fields: list[Word] | None = Field(None, max_length=MAX_FIELDS)
+    fields: list[ShortText] | None = Field(None, max_length=MAX_FIELDS)
 
 
 class CompleteRequest(Recommending):

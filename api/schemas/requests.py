@@ -14,7 +14,7 @@ MAX_PHOTOS = 10  # of one item
 MAX_FIELDS = 50
 
 ItemId = Annotated[str, Field(min_length=1, max_length=200)]
-Word = Annotated[str, Field(min_length=1, max_length=200)]
+ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
@@ -139,7 +139,7 @@ class SearchRequest(PhotoSource):
         examples=[{"and": [{"field": "colour", "in": ["navy"]}, {"field": "price", "lte": 80}]}],
     )
     weights: SearchWeights = Field(default_factory=SearchWeights)
-    colour: Word | list[Word] = Field(
+    colour: ShortText | list[ShortText] = Field(
         [],
         max_length=200,
         validation_alias=AliasChoices("colour", "color"),
@@ -151,7 +151,7 @@ class SearchRequest(PhotoSource):
     strict_slot: bool = True
     group_by: Literal["group_id", "item_id"] = "group_id"
     in_stock_only: bool = False
-    fields: list[Word] | None = Field(
+    fields: list[ShortText] | None = Field(
         None, max_length=MAX_FIELDS, description="Of the items, the shop's own columns too."
     )
     explain: bool = False
@@ -187,7 +187,7 @@ class ItemFields(Strict):
     currency: str | None = Field(None, pattern="^[A-Z]{3}$", examples=["EUR"])
     availability: Literal["in_stock", "out_of_stock", "preorder", "backorder"] | None = None
     link: str | None = Field(None, max_length=2_000)
-    fields: dict[Word, Annotated[str, Field(max_length=5_000)]] | None = Field(
+    fields: dict[ShortText, Annotated[str, Field(max_length=5_000)]] | None = Field(
         None, max_length=MAX_FIELDS, description="The shop's own columns."
     )
 

@@ -1,6 +1,6 @@
-"""Described photos in, a `photo_id` out, with which the next click needs no upload.
+"""Cache described photos under a `photo_id`, so that the next click needs no upload.
 
-Kept in memory for some minutes, never on disk; what is oldest goes first when there is too much.
+They stay in memory for some minutes, never on disk; the oldest are dropped when they fill it.
 """
 
 import secrets
@@ -24,15 +24,15 @@ GARMENT_BYTES = 4_000  # its palette and attributes
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMask:
-    """A mask in little memory; most are never asked for again."""
+class PackedMask:
+    """A compressed mask: most are never needed again."""
 
     bits: bytes
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, mask: NDArray[np.bool_]) -> "KeptMask":
-        """Keep a mask (h, w)."""
+    def of(cls, mask: NDArray[np.bool_]) -> "PackedMask":
+        """Compress a mask (h, w)."""
         height, width = mask.shape
         return cls(zlib.compress(np.packbits(mask).tobytes(), 1), (height, width))
 
@@ -44,10 +44,10 @@ class KeptMask:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RememberedPhoto:
-    """A photo as it was sent (`content`), with what was found in it; its garments have no masks.
+class CachedPhoto:
+    """A photo as it was sent (`content`), with its garments, which have no masks here.
 
-    `masks` and `outlines`, as in answers, are one of each a garment; `fingerprint` is the models'.
+    `masks` and `outlines` (as in answers) have one entry a garment; `fingerprint` is the models'.
     """
 
     name: str
@@ -55,7 +55,7 @@ class RememberedPhoto:
     image_hw: tuple[int, int]
     garments: tuple[DescribedGarment, ...]
     outlines: tuple[Any, ...]
-    masks: tuple[KeptMask, ...]
+    masks: tuple[PackedMask, ...]
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
 
@@ -63,13 +63,13 @@ class RememberedPhoto:
     def size_bytes(self) -> int:
         """About how much memory it takes."""
         points = sum(len(line) for lines in self.outlines for line in lines)
-        found = sum(garment.vector.nbytes + GARMENT_BYTES for garment in self.garments)
+        garments = sum(garment.vector.nbytes + GARMENT_BYTES for garment in self.garments)
         masks = sum(len(mask.bits) for mask in self.masks)
-        return len(self.content) + points * POINT_BYTES + found + masks
+        return len(self.content) + points * POINT_BYTES + garments + masks
 
 
-class PhotoMemory:
-    """Remembers photos for `seconds`, at most `most_bytes` of them."""
+class PhotoCache:
+    """Caches photos for `seconds`, at most `most_bytes` of them."""
 
     def __init__(
         self,
@@ -80,52 +80,49 @@ class PhotoMemory:
         self._seconds = seconds
         self._most_bytes = most_bytes
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, RememberedPhoto]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, CachedPhoto]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
-    def keep(self, photo: RememberedPhoto, photo_id: str | None = None) -> str:
-        """Remember a photo, in the place of another if an id is given; returns its id.
-
-        Nobody can guess it.
-        """
+    def keep(self, photo: CachedPhoto, photo_id: str | None = None) -> str:
+        """Cache a photo, in place of another if an id is given; return its id, a random one."""
         photo_id = photo_id or f"p_{secrets.token_urlsafe(16)}"
         with self._lock:
-            if before := self._kept.pop(photo_id, None):
+            if before := self._entries.pop(photo_id, None):
                 self._bytes -= before[1].size_bytes
-            self._kept[photo_id] = (self._clock() + self._seconds, photo)
+            self._entries[photo_id] = (self._clock() + self._seconds, photo)
             self._bytes += photo.size_bytes
-            self._forget_old()
+            self._drop_old()
         return photo_id
 
-    def recall(self, photo_id: str) -> RememberedPhoto:
-        """Return a photo, and remember it anew. Raises PhotoForgotten."""
+    def recall(self, photo_id: str) -> CachedPhoto:
+        """Return a photo, and restart its time. Raises PhotoForgotten."""
         with self._lock:
-            self._forget_old()
-            found = self._kept.get(photo_id)
-            if found is None:
+            self._drop_old()
+            entry = self._entries.get(photo_id)
+            if entry is None:
                 raise PhotoForgotten(
                     f"no photo {photo_id!r} is remembered: photos are kept for "
                     f"{self._seconds / 60:g} minutes; send the photo again"
                 )
-            self._kept[photo_id] = (self._clock() + self._seconds, found[1])
-            self._kept.move_to_end(photo_id)
-            return found[1]
+            self._entries[photo_id] = (self._clock() + self._seconds, entry[1])
+            self._entries.move_to_end(photo_id)
+            return entry[1]
 
     def clear(self) -> None:
-        """Forget all photos."""
+        """Drop all photos."""
         with self._lock:
-            self._kept.clear()
+            self._entries.clear()
             self._bytes = 0
 
-    def _forget_old(self) -> None:
+    def _drop_old(self) -> None:
         now = self._clock()
-        while self._kept:
-            until, oldest = next(iter(self._kept.values()))
+        while self._entries:
+            until, oldest = next(iter(self._entries.values()))
             if until > now and self._bytes <= self._most_bytes:
                 return
-            self._kept.popitem(last=False)
+            self._entries.popitem(last=False)
             self._bytes -= oldest.size_bytes

@@ -16,20 +16,20 @@ from api.server.inference_thread import Inference, SharedDescriber
 from api.server.limits import Limits
 from api.server.metrics import Metrics
 from api.server.model_switch import ModelSwitch
-from api.server.photo_cache import PhotoMemory
+from api.server.photo_cache import PhotoCache
 from indexer.images.safe_fetch import Fetcher
 from indexer.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
+class ServerState:
     """One running server's parts."""
 
     settings: Settings
     limits: Limits
     inference: Inference
     catalogues: Catalogues
-    photos: PhotoMemory
+    photos: PhotoCache
     fetcher: Fetcher
     keys: ApiKeys
     jobs: ImportJobs
@@ -56,9 +56,9 @@ class State:
 
 
 # async on purpose: FastAPI would run a sync dependency in its thread pool.
-async def _state_of(request: Request) -> State:
-    state: State = request.app.state.lapel
+async def _state_of(request: Request) -> ServerState:
+    state: ServerState = request.app.state.lapel
     return state
 
 
-Served = Annotated[State, Depends(_state_of)]
+StateDep = Annotated[ServerState, Depends(_state_of)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from api.server.photo_cache import PhotoMemory
+from api.server.photo_cache import PhotoCache
 from indexer.models.loading import Models
 from tests.page.browsing import (
     CARD,
@@ -101,7 +101,7 @@ def test_what_is_no_photo_is_refused(page: Page) -> None:
 
 
 def test_a_forgotten_photo_is_sent_again(found: Page, served: Served) -> None:
-    memory: PhotoMemory = served.app.state.lapel.photos
+    memory: PhotoCache = served.app.state.lapel.photos
     memory.clear()
     with searching(found) as said:
         found.locator("#garments button").nth(1).click()

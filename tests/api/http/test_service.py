@@ -13,7 +13,7 @@ from api.app import create_app
 from api.routes import service as routes_service
 from api.schemas.problems import PhotoForgotten
 from api.server.limits import Limits
-from api.server.photo_cache import PhotoMemory, RememberedPhoto
+from api.server.photo_cache import CachedPhoto, PhotoCache
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
@@ -180,8 +180,8 @@ def test_the_openapi_document_is_whole(client: TestClient) -> None:
 
 def test_photos_are_forgotten_after_a_while_and_when_there_are_too_many() -> None:
     now = 0.0
-    memory = PhotoMemory(60, most_bytes=250, clock=lambda: now)
-    photo = RememberedPhoto("p", bytes(100), (40, 40), (), (), ())
+    memory = PhotoCache(60, most_bytes=250, clock=lambda: now)
+    photo = CachedPhoto("p", bytes(100), (40, 40), (), (), ())
     first, second = memory.keep(photo), memory.keep(photo)
     assert first != second
     memory.recall(first)  # used again, it is kept longer than the other

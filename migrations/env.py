@@ -5,11 +5,11 @@ from typing import Any
 from alembic import context
 from sqlalchemy import create_engine
 
-from indexer.storage.tables import Table, is_declared
+from indexer.storage.tables import SqlTable, is_declared
 
 config = context.config
 # The words' index is the database's own and no table's: see 0010_words.py.
-DECLARED: dict[str, Any] = {"target_metadata": Table.metadata, "include_name": is_declared}
+DECLARED: dict[str, Any] = {"target_metadata": SqlTable.metadata, "include_name": is_declared}
 
 
 def run() -> None:

@@ -18,7 +18,7 @@ from indexer.errors import SettingsError
 from indexer.ingest.feed_source import FeedSource
 
 if TYPE_CHECKING:
-    from indexer.ingest.sync import Plan, Synced
+    from indexer.ingest.sync import Synced, SyncPlan
     from indexer.settings import Settings
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -110,7 +110,7 @@ def parse_share(text: str) -> float:
     return share
 
 
-def _show_plan(plan: "Plan", as_json: bool) -> None:
+def _show_plan(plan: "SyncPlan", as_json: bool) -> None:
     if as_json:
         emit({"plan": plan.shown()})
         return

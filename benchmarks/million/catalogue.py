@@ -33,7 +33,7 @@ from indexer.storage.tables import (
     ItemPhotoRow,
     ItemRow,
     PhotoRow,
-    Table,
+    SqlTable,
 )
 from indexer.vocabulary.categories import slot_of
 
@@ -139,7 +139,7 @@ def _rows(
     fingerprint: str,
     seed: int,
     kinds: Sequence[str] | None,
-) -> Iterator[tuple[type[Table], Sequence[Row]]]:
+) -> Iterator[tuple[type[SqlTable], Sequence[Row]]]:
     """Yield the rows of one chunk by table; ids are places, from 1."""
     rng = np.random.default_rng([seed, at])
     first = at // PHOTOS + 1

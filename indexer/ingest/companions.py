@@ -40,7 +40,7 @@ class CompanionReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _ToSee:
+class _UnseenPhoto:
     photo_id: int
     sha256: str
     address: str
@@ -74,7 +74,7 @@ def find_companions(
     return CompanionReport(seen, shown, companions, tuple(unread))
 
 
-def _not_seen(catalogue: Catalogue, fingerprint: str) -> list[_ToSee]:
+def _not_seen(catalogue: Catalogue, fingerprint: str) -> list[_UnseenPhoto]:
     """Return the photos without companions by these models; delete those by other models."""
     with Session(catalogue.engine) as session:
         of_catalogue = CompanionRow.catalogue_id == catalogue.id
@@ -89,15 +89,15 @@ def _not_seen(catalogue: Catalogue, fingerprint: str) -> list[_ToSee]:
             .where(PhotoRow.catalogue_id == catalogue.id, PhotoRow.id.not_in(looked_at))
             .order_by(PhotoRow.id, ItemPhotoRow.item_id)
         )
-        first: dict[int, _ToSee] = {}
+        first: dict[int, _UnseenPhoto] = {}
         for photo_id, sha256, address in rows:
-            first.setdefault(photo_id, _ToSee(photo_id, sha256, address))
+            first.setdefault(photo_id, _UnseenPhoto(photo_id, sha256, address))
     return list(first.values())
 
 
 def _read(
-    pictures: ImageSources, some: Sequence[_ToSee], unread: list[str]
-) -> Iterator[tuple[_ToSee, Photo]]:
+    pictures: ImageSources, some: Sequence[_UnseenPhoto], unread: list[str]
+) -> Iterator[tuple[_UnseenPhoto, Photo]]:
     for each in some:
         try:
             yield each, read_photo(pictures.read(each.address, each.sha256), each.address)
@@ -107,7 +107,7 @@ def _read(
 
 def _store(
     catalogue: Catalogue,
-    pairs: Sequence[tuple[_ToSee, "list[DescribedGarment]"]],
+    pairs: Sequence[tuple[_UnseenPhoto, "list[DescribedGarment]"]],
     fingerprint: str,
 ) -> list[int]:
     """Store the garments of photos beside their items' own; returns how many each photo has."""
@@ -162,7 +162,7 @@ def _box(garment: "DescribedGarment") -> Box:
 
 
 def _row(
-    catalogue: Catalogue, photo: _ToSee, garment: "DescribedGarment", fingerprint: str
+    catalogue: Catalogue, photo: _UnseenPhoto, garment: "DescribedGarment", fingerprint: str
 ) -> CompanionRow:
     return CompanionRow(
         catalogue_id=catalogue.id, photo_id=photo.photo_id, slot=garment.slot,
@@ -170,7 +170,7 @@ def _row(
     )  # fmt: skip
 
 
-def _nothing(catalogue: Catalogue, photo: _ToSee, fingerprint: str) -> CompanionRow:
+def _nothing(catalogue: Catalogue, photo: _UnseenPhoto, fingerprint: str) -> CompanionRow:
     return CompanionRow(
         catalogue_id=catalogue.id, photo_id=photo.photo_id, slot=NOTHING, category="",
         fingerprint=fingerprint, vector=b"",

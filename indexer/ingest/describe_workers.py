@@ -35,7 +35,7 @@ from indexer.system.parallel import single_threaded_blas
 
 
 @dataclass(frozen=True, slots=True)
-class DescribedPhoto:
+class PhotoDescription:
     """A described photo, ready to be written: its size in the file, its garments without masks."""
 
     photo_hw: tuple[int, int]
@@ -46,7 +46,7 @@ class DescribedPhoto:
 class DescribedChunk:
     """Photos described together by one worker, by key, and why others cannot be read."""
 
-    described: dict[tuple[str, str], DescribedPhoto] = field(default_factory=dict)
+    described: dict[tuple[str, str], PhotoDescription] = field(default_factory=dict)
     failed: list[tuple[PhotoTask, LapelError]] = field(default_factory=list)
 
 
@@ -79,7 +79,7 @@ def describe_chunk(
         for (task, photo), garments in zip(batch, described, strict=True):
             # Masks are not stored; kept until the photo is written they would fill memory.
             bare = tuple(replace(g, mask=np.zeros((0, 0), np.bool_)) for g in garments)
-            chunk.described[task.key] = DescribedPhoto(photo.photo_hw, bare)
+            chunk.described[task.key] = PhotoDescription(photo.photo_hw, bare)
             if take_thumbnail:
                 with describer.watch.timed("thumbnail"):
                     take_thumbnail(photo)

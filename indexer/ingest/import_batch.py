@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TypeVar
 
 from indexer.feeds.reading.record import ItemRecord
-from indexer.ingest.describe_workers import DescribedChunk, DescribedPhoto
+from indexer.ingest.describe_workers import DescribedChunk, PhotoDescription
 from indexer.ingest.photo_tasks import PhotoTask, photo_write
 from indexer.ingest.planner import Comparison, PhotoKey, RepeatedRow, Row
 from indexer.storage.import_faults import ImportFault
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Batch:
+class ImportBatch:
     """Some items being imported: photos to describe, work under way, errors."""
 
     records: dict[str, ItemRecord]
@@ -25,7 +25,7 @@ class Batch:
     todo: dict[str, list[PhotoTask]] = field(default_factory=dict)
     new: set[PhotoKey] = field(default_factory=set)
     work: list[Future[DescribedChunk]] = field(default_factory=list)
-    described: dict[PhotoKey, DescribedPhoto] = field(default_factory=dict)
+    described: dict[PhotoKey, PhotoDescription] = field(default_factory=dict)
     failed: set[PhotoKey] = field(default_factory=set)
     errors: list[tuple[int, str, str, str, str]] = field(default_factory=list)
     faults: dict[str, list[ImportFault]] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.images.image_sources import ImageSources
 from indexer.ingest.describe_workers import DescribeWorkers
-from indexer.ingest.import_batch import Batch, FeedBroke, addresses, with_next
+from indexer.ingest.import_batch import FeedBroke, ImportBatch, addresses, with_next
 from indexer.ingest.photo_tasks import PhotoTask, with_slot
 from indexer.ingest.planner import Planner, Row
 from indexer.ingest.slot_guess import SlotGuess
@@ -110,7 +110,7 @@ class Importer:
 
     def _import(self, records: Iterable[Row]) -> None:
         """Look into the next items while the photos of those before are described."""
-        ahead: deque[Batch] = deque()
+        ahead: deque[ImportBatch] = deque()
         try:
             for rows, after in with_next(batches(records, self.items_a_batch)):
                 # ImageSources come over the network while the models are busy.
@@ -125,11 +125,11 @@ class Importer:
         while ahead:
             self._store(ahead.popleft())
 
-    def _plan(self, rows: Sequence[Row]) -> Batch:
+    def _plan(self, rows: Sequence[Row]) -> ImportBatch:
         """Compare some rows with the catalogue, and start describing their new photos."""
         with self._describer.watch.timed("look up"):
             compared = self._planner.compare(rows)
-            batch = Batch(compared.records, set(compared.stored))
+            batch = ImportBatch(compared.records, set(compared.stored))
             self.report.failed += len(compared.row_errors)
             batch.note_errors(compared)
             todo = [i for i in compared.records if not compared.is_unchanged(i)]
@@ -147,7 +147,7 @@ class Importer:
             batch.work = self.workers.begin(new.values())
         return batch
 
-    def _store(self, batch: Batch) -> None:
+    def _store(self, batch: ImportBatch) -> None:
         """Wait until a batch's photos are described, and write its items."""
         for chunk in batch.work:
             batch.take(chunk.result())
@@ -173,7 +173,7 @@ class Importer:
             self.report.embedded_photos += len({sha256 for sha256, _ in batch.described})
             self._pictures.trim()
 
-    def _sizes(self, batch: Batch) -> Mapping[tuple[str, str], tuple[int, int]]:
+    def _sizes(self, batch: ImportBatch) -> Mapping[tuple[str, str], tuple[int, int]]:
         """Return the sizes of those photos of a batch whose garments are stored already.
 
         A photo that a batch before was to store may have failed, or be gone with an item that

@@ -10,7 +10,7 @@ from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Slot
 from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo, read_photo
-from indexer.storage.item_rows import PhotoWrite, StoredItem
+from indexer.storage.item_rows import ItemState, PhotoWrite
 
 if TYPE_CHECKING:  # its import loads the models' libraries
     from indexer.description.describe import DescribedGarment
@@ -88,11 +88,11 @@ def region_of(record: ItemRecord) -> TargetRegion | None:
     return TargetRegion(record.slot, record.xyxy, polygons)
 
 
-def as_stored(record: ItemRecord, photos: Sequence[PhotoTask]) -> StoredItem:
+def as_stored(record: ItemRecord, photos: Sequence[PhotoTask]) -> ItemState:
     """Return an item as it would be stored; equal to the stored one, it is unchanged."""
     address_of = {photo.sha256: photo.resolved for photo in reversed(photos)}
     hashes = dict.fromkeys(photo.sha256 for photo in photos)
-    return StoredItem(record.content_hash(), tuple((each, address_of[each]) for each in hashes))
+    return ItemState(record.content_hash(), tuple((each, address_of[each]) for each in hashes))
 
 
 def with_slot(slot: Slot, photos: Iterable[PhotoTask]) -> list[PhotoTask]:

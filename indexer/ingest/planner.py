@@ -9,7 +9,7 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.images.image_sources import ImageSources
 from indexer.ingest.photo_tasks import PhotoTask, as_stored, find_photos
-from indexer.storage.item_rows import StoredItem, stored_items, stored_photos
+from indexer.storage.item_rows import ItemState, stored_items, stored_photos
 from indexer.system.spilled_set import SpilledIdSet
 
 Row = ItemRecord | RowError
@@ -29,7 +29,7 @@ class Comparison:
     records: dict[str, ItemRecord] = field(default_factory=dict)
     """The first row of each item."""
     row_errors: list[RowError] = field(default_factory=list)
-    stored: dict[str, StoredItem] = field(default_factory=dict)
+    stored: dict[str, ItemState] = field(default_factory=dict)
     photos: dict[str, list[PhotoTask]] = field(default_factory=dict)
     """Those that can be read, of the items that were looked into."""
     unusable: list[tuple[int, str, str, str, str]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Comparison:
         """Tell whether an item is stored as its row says."""
         return item_id in self.stored and self.stored[item_id] == self.as_stored(item_id)
 
-    def as_stored(self, item_id: str) -> StoredItem:
+    def as_stored(self, item_id: str) -> ItemState:
         """Return what would be stored of an item that was looked into."""
         return as_stored(self.records[item_id], self.photos[item_id])
 

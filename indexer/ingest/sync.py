@@ -19,7 +19,7 @@ from indexer.ingest.importer import Importer, ImportReport
 from indexer.ingest.photo_tasks import PhotoTask
 from indexer.ingest.planner import Planner, Row
 from indexer.storage.import_faults import forget_faults
-from indexer.storage.item_rows import StoredItem
+from indexer.storage.item_rows import ItemState
 from indexer.storage.tables import FaultRow, ItemRow
 from indexer.system.batching import batches
 from indexer.system.spilled_set import SpilledIdSet
@@ -32,7 +32,7 @@ EXAMPLES = 5  # ids of each kind that are shown
 
 
 @dataclass(slots=True)
-class Plan:
+class SyncPlan:
     """What a sync would do: items by kind, rows in error, pictures to describe.
 
     `changed_pictures` are changed items of which a picture must be described, `changed_fields`
@@ -140,12 +140,12 @@ class Sync:
 
     def plan(
         self, progress: Callable[[int], None] = lambda rows: None, is_dry: bool = False
-    ) -> Plan:
+    ) -> SyncPlan:
         """Compare the feed with what is stored; runs no model, writes nothing to the catalogue.
 
         `is_dry`: nothing is to be applied, so no row is spooled.
         """
-        plan = Plan(self._mode)
+        plan = SyncPlan(self._mode)
         for batch in batches(self._rows, COMPARED_AT_ONCE):
             todo = self._plan_batch(plan, batch)
             if not is_dry:
@@ -161,7 +161,7 @@ class Sync:
 
     def apply(
         self,
-        plan: Plan,
+        plan: SyncPlan,
         importer: Importer,
         max_removed: float = MAX_REMOVED,
         progress: Callable[[int], None] = lambda rows: None,
@@ -176,7 +176,7 @@ class Sync:
             self._forget_faults()
         return Synced(report, removed)
 
-    def _plan_batch(self, plan: Plan, batch: Sequence[Row]) -> list[Row]:
+    def _plan_batch(self, plan: SyncPlan, batch: Sequence[Row]) -> list[Row]:
         """Count some rows into the plan; returns those that need work."""
         compared = self._planner.compare(batch, only_stored=True)
         plan.rows += len(batch)
@@ -244,7 +244,7 @@ def _is_in(described: Collection[tuple[str, str]], photo: PhotoTask) -> bool:
     return photo.key in described
 
 
-def _kind(now: StoredItem, stored: StoredItem, has_new: bool) -> str:
+def _kind(now: ItemState, stored: ItemState, has_new: bool) -> str:
     if not now.photos:
         return "unreadable"
     if now == stored:

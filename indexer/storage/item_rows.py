@@ -191,7 +191,7 @@ def delete_orphans(session: Session, catalogue_id: int, candidates: Iterable[int
 
 
 @dataclass(frozen=True, slots=True)
-class StoredItem:
+class ItemState:
     """An item as it is stored, to be compared with its row in a feed."""
 
     content_hash: str
@@ -201,7 +201,7 @@ class StoredItem:
 
 def stored_items(
     session: Session, catalogue_id: int, item_ids: Sequence[str]
-) -> dict[str, StoredItem]:
+) -> dict[str, ItemState]:
     """Return these items as they are stored, by item id."""
     rows = session.execute(
         select(ItemRow.item_id, ItemRow.content_hash, PhotoRow.sha256, ItemPhotoRow.address)
@@ -215,7 +215,7 @@ def stored_items(
     for item_id, content_hash, sha256, address in rows:
         hashes[item_id] = content_hash
         photos.setdefault(item_id, []).append((sha256, address))
-    return {i: StoredItem(hashes[i], tuple(photos[i])) for i in hashes}
+    return {i: ItemState(hashes[i], tuple(photos[i])) for i in hashes}
 
 
 def stored_photos(

@@ -35,7 +35,7 @@ def is_declared(name: str | None, kind: str, _parents: object = None) -> bool:
     )
 
 
-class Table(DeclarativeBase):
+class SqlTable(DeclarativeBase):
     """Root of all tables."""
 
     metadata = MetaData(naming_convention=NAMING)
@@ -45,7 +45,7 @@ class Table(DeclarativeBase):
     }
 
 
-class CatalogueRow(Table):
+class CatalogueRow(SqlTable):
     """One catalogue: a name, and the models that made its vectors."""
 
     __tablename__ = "catalogue"
@@ -70,7 +70,7 @@ class CatalogueRow(Table):
     """Made by `lapel evaluate --calibrate`: how surely a hit of some score is the same product."""
 
 
-class ItemRow(Table):
+class ItemRow(SqlTable):
     """An item that the shop sells, as in its feed. `fields` keeps every column not known here."""
 
     __tablename__ = "item"
@@ -106,7 +106,7 @@ class ItemRow(Table):
     )
 
 
-class PhotoRow(Table):
+class PhotoRow(SqlTable):
     """One picture's content, identified by its hash; the same file under two names is one photo."""
 
     __tablename__ = "photo"
@@ -119,7 +119,7 @@ class PhotoRow(Table):
     width: Mapped[int]
 
 
-class ItemPhotoRow(Table):
+class ItemPhotoRow(SqlTable):
     """An item's photo: its address, and its position among the item's photos."""
 
     __tablename__ = "item_photo"
@@ -140,7 +140,7 @@ class ItemPhotoRow(Table):
     indexer/description/garment_target.py."""
 
 
-class GarmentRow(Table):
+class GarmentRow(SqlTable):
     """One garment in one photo with its features. Rows never change: they are deleted, and new ones
     made. The id is that of its vector too, so no id may be given twice.
     """
@@ -170,7 +170,7 @@ class GarmentRow(Table):
     """The fused vector, float16, little-endian."""
 
 
-class ItemGarmentRow(Table):
+class ItemGarmentRow(SqlTable):
     """Which garments are an item's own."""
 
     __tablename__ = "item_garment"
@@ -183,7 +183,7 @@ class ItemGarmentRow(Table):
     )
 
 
-class RemovedGarmentRow(Table):
+class RemovedGarmentRow(SqlTable):
     """A removed garment, remembered for a while so that other processes' vectors can follow."""
 
     __tablename__ = "removed_garment"
@@ -195,7 +195,7 @@ class RemovedGarmentRow(Table):
     """The catalogue's, made by the removal."""
 
 
-class FaultRow(Table):
+class FaultRow(SqlTable):
     """A row or picture of an item that could not be used in its last import."""
 
     __tablename__ = "fault"
@@ -211,7 +211,7 @@ class FaultRow(Table):
     detail: Mapped[str] = mapped_column(Text)
 
 
-class KeyRow(Table):
+class KeyRow(SqlTable):
     """A key to the HTTP server, stored as its hash, never as the key."""
 
     __tablename__ = "api_key"
@@ -228,7 +228,7 @@ class KeyRow(Table):
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
-class JobRow(Table):
+class JobRow(SqlTable):
     """An import over HTTP, so that any worker can report its progress."""
 
     __tablename__ = "job"
@@ -251,7 +251,7 @@ class JobRow(Table):
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
-class EventRow(Table):
+class EventRow(SqlTable):
     """An action of a shopper on an item; of the person only a short-lived session id is stored."""
 
     __tablename__ = "event"
@@ -270,7 +270,7 @@ class EventRow(Table):
     happened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
 
 
-class CompanionRow(Table):
+class CompanionRow(SqlTable):
     """A garment that a photo shows beside those of its items.
 
     Found by `lapel outfits learn`; deleted with the photo; made by the models of `fingerprint`.

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, func, insert, make_url, select, text
 
 from indexer.storage.database import open_engine
-from indexer.storage.tables import Table
+from indexer.storage.tables import SqlTable
 
 
 class Store:
@@ -83,7 +83,7 @@ def _copy_rows(source: str, target: str) -> None:
     with create_engine(source, poolclass=NullPool).connect() as old:
         engine = open_engine(target, create=True)
         with engine.begin() as new:
-            for table in Table.metadata.sorted_tables:
+            for table in SqlTable.metadata.sorted_tables:
                 if rows := [dict(row) for row in old.execute(select(table)).mappings()]:
                     new.execute(insert(table), rows)
                 if "id" in table.c:

@@ -15,7 +15,7 @@ from indexer.feeds.reading.json_objects import read_objects
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.feeds.reading.row_assembly import attempt
 from indexer.feeds.reading.spilled_rows import KeyedTexts, keyed_texts
-from indexer.feeds.reading.text_files import Head, read_lines
+from indexer.feeds.reading.text_files import FeedStart, read_lines
 from indexer.garments import Slot
 from indexer.vocabulary.categories import find_category, slot_of
 
@@ -28,7 +28,7 @@ _SOURCES = {"1": "shop", "2": "consumer"}
 _POSES = {"1": "front", "2": "side", "3": "back", "4": "full", "5": "detail", "6": "flat"}
 
 
-def sniff(head: Head) -> bool:
+def sniff(head: FeedStart) -> bool:
     """Tell whether the folder has the annotations of one of the two sets."""
     return head.source.is_dir() and _find(head.source, _BOXES) is not None
 
@@ -52,12 +52,12 @@ def read(source: Path) -> Iterator[ItemRecord | RowError]:
                 photo = labels.get("image_name", "")
                 if folder is None:
                     folder = "Img/" if (source / "Img" / photo).is_file() else ""
-                shown = _Shown(labels, photo, folder)
+                shown = _BoxLine(labels, photo, folder)
                 yield attempt(row, photo, partial(_record, row, shown, more))
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _BoxLine:
     """A line of the list of boxes, and where its photos lie."""
 
     labels: dict[str, str]
@@ -65,7 +65,7 @@ class _Shown:
     folder: str
 
 
-def _record(row: int, shown: _Shown, more: KeyedTexts) -> ItemRecord:
+def _record(row: int, shown: _BoxLine, more: KeyedTexts) -> ItemRecord:
     labels, photo = shown.labels, shown.photo
     if ".." in photo.split("/") or photo.startswith("/"):
         raise ValueError(f"{photo} leads out of the folder")

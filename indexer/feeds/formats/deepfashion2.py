@@ -12,7 +12,7 @@ from typing import Any
 from indexer.errors import FeedError
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.feeds.reading.row_assembly import attempt
-from indexer.feeds.reading.text_files import Head, reading
+from indexer.feeds.reading.text_files import FeedStart, reading
 from indexer.vocabulary.categories import slot_of
 
 name = "deepfashion2"
@@ -27,7 +27,7 @@ MAX_BYTES = 10_000_000  # of an annotation; the set's largest has some hundred t
 MAX_POLYGONS = 1000
 
 
-def sniff(head: Head) -> bool:
+def sniff(head: FeedStart) -> bool:
     """Tell whether the folder, or one in it, has `annos` beside `image`."""
     return head.source.is_dir() and bool(_parts(head.source))
 

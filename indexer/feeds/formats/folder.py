@@ -6,14 +6,14 @@ from pathlib import Path
 
 from indexer.errors import FeedError
 from indexer.feeds.reading.record import ItemRecord, RowError
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 from indexer.images.photo import is_photo_file
 from indexer.vocabulary.categories import find_category, slot_of
 
 name = "folder"
 
 
-def sniff(head: Head) -> bool:
+def sniff(head: FeedStart) -> bool:
     """Tell whether this is a folder."""
     return head.source.is_dir()
 

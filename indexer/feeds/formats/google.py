@@ -10,7 +10,7 @@ from pathlib import Path
 from indexer.feeds.reading.delimited import header_of, read_rows
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.feeds.reading.row_assembly import assemble, attempt
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 from indexer.feeds.reading.values import plain_text, split_addresses
 from indexer.vocabulary.categories import find_kind, find_kind_in_path
 
@@ -22,7 +22,7 @@ _OURS = {"item_group_id": "group_id", "color": "colour"}
 _PHOTOS = ("image_link", "additional_image_link", "additional_image_links")
 
 
-def sniff(head: Head) -> bool:
+def sniff(head: FeedStart) -> bool:
     """Tell whether the first line is a header with Google's `id` and `image_link`."""
     return set(NEEDED) <= set(header_of(head))
 

@@ -14,7 +14,7 @@ from indexer.errors import FeedError
 from indexer.feeds.formats.google import google_item
 from indexer.feeds.reading.delimited import plain_word
 from indexer.feeds.reading.record import ItemRecord, RowError
-from indexer.feeds.reading.text_files import Head, read_chunks
+from indexer.feeds.reading.text_files import FeedStart, read_chunks
 from indexer.feeds.reading.values import split_addresses, unique
 
 name = "google-xml"
@@ -28,7 +28,7 @@ MAX_DEPTH = 100  # elements within elements; a feed has five
 _NO_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
-def sniff(head: Head) -> bool:
+def sniff(head: FeedStart) -> bool:
     """Tell whether this is XML with an RSS or Atom element near its beginning."""
     start = head.text.lstrip()
     return (

@@ -9,12 +9,12 @@ from indexer.feeds.formats.shopify import is_on_sale, variant_item
 from indexer.feeds.reading.column_map import DEFAULT, ColumnMap
 from indexer.feeds.reading.json_objects import flatten, is_json, read_objects
 from indexer.feeds.reading.record import ItemRecord, RowError
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 
 name = "json"
 
 
-def sniff(head: Head, columns: ColumnMap = DEFAULT) -> bool:
+def sniff(head: FeedStart, columns: ColumnMap = DEFAULT) -> bool:
     """Tell whether the text begins as objects of JSON do."""
     return is_json(head.text)
 

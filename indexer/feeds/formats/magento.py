@@ -14,7 +14,7 @@ from indexer.feeds.reading.delimited import Cells, header_of, read_rows
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.feeds.reading.row_assembly import MAX_PATHS, assemble, attempt
 from indexer.feeds.reading.spilled_rows import KeyedTexts, keyed_texts
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 from indexer.feeds.reading.values import split_addresses
 from indexer.vocabulary.categories import find_kind, find_kind_in_path
 
@@ -34,7 +34,7 @@ _ATTRIBUTE = re.compile(
 _NO_PICTURE = "no_selection"  # Magento's own word
 
 
-def sniff(head: Head) -> bool:
+def sniff(head: FeedStart) -> bool:
     """Tell whether the header has Magento's `sku`, `product_type` and another of its words."""
     words = set(header_of(head))
     more = {"base_image", "attribute_set_code", "additional_attributes", "configurable_variations"}

@@ -10,7 +10,7 @@ from indexer.feeds.reading.column_map import DEFAULT, ColumnMap
 from indexer.feeds.reading.delimited import plain_word
 from indexer.feeds.reading.json_objects import flatten
 from indexer.feeds.reading.record import ItemRecord, RowError
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 
 name = "parquet"
 
@@ -19,7 +19,7 @@ ROWS_AT_ONCE = 1024
 BUFFER_BYTES = 1 << 20  # of a column
 
 
-def sniff(head: Head, columns: ColumnMap = DEFAULT) -> bool:
+def sniff(head: FeedStart, columns: ColumnMap = DEFAULT) -> bool:
     """Tell whether the file begins with Parquet's mark."""
     return head.start.startswith(_MARK)
 

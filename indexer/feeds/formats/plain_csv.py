@@ -7,12 +7,12 @@ from indexer.feeds.reading.column_map import DEFAULT, PHOTOS, ColumnMap
 from indexer.feeds.reading.delimited import header_of, read_rows
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.feeds.reading.row_assembly import assemble, attempt
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 
 name = "csv"
 
 
-def sniff(head: Head, columns: ColumnMap = DEFAULT) -> bool:
+def sniff(head: FeedStart, columns: ColumnMap = DEFAULT) -> bool:
     """Tell whether the first line is a header with an id and a picture."""
     header = tuple(header_of(head))
     return {"id", PHOTOS} <= set(columns.resolve(header).values())

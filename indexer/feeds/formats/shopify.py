@@ -13,7 +13,7 @@ from indexer.feeds.reading.delimited import Cells, header_of, plain_word, read_r
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.feeds.reading.row_assembly import assemble, attempt
 from indexer.feeds.reading.spilled_rows import KeyedTexts, keyed_texts
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 from indexer.feeds.reading.values import is_colour_word
 from indexer.vocabulary.categories import find_kind, find_kind_in_path
 
@@ -43,7 +43,7 @@ _DROPPED = frozenset(
 _OF_VARIANT = ("sku", "price", "option1_value", "variant_image_url")
 
 
-def sniff(head: Head) -> bool:
+def sniff(head: FeedStart) -> bool:
     """Tell whether the header has Shopify's handle and title, and another of its words."""
     words = {_TODAY.get(word, word) for word in header_of(head)}
     return set(_NEEDED) <= words and bool({"product_image_url", "option1_value", "vendor"} & words)

@@ -12,7 +12,7 @@ from indexer.feeds.reading.delimited import Cells, header_of, plain_word, read_r
 from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.feeds.reading.row_assembly import MAX_PATHS, assemble, attempt
 from indexer.feeds.reading.spilled_rows import KeyedTexts, keyed_texts
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 from indexer.feeds.reading.values import is_colour_word, split_addresses
 from indexer.vocabulary.categories import find_kind, find_kind_in_path
 
@@ -28,7 +28,7 @@ _ATTRIBUTE = re.compile(r"attribute_(\d+)_(name|value\(s\)|visible|global|defaul
 _COMMA = re.compile(r"(?<!\\),\s*")
 
 
-def sniff(head: Head) -> bool:
+def sniff(head: FeedStart) -> bool:
     """Tell whether the header has WooCommerce's `Type`, `Name`, `Images` and its own words."""
     words = set(header_of(head))
     own = {"published", "regular_price", "in_stock?", "attribute_1_name", "parent"}

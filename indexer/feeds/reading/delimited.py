@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from indexer.errors import FeedError
-from indexer.feeds.reading.text_files import Head, read_lines
+from indexer.feeds.reading.text_files import FeedStart, read_lines
 
 # Far above any real description; Python's default of 131,072 is not.
 MAX_CELL = 10_000_000
@@ -18,7 +18,7 @@ Cells = Mapping[str, str]
 Row = tuple[int, dict[str, str] | str]
 
 
-def header_of(head: Head) -> list[str]:
+def header_of(head: FeedStart) -> list[str]:
     """Return the words of the first line, plain; empty where it is no header."""
     line = head.line
     if not line or line[0] in "<{[" or "\0" in line:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from indexer.feeds.reading.column_map import ColumnMap
-from indexer.feeds.reading.text_files import Head
+from indexer.feeds.reading.text_files import FeedStart
 from indexer.garments import Slot
 
 
@@ -67,7 +67,7 @@ class FeedReader(Protocol):
 
     name: str
 
-    def sniff(self, head: Head) -> bool:
+    def sniff(self, head: FeedStart) -> bool:
         """Tell whether this file or folder looks like this format."""
 
     def read(self, source: Path) -> Iterator[ItemRecord | RowError]:
@@ -79,7 +79,7 @@ class MappedReader(Protocol):
 
     name: str
 
-    def sniff(self, head: Head, columns: ColumnMap = ...) -> bool:
+    def sniff(self, head: FeedStart, columns: ColumnMap = ...) -> bool:
         """Tell whether this file looks like this format."""
 
     def read(self, source: Path, columns: ColumnMap = ...) -> Iterator[ItemRecord | RowError]:

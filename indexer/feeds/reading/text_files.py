@@ -34,7 +34,7 @@ _STRANGERS = {
 
 
 @dataclass(frozen=True)
-class Head:
+class FeedStart:
     """The beginning of a feed: `start` is its first bytes, unpacked; empty for a folder."""
 
     source: Path
@@ -51,16 +51,16 @@ class Head:
         return self.text.lstrip().partition("\n")[0].rstrip("\r")
 
 
-def look_at(source: Path) -> Head:
+def look_at(source: Path) -> FeedStart:
     """Return the beginning of a file or folder. Raises FeedError for a file that is no text."""
     if source.is_dir():
-        return Head(source)
+        return FeedStart(source)
     with reading(source), open_bytes(source) as raw:
         start = raw.read(HEAD_BYTES)
     for mark, said in _STRANGERS.items():
         if start.startswith(mark):
             raise FeedError(f"{source} is {said}")
-    return Head(source, start)
+    return FeedStart(source, start)
 
 
 @contextmanager

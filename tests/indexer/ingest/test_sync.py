@@ -19,7 +19,7 @@ from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo
 from indexer.ingest.importer import Importer
 from indexer.ingest.reembed import Reembedder
-from indexer.ingest.sync import Mode, Plan, Sync, Synced
+from indexer.ingest.sync import Mode, Sync, Synced, SyncPlan
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.sample import SampleItem
@@ -46,7 +46,7 @@ def synced(
     mode: Mode = "upsert",
     max_removed: float = 0.2,
     describer: Watched | None = None,
-) -> tuple[Plan, Synced]:
+) -> tuple[SyncPlan, Synced]:
     folder = tmp_path / "shop"
     describer = describer or watched(1)
     with (

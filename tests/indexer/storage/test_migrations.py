@@ -18,7 +18,7 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import CatalogueError
 from indexer.settings import Settings
 from indexer.storage.database import downgrade, newest_revision, upgrade
-from indexer.storage.tables import CatalogueRow, ItemRow, Table, is_declared
+from indexer.storage.tables import CatalogueRow, ItemRow, SqlTable, is_declared
 from migrations import __path__ as folders
 from search.query.keyword_index import find_words
 from tests.support.databases import Store
@@ -81,7 +81,7 @@ def difference(engine: sa.Engine) -> list[Any]:
     with engine.connect() as connection:
         opts = {"compare_type": True, "compare_server_default": True, "include_name": is_declared}
         context = MigrationContext.configure(connection, opts=opts)
-        return list(compare_metadata(context, Table.metadata))
+        return list(compare_metadata(context, SqlTable.metadata))
 
 
 @pytest.mark.parametrize("released", RELEASED)
@@ -147,7 +147,7 @@ def test_the_newest_tables_are_exactly_those_declared(
     upgrade(engine)
     (tmp_path / "declared").mkdir()
     plain = sa.create_engine(store.url(tmp_path / "declared"), poolclass=sa.NullPool)
-    Table.metadata.create_all(plain)
+    SqlTable.metadata.create_all(plain)
     migrated, declared = sa.inspect(engine), sa.inspect(plain)
     names = {name for name in migrated.get_table_names() if is_declared(name, "table")}
     assert names - {"alembic_version"} == set(declared.get_table_names())

@@ -50,7 +50,8 @@ def facets(
     state: StateDep,
     catalogue: CatalogueName,
     fields: Annotated[
-        str | None, Query(max_length=2_000, description="Columns, by commas.", examples=["brand"])
+        str | None,
+        Query(max_length=2_000, description="Names, by commas.", examples=["brand"]),
     ] = None,
 ) -> Facets:
     """List the values to filter by, with how many items have them."""
@@ -63,7 +64,7 @@ def facets(
 def list_items(
     state: StateDep,
     catalogue: CatalogueName,
-    after: Annotated[str, Query(max_length=200, description="An item's id.")] = "",
+    after: Annotated[str, Query(max_length=200, description="`next` of a page.")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> ItemsPage:
     """List the items by id."""

@@ -33,7 +33,7 @@ class Ranking:
 
 # async on purpose, here and below: FastAPI would run a sync dependency in its thread pool.
 async def _ranking(
-    diversity: Annotated[float, Query(ge=0, le=1, description="1: all unlike each other.")] = 0.0,
+    diversity: Annotated[float, Query(ge=0, le=1, description="1: as different as can be.")] = 0.0,
     popularity: Annotated[float, Query(ge=0, le=1, description="How much events count.")] = 0.0,
     like: NamedItems = [],  # noqa: B006 - FastAPI copies it
     dislike: NamedItems = [],  # noqa: B006

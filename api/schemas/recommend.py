@@ -38,8 +38,8 @@ class Recommending(PhotoSource):
     garment: (
         Annotated[int, Field(ge=0, le=1_000, strict=True)]
         | Literal["all", "top", "bottom", "dress", "outer"]
-    ) = Field("all", description="Of the photo: by its id, or the first of a slot.")
-    k: int = Field(5, ge=1, le=200, strict=True, description="Of each slot that completes.")
+    ) = Field("all", description="A garment of the photo, by its id or its slot.")
+    k: int = Field(5, ge=1, le=200, strict=True, description="Items for each slot.")
     filter: dict[str, Any] | list[Any] | None = Field(None, description="As in a search.")
     in_stock_only: bool = True
     weights: Weights = Field(default_factory=Weights)
@@ -66,7 +66,7 @@ class OutfitRequest(Recommending):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"complete": True, "k": 3}]})
 
-    complete: bool = Field(True, description="Also items for slots that are not worn.")
+    complete: bool = Field(True, description="Also return items for slots that are not worn.")
 
 
 class EventIn(Strict):
@@ -78,11 +78,12 @@ class EventIn(Strict):
 
     kind: Literal["view", "click", "cart", "buy"]
     item_id: ItemId
-    query_id: PlainId | None = Field(None, description="Of the answer in which the item stood.")
+    query_id: PlainId | None = Field(None, description="The answer that showed the item.")
     session: PlainId | None = Field(
-        None, description="A short-lived random id: of one a kind counts once a day for a group."
+        None,
+        description="A short-lived random id: of each kind one event a day and group counts.",
     )
-    at: AwareDatetime | None = Field(None, description="When, with its time zone; by default now.")
+    at: AwareDatetime | None = Field(None, description="With its time zone; by default now.")
 
     @field_validator("at")
     @classmethod
@@ -119,10 +120,10 @@ class Completing(Extensible):
     slot: str
     results: list[Result]
     trust: float = Field(
-        ge=0, le=1, description="How much the catalogue's own looks say; the rest is learned."
+        ge=0, le=1, description="Share that the catalogue's own photos decide; the rest is learned."
     )
     looks: int = Field(
-        ge=0, description="How many photos show such a garment with one of the slot."
+        ge=0, description="How many photos show such a garment with one of this slot."
     )
 
 
@@ -153,5 +154,5 @@ class OutfitAnswer(_Answer):
     image: ImageSize
     garments: list[SearchedGarment]
     completing: list[Completing]
-    total: dict[str, float] = Field(description="Of the garments' items, by currency.")
+    total: dict[str, float] = Field(description="Sum of the garments' items, by currency.")
     unpriced: int

@@ -42,7 +42,9 @@ class PhotoSource(Strict):
         examples=["https://example.com/street.jpg"],
     )
     photo_id: str | None = Field(
-        None, max_length=100, description="Of an earlier answer: no upload is needed for minutes."
+        None,
+        max_length=100,
+        description="From an answer some minutes ago, instead of an upload.",
     )
 
     def sources(self) -> list[str]:
@@ -82,7 +84,7 @@ class SearchWeights(Weights):
     """The same, and how much keyword matches of the text in the feed count."""
 
     words: Weight = Field(
-        WORDS_WEIGHT, description="How far items rise whose feed says the text's words; 0: not."
+        WORDS_WEIGHT, description="How far items rise whose feed has the text's words; 0: not."
     )
 
 
@@ -118,7 +120,7 @@ class SearchRequest(PhotoSource):
 
     item_id: ItemId | None = Field(None, description="An item of the catalogue.")
     embedding: list[float] | None = Field(
-        None, max_length=20_000, description="A fused vector, as `detect` gives it."
+        None, max_length=20_000, description="A fused vector, as `detect` returns it."
     )
     text: str | None = Field(None, min_length=1, max_length=MAX_CHARACTERS)
     like: list[ItemId] = Field([], max_length=MAX_LIKES)
@@ -146,13 +148,15 @@ class SearchRequest(PhotoSource):
         description="Names or hex values that replace the colours of the photo.",
     )
     min_score: Share = 0.0
-    diversity: Share = Field(0.0, description="0: by score; 1: as unlike each other as can be.")
+    diversity: Share = Field(0.0, description="0: by score; 1: as different as can be.")
     popularity: Share = Field(0.0, description="How much events sent here count, within a slot.")
     strict_slot: bool = True
     group_by: Literal["group_id", "item_id"] = "group_id"
     in_stock_only: bool = False
     fields: list[ShortText] | None = Field(
-        None, max_length=MAX_FIELDS, description="Of the items, the shop's own columns too."
+        None,
+        max_length=MAX_FIELDS,
+        description="The items' columns to return, the shop's own too.",
     )
     explain: bool = False
 
@@ -177,7 +181,9 @@ class ItemFields(Strict):
     title: str | None = Field(None, max_length=1_000)
     description: str | None = Field(None, max_length=20_000)
     category: str | None = Field(
-        None, max_length=300, description="In the shop's own words; it picks the garment."
+        None,
+        max_length=300,
+        description="In the shop's own words; it decides which garment is meant.",
     )
     colour: str | None = Field(
         None, max_length=200, validation_alias=AliasChoices("colour", "color")
@@ -268,15 +274,15 @@ class ImportRequest(Strict):
         None,
         min_length=1,
         max_length=500,
-        description="A feed file or a folder of photos, within that folder.",
+        description="A feed file or a folder of photos, within the import folder.",
     )
     images: str | None = Field(
-        None, max_length=500, description="Folder of its pictures, too; not for a folder of photos."
+        None, max_length=500, description="Folder of the feed's pictures, within that folder."
     )
     format: str = Field("auto", max_length=50)
     mapping: list[Annotated[str, Field(max_length=500)]] = Field(
         default_factory=list,
         max_length=200,
-        description="Columns of a CSV, JSON or Parquet feed, our word first.",
+        description="Columns of a CSV, JSON or Parquet feed, Lapel's name first.",
         examples=[["id=ref", "photos=front,back"]],
     )

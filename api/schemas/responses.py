@@ -78,27 +78,27 @@ class Result(Extensible):
     score: float = Field(ge=0, le=1)
     confidence: float | None = Field(
         None,
-        description="How surely it is the same product, 0 to 1; null unless the catalogue was "
-        "calibrated (`lapel evaluate --calibrate`) and a photo is asked with, by default weights.",
+        description="Probability of being the same product; null unless the catalogue was "
+        "calibrated (`lapel evaluate --calibrate`) and the query is a photo with default weights.",
     )
     match: str | None = Field(
-        None, description="same product, similar or no good match; null as `confidence` is."
+        None, description="same product, similar or no good match; null if `confidence` is."
     )
     popularity: float | None = Field(
         None,
-        description="By the events sent here, 0 to 1, 0.5 the average; null if it did not count.",
+        description="From the events sent here, 0 to 1, 0.5 the average; null if it did not count.",
     )
     parts: dict[str, float]
     matched_words: list[str] = Field(
         [],
-        description="Of the text, what the item's title, brand or id says and the models do not "
-        "understand: items that say more come first, whatever they score.",
+        description="Words of the text that the item's title, brand or id has and the models do "
+        "not understand: items with more of them come first, whatever their score.",
     )
     matched_photo: str
     picture: str | None
     contributions: dict[str, float] | None = None
     lift: float | None = Field(
-        None, description="By how much it is ranked above its score for what the feed says of it."
+        None, description="By how much its words in the feed rank it above its score."
     )
 
 
@@ -120,7 +120,7 @@ class DetectAnswer(_Head):
     """The garments of a photo."""
 
     photo: str
-    photo_id: str = Field(description="With which the next request needs no upload, for minutes.")
+    photo_id: str = Field(description="Names the photo in further requests, for some minutes.")
     image: ImageSize
     garments: list[DetectedGarment]
 
@@ -212,7 +212,7 @@ class Stats(Extensible):
     slots: dict[str, int]
     layout: dict[str, int] | None
     weights: dict[str, float] | None = Field(
-        None, description="How much each part counts in a search by photo that says nothing of it."
+        None, description="How much each part counts in a search by photo, by default."
     )
 
 
@@ -254,15 +254,15 @@ class ServerStatus(BaseModel):
 Responses = dict[int | str, dict[str, Any]]
 _WORDS = {
     400: "Malformed",
-    401: "No key, or one that is not known",
+    401: "No key, or an unknown one",
     403: "The key does not allow this",
-    404: "Nothing of that name is there",
+    404: "Nothing has that name",
     409: "Nothing is indexed yet, or an import is running",
     413: "Too large",
     415: "Neither JSON nor a form",
-    422: "Not understood, or not to be carried out as it stands",
-    429: "Too many requests; Retry-After says when to come again",
-    503: "Busy; Retry-After says when to come again",
+    422: "Not understood, or impossible as it stands",
+    429: "Too many requests; Retry-After says when to send it again",
+    503: "Busy; Retry-After says when to send it again",
 }
 
 

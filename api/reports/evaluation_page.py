@@ -42,7 +42,7 @@ def write_page(
         suggestion=suggestion(evaluation),
         weight_plot=weight_plot(evaluation),
         calibrated=_calibrated_view(calibrated) if calibrated else None,
-        failed=sum(each.rank != 1 for each in run.found),
+        failed=sum(each.rank != 1 for each in run.results),
         failures=_failures(catalogue, evaluation.gallery, run),
     )
 
@@ -79,7 +79,7 @@ def _calibrated_view(calibrated: Calibrated) -> dict[str, Any]:
 def _failures(catalogue: Catalogue, gallery: Gallery, run: Run) -> list[dict[str, Any]]:
     """Return the queries whose product came last, with what came first."""
     pairs = [
-        (query, found) for query, found in zip(run.queries, run.found, strict=True)
+        (query, found) for query, found in zip(run.queries, run.results, strict=True)
         if found.rank != 1 and found.scores
     ]  # fmt: skip
     pairs.sort(key=lambda pair: (-pair[1].rank, pair[1].right_score - pair[1].scores[0]))

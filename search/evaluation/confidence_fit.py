@@ -1,4 +1,4 @@
-"""What queries of a catalogue found in, its calibration out, and how far to believe it.
+"""Fit a catalogue's calibration to the results of its queries, and measure how far to trust it.
 
 Reliability and expected calibration error as in Guo et al., On calibration of modern neural
 networks, 2017, with ten bins. Every number here is of queries whose group no curve was fitted on.
@@ -23,7 +23,7 @@ BINS = 10
 # Of right and of wrong best hits each: three numbers are fitted, and fewer than ten cases of the
 # rarer kind for each number is what statisticians warn of (Peduzzi et al., 1996).
 FEWEST = 30
-FLOOR = 0.05  # so many right products are said to be no good match: a warning must be rare
+FLOOR = 0.05  # of right products get the verdict "no good match": a warning must be rare
 PERFECT_TRIALS = 200
 PRECISION, NEVER = 0.8, 1.01  # "the same product" is wrong for one of five at most
 RIDGE = 1e-3  # keeps a curve's slope finite where right and wrong do not overlap at all
@@ -46,10 +46,10 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration with what it is worth: for best hits, and for all ten hits of each query.
+    """A calibration with its reliability: for best hits, and for all ten hits of each query.
 
-    `matches` are shares of what best hits were taken for; `absent` the same when the right
-    product's hit is taken away, as if the shop did not sell it.
+    `matches` are shares of the verdicts on best hits; `absent` the same when the right product's
+    hit is removed, as if the shop did not sell it.
     """
 
     calibration: Calibration
@@ -58,7 +58,7 @@ class Calibrated:
     matches: dict[str, float]
     absent: dict[str, float]
     same_is_right: float | None
-    """Of best hits said to be the same product, how many are; None without any."""
+    """The share of best hits with the verdict "same product" that are; None without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,14 @@ class _Hits:
 def calibrate(
     gallery: Gallery,
     queries: Sequence[Query],
-    found: Sequence[QueryResult],
+    results: Sequence[QueryResult],
     fingerprint: str,
     street: bool = False,
 ) -> Calibrated:
-    """Fit curves to all that was found, and measure such curves on groups they have not seen."""
-    hits = _gather(gallery, queries, found)
+    """Fit curves to all results, and measure such curves on groups they have not seen."""
+    hits = _gather(gallery, queries, results)
     confidence = np.zeros(len(hits.score))
-    there: list[_Best] = []
+    present: list[_Best] = []
     absent: list[_Best] = []
     for fold in range(FOLDS):
         curves = _fit_kinds(hits, hits.fold != fold)
@@ -103,22 +103,22 @@ def calibrate(
             at = np.flatnonzero(hits.query == query)
             own = curves_of(curves, *hits.kinds[query])
             confidence[at] = _judge(own, hits.score[at])
-            there.append(_Best(own, hits.score[at[0]], confidence[at[0]], hits.is_right[at[0]]))
+            present.append(_Best(own, hits.score[at[0]], confidence[at[0]], hits.is_right[at[0]]))
             wrong = hits.score[at[~hits.is_right[at]]]
             if len(wrong):
                 absent.append(_Best(own, wrong[0], _judge(own, wrong)[0], is_right=False))
-    sure = _sure(there, absent)
+    sure = _sure(present, absent)
     every = _fit_kinds(hits, np.ones(len(queries), np.bool_))
     made = Calibration(fingerprint, dict(DEFAULT_WEIGHTS), street, len(queries), sure, every)
     first = hits.place == 0
-    said_same = [best.is_right for best in there if best.confidence >= sure]
+    same = [best.is_right for best in present if best.confidence >= sure]
     return Calibrated(
         made,
         reliability(confidence[first], hits.is_right[first]),
         reliability(confidence, hits.is_right),
-        _shares(there, sure),
+        _shares(present, sure),
         _shares(absent, sure),
-        float(np.mean(said_same)) if said_same else None,
+        float(np.mean(same)) if same else None,
     )
 
 
@@ -175,18 +175,18 @@ def _error(bins: NDArray[np.int64], confidence: Floats, is_right: NDArray[np.boo
     return float(np.abs(gaps).sum() / max(1, len(bins)))
 
 
-def _gather(gallery: Gallery, queries: Sequence[Query], found: Sequence[QueryResult]) -> _Hits:
+def _gather(gallery: Gallery, queries: Sequence[Query], results: Sequence[QueryResult]) -> _Hits:
     folds = _folds([gallery.products[query.product].group for query in queries])
-    counts = [len(each.scores) for each in found]
+    counts = [len(each.scores) for each in results]
     return _Hits(
-        np.array([score for each in found for score in each.scores], float),
-        np.concatenate([_leads(np.array(each.scores, float)) for each in found]),
-        np.array([right for each in found for right in each.is_right], np.bool_),
+        np.array([score for each in results for score in each.scores], float),
+        np.concatenate([_leads(np.array(each.scores, float)) for each in results]),
+        np.array([right for each in results for right in each.is_right], np.bool_),
         np.concatenate([np.arange(count) for count in counts]).astype(np.int64),
-        np.repeat(np.arange(len(found)), counts),
+        np.repeat(np.arange(len(results)), counts),
         folds,
         [(gallery.slot_name(query.row), str(gallery.category[query.row])) for query in queries],
-        np.array([each.right_score for each in found], float),
+        np.array([each.right_score for each in results], float),
     )
 
 
@@ -210,7 +210,7 @@ def _folds(groups: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _fit_kinds(hits: _Hits, chosen: NDArray[np.bool_]) -> dict[str, Curves]:
-    """Fit the curves of each kind of garment that has been seen often enough, on these queries."""
+    """Fit the curves of each kind of garment that has enough of these queries."""
     kinds: dict[str, list[int]] = {"all": np.flatnonzero(chosen).tolist()}
     for query in kinds["all"]:
         slot, category = hits.kinds[query]
@@ -237,20 +237,20 @@ def _judge(own: Curves, scores: Floats) -> list[float]:
     leads = np.nan_to_num(_leads(scores), nan=own.usual).tolist()
     confidences: list[float] = []
     for place, (score, lead) in enumerate(zip(scores.tolist(), leads, strict=True)):
-        said = (own.later if place else own.best).at(score, lead)
-        confidences.append(min([said, *confidences[-1:]]))
+        confidence = (own.later if place else own.best).at(score, lead)
+        confidences.append(min([confidence, *confidences[-1:]]))
     return confidences
 
 
-def _sure(there: Sequence[_Best], absent: Sequence[_Best]) -> float:
-    """Return the least confidence from which on so many best hits are right as PRECISION asks.
+def _sure(present: Sequence[_Best], absent: Sequence[_Best]) -> float:
+    """Return the least confidence from which on a share PRECISION of best hits is right.
 
-    Of as many products that are there as are not: shoppers ask for what is not sold, too.
+    Products that are sold and products that are not count alike: shoppers ask for both.
     """
-    for sure in sorted({best.confidence for best in there if best.is_right}):
-        said = [best.is_right for best in there if best.confidence >= sure]
+    for sure in sorted({best.confidence for best in present if best.is_right}):
+        verdicts = [best.is_right for best in present if best.confidence >= sure]
         wrongly = sum(best.confidence >= sure for best in absent) / max(1, len(absent))
-        if sum(said) >= PRECISION * (len(said) + wrongly * len(there)):
+        if sum(verdicts) >= PRECISION * (len(verdicts) + wrongly * len(present)):
             return sure
     return NEVER
 

@@ -1,8 +1,8 @@
-"""A catalogue in, how well it is searched out: recall, MRR and mAP with intervals, without labels.
+"""Measure how well a catalogue is searched, without labels: recall, MRR and mAP with intervals.
 
-One photo of each product that has several is hidden and asked with; what brings the product's
-other photos back is good. The hidden photo is a shop's own, not a shopper's: numbers compare
-models, weights and states of one catalogue, and are an upper bound of what street photos find.
+One photo of each product that has several is hidden and used as the query; results that bring the
+product's other photos back are right. The hidden photo is a shop's own, not a shopper's: numbers
+compare models, weights and states of one catalogue, and are an upper bound for street photos.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,14 +28,14 @@ from search.evaluation.queries import (
 )
 from search.evaluation.weight_grid import WeightTrial, try_weights
 
-# Each photo of each product is asked for a calibration, but no more than so many: a curve of two
-# numbers a category needs no more.
+# Queries of a calibration at most, of all photos of all products: a curve of two numbers a category
+# needs no more.
 CALIBRATED_WITH = 3_000
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure: which cuts of at most `count` hidden photos; worsened too, if `street`."""
+    """What to measure: which cuts of at most `count` hidden photos; degraded too, if `street`."""
 
     cuts: tuple[Cut, ...] = ("mask",)
     street: bool = False
@@ -44,7 +44,7 @@ class Plan:
     calibrate: bool = False
 
     def check(self) -> None:
-        """Raise QueryError for a value that cannot be meant."""
+        """Raise QueryError for a value out of its range."""
         unknown = [cut for cut in self.cuts if cut not in CUTS]
         if unknown or not self.cuts:
             raise QueryError(f"cuts {', '.join(unknown) or 'none'}; give some of {', '.join(CUTS)}")
@@ -53,13 +53,13 @@ class Plan:
 
     @property
     def needs_models(self) -> bool:
-        """Whether photos must be described anew; stored vectors are asked with else."""
+        """Whether photos must be described anew; otherwise stored vectors are the queries."""
         return self.street or self.cuts != ("mask",)
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some queries' measures: by name the mean and the ends of its interval."""
+    """Measures of some of the queries: by name the mean and the ends of its interval."""
 
     kind: str
     """`all`, `slot` or `category`."""
@@ -71,18 +71,18 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One way to ask: what was found, `slices` of it with all of it first."""
+    """One way to cut queries, with their results; the first of `slices` is of all queries."""
 
     cut: Cut
     street: bool
     queries: tuple[Query, ...]
-    found: tuple[QueryResult, ...]
+    results: tuple[QueryResult, ...]
     slices: tuple[Slice, ...]
     unread: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """The name that people read."""
         return f"{self.cut}, street-like" if self.street else self.cut
 
 
@@ -108,7 +108,7 @@ def evaluate(
     describer: Callable[[], Describer],
     tick: Progress = lambda count: None,
 ) -> Evaluation:
-    """Measure a catalogue. Models are loaded only for cuts that are not stored.
+    """Measure a catalogue. Models are loaded only for cuts other than the stored ones.
 
     Raises EvaluationImpossible, CatalogueEmpty, FingerprintMismatch, QueryError.
     """
@@ -125,7 +125,7 @@ def evaluate(
         for street in ((False, True) if plan.street else (False,))
         for cut in plan.cuts
     ]
-    if not runs[0].found:
+    if not runs[0].results:
         raise EvaluationImpossible(
             f"none of the {len(queries)} photos could be read ({runs[0].unread[0]}); bring them "
             "back, or ask with the stored vectors by the cut mask"
@@ -152,27 +152,27 @@ def _run(
     else:
         vectors, rows, wrong = photos.vectors(queries, cut, street, plan.seed, tick)
         kept = [queries[row] for row in rows]
-    (found,) = rank_queries(gallery, kept, vectors, [DEFAULT_WEIGHTS])
-    slices = slices_of(gallery, kept, found)
-    return Run(cut, street, tuple(kept), tuple(found), slices, tuple(wrong))
+    (results,) = rank_queries(gallery, kept, vectors, [DEFAULT_WEIGHTS])
+    slices = slices_of(gallery, kept, results)
+    return Run(cut, street, tuple(kept), tuple(results), slices, tuple(wrong))
 
 
 def _calibrated(
     catalogue: Catalogue, gallery: Gallery, photos: QueryPhotos | None, plan: Plan, tick: Progress
 ) -> Calibrated:
-    """Ask with each photo in turn; street-like ones if the plan has them."""
+    """Query with each photo in turn, degraded if the plan has street photos."""
     count = max(plan.count, 1) if plan.street else max(plan.count, CALIBRATED_WITH)
     queries = choose_queries(gallery, count, plan.seed, each_photo=True)
     run = _run(gallery, photos, queries, plan, "mask", plan.street, tick)
     fingerprint = catalogue.row().fingerprint or ""
-    return calibrate(gallery, run.queries, run.found, fingerprint, plan.street)
+    return calibrate(gallery, run.queries, run.results, fingerprint, plan.street)
 
 
 def slices_of(
-    gallery: Gallery, queries: Sequence[Query], found: Sequence[QueryResult]
+    gallery: Gallery, queries: Sequence[Query], results: Sequence[QueryResult]
 ) -> tuple[Slice, ...]:
     """Return the measures of all queries, by slot, and by category, the largest first."""
-    measured = measures_of(found)
+    measured = measures_of(results)
     groups = np.array([gallery.group_of[query.product] for query in queries], np.int64)
     names: Mapping[str, list[str]] = {
         "all": ["all"] * len(queries),
@@ -191,5 +191,5 @@ def slices_of(
 
 
 def category_of(gallery: Gallery, query: Query) -> str:
-    """Return what the feed calls a query's product; what was seen in the photo, if it is silent."""
+    """Return the feed's category of a query's product, else the one seen in its photo."""
     return gallery.products[query.product].category or str(gallery.category[query.row]) or "unknown"

@@ -1,7 +1,7 @@
-"""A catalogue in, its products with the garments in their photos out, as arrays to rank by.
+"""Read a catalogue's products with the garments in their photos, as arrays to rank by.
 
-A product is a group in one colour where the feed says colours, else a group: what a shopper who
-finds "the same" has found. Rows are garments; what is said of a photo is said of its garments.
+A product is a group in one colour where the feed gives colours, else a group: the thing that a
+shopper calls "the same". Rows are garments, with the photo's properties repeated for each.
 """
 
 import tempfile
@@ -74,7 +74,7 @@ class Gallery:
 
 
 def read_gallery(catalogue: Catalogue) -> Gallery:
-    """Read all garments that are some item's; 300 bytes of memory each, vectors on disk.
+    """Read all garments that belong to an item; 300 bytes of memory each, vectors on disk.
 
     Raises CatalogueEmpty.
     """
@@ -106,9 +106,9 @@ Links = set[tuple[str, str | None, int]]  # group, colour, garment
 
 
 def _links(session: Session, catalogue_id: int) -> tuple[Links, dict[tuple[str, str | None], str]]:
-    """Return which garments are a group's in a colour, and what the feed calls these products.
+    """Return the garments of each group in a colour, and the feed's categories of these products.
 
-    A row for all colours (Magento's `configurable`) shows pictures of some: they are theirs.
+    Pictures of a row for all colours (Magento's `configurable`) belong to the colour they show.
     """
     group = func.coalesce(ItemRow.duplicate_of, ItemRow.group_id)
     colour = func.lower(func.trim(ItemRow.colour))
@@ -121,11 +121,11 @@ def _links(session: Session, catalogue_id: int) -> tuple[Links, dict[tuple[str, 
     links: Links = set()
     categories: dict[tuple[str, str | None], str] = {}
     coloured: set[tuple[str, int]] = set()
-    for name, said, category, garment in session.execute(query).yield_per(ROWS_AT_ONCE):
-        links.add((name, said or None, garment))
+    for name, colour_name, category, garment in session.execute(query).yield_per(ROWS_AT_ONCE):
+        links.add((name, colour_name or None, garment))
         if category:
-            categories[name, said or None] = category
-        if said:
+            categories[name, colour_name or None] = category
+        if colour_name:
             coloured.add((name, garment))
     kept = {each for each in links if each[1] or (each[0], each[2]) not in coloured}
     return kept, categories

@@ -1,8 +1,7 @@
-"""Queries and a gallery in, what a search finds for each of them out: every garment is scored.
+"""Rank the whole gallery for each query, and measure where the right product comes.
 
-Scores are those of search/ranking/hits.py. Of equal scores the right one counts as the last: an
-encoder
-that says the same of everything finds nothing.
+Scores are those of search/ranking/hits.py. Of equal scores the right one counts as the last, so
+that an encoder which gives everything the same vector finds nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from search.evaluation.gallery import Gallery
 from search.evaluation.queries import Query
 
 BLOCK_BYTES = 64_000_000  # of similarities held at a time: of 100,000 garments, 53 queries
-FOUND = 10  # hits of each query that are kept: what a shop shows at first
+KEPT_HITS = 10  # of each query: a shop's first page
 RECALL_AT = (1, 5, 10)
 MEASURES = (
     *(f"recall_at_{k}" for k in RECALL_AT), "mrr", "mean_average_precision", "group_recall_at_1",
@@ -26,9 +25,9 @@ MEASURES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryResult:
-    """What one query found: one hit a group, best first, as a search shows them.
+    """The hits of one query: one a group, best first, as a search shows them.
 
-    `rank` is the place of the right product among products (0: not found at all), `group_rank` of
+    `rank` is the place of the right product among products (0: not found), `group_rank` of
     its group in any colour among groups; `precision` is the average precision of its photos.
     """
 
@@ -48,29 +47,29 @@ def rank_queries(
     weights: Sequence[Mapping[str, float]],
     tick: Callable[[int], None] = lambda count: None,
 ) -> list[list[QueryResult]]:
-    """Return what queries with these vectors (q, dim) find with each of some weights."""
+    """Return the results of queries with these vectors (q, dim) for each of several weights."""
     shares = [np.array([normalise_weights(w)[p] for p in PARTS], np.float32) for w in weights]
-    found: list[list[QueryResult]] = [[] for _ in weights]
+    results: list[list[QueryResult]] = [[] for _ in weights]
     size = max(1, BLOCK_BYTES // (12 * max(1, len(gallery))))
     for start in range(0, len(queries), size):
         block = queries[start : start + size]
         parts = _similarities(gallery, vectors[start : start + size])  # (parts, q, n)
         for i, query in enumerate(block):
             asked = _Asked.of(gallery, query)
-            for each, share in zip(found, shares, strict=True):
+            for each, share in zip(results, shares, strict=True):
                 scores = np.clip(share @ parts[:, i], 0.0, 1.0)
                 each.append(asked.find(scores, keep=len(weights) == 1))
         tick(len(block))
-    return found
+    return results
 
 
-def measures_of(found: Sequence[QueryResult]) -> NDArray[np.float64]:
+def measures_of(results: Sequence[QueryResult]) -> NDArray[np.float64]:
     """Return each measure of each query, (q, measures), named by MEASURES."""
-    ranks = np.array([each.rank or np.inf for each in found])
-    groups = np.array([each.group_rank or np.inf for each in found])
+    ranks = np.array([each.rank or np.inf for each in results])
+    groups = np.array([each.group_rank or np.inf for each in results])
     columns = [
         *((ranks <= k).astype(float) for k in RECALL_AT), 1 / ranks,
-        np.array([each.precision for each in found]), (groups <= 1).astype(float),
+        np.array([each.precision for each in results]), (groups <= 1).astype(float),
         (groups <= 10).astype(float),
     ]  # fmt: skip
     return np.stack(columns, axis=1)
@@ -86,7 +85,7 @@ def _similarities(gallery: Gallery, vectors: NDArray[np.float32]) -> NDArray[np.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
-    """Which garments (rows) a query looks at, and which of them are right."""
+    """The garments (rows) that a query searches, and those of them that are right."""
 
     gallery: Gallery
     product: int
@@ -96,7 +95,7 @@ class _Asked:
 
     @classmethod
     def of(cls, gallery: Gallery, query: Query) -> "_Asked":
-        """Hide the query's photo, and what may be of its product: its group in no colour."""
+        """Hide the query's photo, and those of its group without a colour: they may show it."""
         product, group = query.product, int(gallery.group_of[query.product])
         seen = gallery.photo != gallery.photo[query.row]
         if query.slots:
@@ -109,7 +108,7 @@ class _Asked:
         return cls(gallery, product, group, seen, own[seen[own]])
 
     def find(self, scores: NDArray[np.float32], keep: bool) -> QueryResult:
-        """Return what is found by these scores (n,), its hits too if they are to be kept."""
+        """Return the result by these scores (n,), with its hits if `keep`."""
         gallery = self.gallery
         scores = np.where(self.seen, scores, -1.0)
         if not len(self.right):
@@ -126,9 +125,9 @@ class _Asked:
         group_rank = 1 + int((groups >= own).sum())
         places = [i + int((others >= score).sum()) for i, score in enumerate(right, start=1)]
         precision = float(np.mean([i / place for i, place in enumerate(places, start=1)]))
-        found = QueryResult(rank, group_rank, precision, float(right[0]))
+        result = QueryResult(rank, group_rank, precision, float(right[0]))
         if not keep:
-            return found
+            return result
         groups[self.group] = own
         rows, best, is_right = self._hits(scores, groups)
         return QueryResult(rank, group_rank, precision, float(right[0]), rows, best, is_right)
@@ -138,7 +137,7 @@ class _Asked:
     ) -> tuple[tuple[int, ...], tuple[float, ...], tuple[bool, ...]]:
         gallery = self.gallery
         ends = np.append(gallery.group_start[1:], len(gallery.products))
-        count = min(FOUND, int((groups >= 0).sum()))
+        count = min(KEPT_HITS, int((groups >= 0).sum()))
         first = np.argsort(-groups, kind="stable")[:count]
         rows = []
         for group in first.tolist():
@@ -153,5 +152,5 @@ class _Asked:
 
 
 def _best(values: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the largest of each run of values, which begin at these places."""
+    """Return the largest of each run of values; `starts` are where the runs begin."""
     return np.asarray(np.maximum.reduceat(values, starts), np.float32)

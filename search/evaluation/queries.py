@@ -1,7 +1,7 @@
-"""A gallery in, the queries that it can be asked without labels out: one photo of a product hidden.
+"""Choose queries that need no labels: one photo of a product is hidden, its other photos are right.
 
-What finds the product's other photos again is right. A query's vector is the stored one, or made
-anew of the photo: of its box, of all of it, or of the photo as a telephone might have taken it.
+A query's vector is the stored one, or described anew from the photo: from its box, from all of it,
+or from the photo degraded to a phone's snapshot.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,12 +34,12 @@ FEWEST_PRODUCTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A garment (its row) of a product, whose photo is hidden while it is asked for."""
+    """A garment (its row) of a product, whose photo is hidden while it is searched for."""
 
     row: int
     product: int
     slots: tuple[int, ...]
-    """Where a search looks: places in WORN_SLOTS, -1 unknown; empty means everywhere."""
+    """The slots to search: places in WORN_SLOTS, -1 unknown; empty means all."""
 
 
 def choose_queries(
@@ -80,7 +80,7 @@ def _queries_of(gallery: Gallery, product: int) -> list[Query]:
 
 
 def slots_looked_in(slot: Slot, confidence: float) -> tuple[int, ...]:
-    """Return where a search for such a garment looks, as `search_garment` does."""
+    """Return the slots that `search_garment` would search for such a garment."""
     if slot == "unknown":
         return ()
     meant: tuple[Slot, ...] = (slot,)
@@ -95,7 +95,7 @@ def stored_vectors(gallery: Gallery, queries: Sequence[Query]) -> NDArray[np.flo
 
 
 class _KnownGarments:
-    """A Detector that sees one garment in each photo, where it was found before."""
+    """A Detector that returns one known garment for each photo."""
 
     fingerprint = "shown"
     confidence = 0.5
@@ -108,7 +108,7 @@ class _KnownGarments:
 
 
 class QueryPhotos:
-    """Describes the photos of queries anew: cut otherwise, or worse than they are."""
+    """Describes the photos of queries anew: cut in another way, or degraded."""
 
     def __init__(self, catalogue: Catalogue, gallery: Gallery, describer: Describer) -> None:
         self._catalogue = catalogue
@@ -125,7 +125,7 @@ class QueryPhotos:
         seed: int,
         tick: Callable[[int], None] = lambda count: None,
     ) -> tuple[NDArray[np.float32], list[int], list[str]]:
-        """Return vectors (m, dim), which of the queries they are, and what is wrong with others."""
+        """Return vectors (m, dim), the places of their queries, and why other photos failed."""
         places = self._places(queries)
         made, kept, wrong = [], [], []
         with ImageSources(self._catalogue.settings, self._catalogue.settings.home) as pictures:
@@ -143,8 +143,8 @@ class QueryPhotos:
                     box = worse.moved(box)
                 made.append(self._describe(photo, self._gallery.slot_name(query.row), cut, box))
                 kept.append(i)
-        found = np.stack(made) if made else np.zeros((0, self._gallery.layout.dim), np.float32)
-        return found, kept, wrong
+        vectors = np.stack(made) if made else np.zeros((0, self._gallery.layout.dim), np.float32)
+        return vectors, kept, wrong
 
     def _describe(
         self, photo: Photo, slot: Slot, cut: Cut, box: Sequence[float]
@@ -171,12 +171,12 @@ class QueryPhotos:
         places: dict[int, tuple[str, str, list[float]]] = {}
         with Session(self._catalogue.engine) as session:
             for some in batches(row_of, SQL_VALUES):
-                found = session.execute(
+                rows = session.execute(
                     select(GarmentRow.id, ItemPhotoRow.address, PhotoRow.sha256, GarmentRow.box)
                     .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
                     .join(ItemPhotoRow, ItemPhotoRow.photo_id == PhotoRow.id)
                     .where(GarmentRow.id.in_(some))
                 )
-                for garment, address, sha256, box in found:
+                for garment, address, sha256, box in rows:
                     places[row_of[garment]] = (address, sha256, box)
         return places

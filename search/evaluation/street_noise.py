@@ -1,4 +1,4 @@
-"""A photo in, what a telephone in the street might have made of it out: the same each time."""
+"""Degrade a photo to a phone's snapshot in the street, the same each time for the same seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DegradedPhoto:
-    """A worsened photo; `kept` is what of the first is left: x1, y1, x2, y2 in 0..1."""
+    """A degraded photo; `kept` is the part of the original that is left: x1, y1, x2, y2 in 0..1."""
 
     pixels: Pixels
     kept: tuple[float, float, float, float]
 
     def moved(self, box: Sequence[float]) -> list[float]:
-        """Return a box of the first photo, in 0..1, as one of this: cut at its edges."""
+        """Return a box of the original, in 0..1, on this photo, cut at its edges."""
         x1, y1, x2, y2 = self.kept
         wide, high = x2 - x1, y2 - y1
         moved = ((box[0] - x1) / wide, (box[1] - y1) / high,

@@ -1,4 +1,4 @@
-"""Queries and a gallery in, which weights of a score's parts find most out.
+"""Try a grid of weights for a score's parts, and find those that retrieve most.
 
 Chosen on the queries of one half of the groups, and measured on the other half.
 """
@@ -33,7 +33,7 @@ CHOSEN_BY = "mrr"  # steadier than recall_at_1 on few queries, and near to it
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightTrial:
-    """What each weights of the grid find (weights, measures) with all queries, and which are best.
+    """The measures of each weights in the grid (weights, measures) over all queries, and the best.
 
     `best` were chosen on one half of the groups; on the other (`n` queries) they have the measure
     `CHOSEN_BY`, the defaults `default`, and their difference is `gain` with its interval.
@@ -57,8 +57,8 @@ def try_weights(
     gallery: Gallery, queries: Sequence[Query], vectors: NDArray[np.float32]
 ) -> WeightTrial:
     """Try the grid on queries with these vectors (q, dim)."""
-    found = rank_queries(gallery, queries, vectors, GRID)
-    measured = np.stack([measures_of(each) for each in found])  # (weights, q, measures)
+    results = rank_queries(gallery, queries, vectors, GRID)
+    measured = np.stack([measures_of(each) for each in results])  # (weights, q, measures)
     groups = np.array([gallery.group_of[query.product] for query in queries], np.int64)
     chosen_on = np.array([_is_in_first_half(gallery, query) for query in queries])
     values = measured[:, :, MEASURES.index(CHOSEN_BY)]

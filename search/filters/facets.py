@@ -1,4 +1,4 @@
-"""A catalogue in, what its items can be filtered by out: values with counts, ranges."""
+"""Count the values of the columns that a catalogue can be filtered by, and the range of prices."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from indexer.storage.tables import ItemRow
 from search.filters.conditions import COLUMNS
 
 WORDS = ("slot", "category", "colour", "brand", "availability")
-MOST_VALUES = 50  # of one column; more is nothing to choose from
+MOST_VALUES = 50  # of one column; nobody chooses from more
 PAGE = 1_000  # rows at a time
 LONGEST = 100  # letters of a value; a longer one is a text
 
@@ -27,20 +27,20 @@ def find_facets(
     """
     if names is None:
         known = [_values(session, catalogue_id, name) for name in WORDS]
-        return [*known, _price(session, catalogue_id), *_own(session, catalogue_id, None)]
+        return [*known, _price(session, catalogue_id), *_shop_columns(session, catalogue_id, None)]
     wanted = ["colour" if name.lower() == "color" else name for name in names]
-    own = {each["field"]: each for each in _own(session, catalogue_id, wanted)}
-    found = []
+    shop_columns = {each["field"]: each for each in _shop_columns(session, catalogue_id, wanted)}
+    facets = []
     for name in dict.fromkeys(wanted):
         if name == "price":
-            found.append(_price(session, catalogue_id))
+            facets.append(_price(session, catalogue_id))
         elif name in COLUMNS:
-            found.append(_values(session, catalogue_id, name))
-        elif name in own:
-            found.append(own[name])
+            facets.append(_values(session, catalogue_id, name))
+        elif name in shop_columns:
+            facets.append(shop_columns[name])
         else:
             raise QueryError(f"no item has a field {name!r}")
-    return found
+    return facets
 
 
 def _values(session: Session, catalogue_id: int, name: str) -> dict[str, Any]:
@@ -64,7 +64,9 @@ def _price(session: Session, catalogue_id: int) -> dict[str, Any]:
     return {"field": "price", "min": low, "max": high, "count": count}
 
 
-def _own(session: Session, catalogue_id: int, names: Sequence[str] | None) -> list[dict[str, Any]]:
+def _shop_columns(
+    session: Session, catalogue_id: int, names: Sequence[str] | None
+) -> list[dict[str, Any]]:
     """Return the shop's own columns: those named, or those with few values."""
     counts: dict[str, Counter[str]] = {}
     rows = session.scalars(select(ItemRow.fields).where(ItemRow.catalogue_id == catalogue_id))
@@ -73,14 +75,15 @@ def _own(session: Session, catalogue_id: int, names: Sequence[str] | None) -> li
             if (names is None or name in names) and value:
                 counts.setdefault(name, Counter())[str(value)] += 1
     chosen = {
-        name: found
-        for name, found in sorted(counts.items())
-        if names is not None or (2 <= len(found) <= MOST_VALUES and max(map(len, found)) <= LONGEST)
+        name: values
+        for name, values in sorted(counts.items())
+        if names is not None
+        or (2 <= len(values) <= MOST_VALUES and max(map(len, values)) <= LONGEST)
     }
     return [
         {
             "field": name,
-            "values": [{"value": v, "count": n} for v, n in found.most_common(MOST_VALUES)],
+            "values": [{"value": v, "count": n} for v, n in values.most_common(MOST_VALUES)],
         }
-        for name, found in chosen.items()
+        for name, values in chosen.items()
     ]

@@ -1,6 +1,6 @@
-"""A gallery described by one encoder and its vectors by another in, what a search gains by it out.
+"""Measure what a search gains by another encoder, on products that this one has not seen.
 
-Judged on products that the other encoder has not seen, by pairs: each query is asked of both.
+By pairs: each query is asked of the gallery described by the one and by the other.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""A tuned encoder in, a folder of it in the home out, from which the engine loads it.
+"""Write a tuned encoder to a folder of the home, from which the engine loads it.
 
-Made beside, loaded and asked as the engine will, then renamed: no half model is ever there.
+Written beside, loaded and checked as the engine will, then renamed: no half-written model is left.
 """
 
 import json
@@ -70,13 +70,13 @@ def install(
 
 
 def check_free(out: Path | None) -> None:
-    """Raise ModelError when there is something where a model is to be written."""
+    """Raise ModelError when the folder to write already exists."""
     if out is not None and out.exists():
         raise ModelError(f"{out} is there already; delete it, or give --out another folder")
 
 
 def check_says(folder: Path, tuned: Tuned, shop: Shop, settings: Settings) -> None:
-    """Load the folder as the engine will, and compare what it says. Raises ModelError."""
+    """Load the folder as the engine will, and compare its embeddings. Raises ModelError."""
     encoder = ClipEncoder.load(f"local-dir:{folder}", Runtime.of(settings))
     pairs = [(encoder.embed(shop.crops(range(len(tuned.says)))), tuned.says)]
     if shop.texts is not None and tuned.hears is not None:
@@ -93,7 +93,7 @@ def check_says(folder: Path, tuned: Tuned, shop: Shop, settings: Settings) -> No
 
 @contextmanager
 def _beside(place: Path) -> Iterator[Path]:
-    """Give a folder to fill; whatever happens, none is left there."""
+    """Give a temporary folder to fill; it is removed whatever happens."""
     place.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".tuned-", dir=place))
     part.chmod(0o755)  # mkdtemp's is for one user only

@@ -1,8 +1,8 @@
-"""A shop's described garments in, a tuned encoder's weights and the verdict on them out.
+"""Tune an encoder on a shop's described garments, and judge it on groups it has not seen.
 
-The small head is judged by folds: each group is asked for with a map that was fitted without it,
-and the one that is written is fitted on all. The whole tower is trained once, without a fifth of
-the groups, and judged by these.
+The small head is judged by folds: each group is searched with a map that was fitted without it, and
+the map that is written is fitted on all. The whole tower is trained once, without a fifth of the
+groups, and judged on these.
 """
 
 import hashlib

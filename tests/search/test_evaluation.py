@@ -240,7 +240,7 @@ def test_photos_are_cut_and_worsened_as_asked(small: Catalogue) -> None:
         "photo", "box", "mask", "photo, street-like", "box, street-like", "mask, street-like",
     ]  # fmt: skip
     assert sum(done) == 6 * 5  # the stored mask needs no photo
-    by_name = {run.name: [each.right_score for each in run.found] for run in measured.runs}
+    by_name = {run.name: [each.right_score for each in run.results] for run in measured.runs}
     assert len(set(map(tuple, by_name.values()))) == 6  # six ways to ask, six answers
     with pytest.raises(FingerprintMismatch):
         evaluate(small, plan, lambda: dots(2))

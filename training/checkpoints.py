@@ -1,4 +1,4 @@
-"""Steps to take and the time for them in, a training that can be stopped and resumed out."""
+"""Run a training that can be stopped and resumed, for a number of steps or a time."""
 
 import math
 import time

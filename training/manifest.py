@@ -1,4 +1,4 @@
-"""The weights in the package in, a `SHA256SUMS` beside each of them out.
+"""Write a `SHA256SUMS` beside each bundled model.
 
 `lapel models verify` compares with these; a test holds that they are those of the files. Run it
 after any training that writes to `indexer/weights`.

@@ -1,4 +1,4 @@
-"""One data set of the field in, the field's own metrics on it out, beside the published ones.
+"""Measure Lapel on one data set of the field by the set's own metrics, beside published results.
 
     python -m benchmarks.field NAME [--data DIR] [--json] [--write docs/measurements/field.md]
 

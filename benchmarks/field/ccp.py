@@ -1,4 +1,4 @@
-"""Street photos with a label for each pixel in, pixel accuracy and IoU of what Lapel sees out.
+"""Measure pixel accuracy and IoU on street photos with a label for each pixel (CCP).
 
 Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014): 59 labels, of which 0 is none. Lapel finds garments
 of four slots and nothing else, so that its answer is first compared as that, and then as all 59

@@ -1,4 +1,4 @@
-"""Found and true masks of many photos in, COCO's average precision with intervals out.
+"""Compute COCO's average precision of found masks, with intervals over photos.
 
 Masks are matched by pycocotools itself; the curve over photos is read as COCO reads it
 (`training/segmenter/mask_matching.py`), so that photos can be drawn again without matching anew.

@@ -1,4 +1,4 @@
-"""A DeepFashion folder in, the metrics of those of its three benchmarks that lie there out.
+"""Measure the benchmarks of DeepFashion whose data a folder holds.
 
 Liu et al., DeepFashion, CVPR 2016: Category and Attribute Prediction (`deepfashion_labels.py`),
 In-shop Clothes Retrieval, Consumer-to-shop Clothes Retrieval. The folder is one benchmark's (Anno,

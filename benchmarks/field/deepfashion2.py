@@ -1,4 +1,4 @@
-"""A DeepFashion2 folder in: mask AP by occlusion and zoom-in, and street to shop retrieval, out.
+"""Measure DeepFashion2: mask AP by occlusion and zoom-in, and street-to-shop retrieval.
 
 Ge et al., DeepFashion2, CVPR 2019. The set names 13 categories, Lapel four slots: both its masks
 and Lapel's are compared as slots. Read by the feed reader

@@ -1,4 +1,4 @@
-"""DeepFashion's Category and Attribute Prediction in, top-k accuracy and attribute recall out.
+"""Measure DeepFashion's Category and Attribute Prediction: top-k accuracy, attribute recall.
 
 Liu et al., DeepFashion, CVPR 2016. The set has 50 categories and 1000 attributes of five types, by
 name; Lapel answers with its category head, and for all others with what its text tower finds like

@@ -1,4 +1,4 @@
-"""Annotated garments or whole pictures in, the vectors that a search compares out."""
+"""Describe annotated garments or whole pictures by the vectors that a search compares."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Fashionpedia's COCO file and photos in, mask AP of its apparel as Lapel's slots out.
+"""Measure mask AP on Fashionpedia, with its apparel mapped to Lapel's slots.
 
 Jia et al., Fashionpedia, ECCV 2020: 27 kinds of apparel and 19 parts of it. What is worn in one of
 the four slots is asked for; accessories and parts are not, and what finds them is wrong.

@@ -1,4 +1,4 @@
-"""A shop's titles and photos in, text to product as the Marqo leaderboard measures it, out.
+"""Measure text-to-product retrieval on KAGL as the Marqo leaderboard does.
 
 The set is Kaggle's "fashion product images" (P. Aggarwal, 2019), as it is had there: `styles.csv`
 and `images/ID.jpg`. A part of it is read as `benchmarks/quality/kagl.py` does: `products.csv`

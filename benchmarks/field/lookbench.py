@@ -1,4 +1,4 @@
-"""LookBench's Parquet files in, fine and coarse recall and nDCG of picture to picture search out.
+"""Measure picture-to-picture search on LookBench: fine and coarse recall, nDCG.
 
 Gao et al., LookBench, 2026 (arXiv:2601.14706). As published on Hugging Face: a folder for each
 subset (`v20251201/real_streetlook/`) with `query` and `gallery` in Parquet, columns image (bytes),

@@ -1,4 +1,4 @@
-"""Scores and the truth in, the field's metrics out, one value a photo or query where there is one.
+"""The field's metrics, one value a photo or query where there is one.
 
 Of equal scores the right one counts as the last: a model that says the same of everything finds
 nothing.

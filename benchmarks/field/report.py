@@ -1,4 +1,4 @@
-"""What a set's benchmark measured in; Markdown, JSON, and a block of a document out."""
+"""Write a data set's results as Markdown, as JSON, and into a block of a document."""
 
 import re
 from collections.abc import Sequence

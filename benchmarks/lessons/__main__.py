@@ -1,4 +1,4 @@
-"""The bundled models and the drawn sample shop in, the pictures and tables of docs/ out.
+"""Make the pictures and tables of the pages that teach, from the models and the sample shop.
 
     python -m benchmarks.lessons [--only heads losses transfer masks colours gallery]
 

@@ -1,4 +1,4 @@
-"""Garments in, how their colours are named out: palettes, and neighbours in CIELAB's plane."""
+"""Show how garments' colours are named: palettes, and neighbours in the CIELAB plane."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Figures and photos in, RGB pixels for a page of docs/ out."""
+"""Compose figures and photos into pictures for docs/."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Features and labels in, linear layers fitted on folds over whole groups out."""
+"""Fit linear layers on folds of whole groups."""
 
 from collections.abc import Callable, Iterator
 

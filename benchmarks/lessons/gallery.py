@@ -1,4 +1,4 @@
-"""Street photos, a drawn one and words in, pictures of what is found in the sample shop out."""
+"""Draw what a search finds in the sample shop for street photos, a drawn photo and words."""
 
 from collections.abc import Sequence
 from pathlib import Path

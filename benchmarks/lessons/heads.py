@@ -1,4 +1,4 @@
-"""One street photo's garment in, what each attribute head says of it out, as a picture.
+"""Draw what each attribute head says about one garment of a street photo.
 
 Beside it the same numbers through the other function: softmax shares one out, sigmoid does not.
 """

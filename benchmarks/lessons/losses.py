@@ -1,4 +1,4 @@
-"""The sample shop's labelled photos in, what losses are worth there out.
+"""Compare loss functions on the labelled photos of the sample shop.
 
 All heads are linear, on the bundled encoder's frozen embeddings; every number is the mean of five
 folds over whole groups (variants of a design), with the folds' standard deviation.

@@ -1,4 +1,4 @@
-"""Two people in one photo in, semantic beside instance segmentation out; IoU and AP on drawings.
+"""Compare semantic and instance segmentation on one photo of two people; IoU and AP on drawings.
 
 The drawings are of the sample shop's generator, with seeds that no model was trained on: their true
 masks are known to the pixel.

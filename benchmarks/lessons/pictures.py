@@ -1,4 +1,4 @@
-"""A running server's address and a photo in; pictures of its page out, as docs/ shows it.
+"""Take the pictures of the page that docs/ shows, from a running server.
 
 Run: python -m benchmarks.lessons.pictures PHOTO docs, while `lapel serve` runs with the demo's
 shop; needs

@@ -1,4 +1,4 @@
-"""A folder in, the drawn sample shop out: its feed, an indexed home, and labels to learn from."""
+"""Prepare the sample shop for the lessons: its feed, an indexed home, and labels to learn from."""
 
 from dataclasses import dataclass
 from functools import cached_property

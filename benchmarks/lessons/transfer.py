@@ -1,4 +1,4 @@
-"""The sample shop's photos in, what features learned elsewhere are worth there out.
+"""Measure what features learned elsewhere are worth on the photos of the sample shop.
 
 First what the pixels and the bundled encoder tell of the category; then a head that learns flat
 lays after worn garments, and what of the worn ones it forgets.

@@ -1,4 +1,4 @@
-"""A number of garments in, a home with a catalogue of so many out, written straight by SQL.
+"""Write a home with a catalogue of many garments straight by SQL.
 
     python -m benchmarks.million.catalogue [--garments 1000000] [--seed 0] [--home FOLDER]
 

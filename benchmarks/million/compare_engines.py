@@ -1,4 +1,4 @@
-"""A million grown garments in, recall against queries a second of our index and of its peers out.
+"""Compare recall against queries a second of our index and of other engines on a million garments.
 
     python -m benchmarks.million.compare_engines [--garments 1000000]
         [--engines lapel hnswlib usearch

@@ -1,4 +1,4 @@
-"""One engine's name, vectors and queries in, that engine's index built and its answers timed out.
+"""Build the index of one engine and time its answers.
 
     python -m benchmarks.million.engines NAME FOLDER --build-threads 2
 

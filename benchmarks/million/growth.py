@@ -1,4 +1,4 @@
-"""Sizes of a catalogue in; what it costs at each out: to open, to search, to write; and the growth.
+"""Measure what catalogues of growing size cost to open, search and write, and the exponent.
 
     python -m benchmarks.million.growth [--sizes 1000 10000 100000 1000000]
         [--seed 0] [--homes FOLDER]

@@ -1,4 +1,4 @@
-"""A catalogue in, how long its HTTP server takes for each kind of query out: table, JSON, picture.
+"""Time the HTTP server of a catalogue for each kind of query: table, JSON, picture.
 
     python -m benchmarks.million.queries [--garments 1000000] [--clients 1 8] [--seconds 10]
 

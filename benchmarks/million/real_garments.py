@@ -1,5 +1,4 @@
-"""The shared photo sets in, fused vectors of real garments out: what `benchmarks.million.vectors`
-grows.
+"""Describe the shared photo sets: the real garments that `benchmarks.million.vectors` grows.
 
 The gallery is shops' and people's photos (Luma, the clothing set, kagl, street photos of CCP), the
 queries are street photos of CCP kept out of it. Without the shared sets both come from the drawn

@@ -1,4 +1,4 @@
-"""A million grown garments in, what one index of ours takes to open, search, change and save out.
+"""Time what our index takes to open, search, change and save a million garments.
 
     python -m benchmarks.million.search [--garments 1000000] [--effort 10000]
         [--rounds 3] [--out runs/search_million]

@@ -1,4 +1,4 @@
-"""Real garments in, as many fused vectors as a big shop has out, and street photos' queries.
+"""Grow fused vectors of real garments to the size of a big shop, and take street photos' queries.
 
     python -m benchmarks.million.vectors [--garments 1000000] [--seed 0]
 

@@ -1,4 +1,4 @@
-"""The bundled models and the shared sets in, every table of their quality out, as Markdown.
+"""Measure the quality of the bundled models on the shared sets: every table, as Markdown.
 
     python -m benchmarks.quality [--only segmenter luma kagl text colours attributes] [--out FILE]
 

@@ -1,4 +1,4 @@
-"""Items with photos in, a searchable catalogue in a temporary home out: the product's own path."""
+"""Index items with photos into a temporary home, as the product does."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The bundled models in, what is lost of their quality by less exact numbers out, as tables.
+"""Measure how much quality the bundled models lose in less exact numbers.
 
     python -m benchmarks.quality.precision [--only luma kagl text] [--precisions fp32 bf16 int8]
 

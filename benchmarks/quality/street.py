@@ -1,4 +1,4 @@
-"""A shop's photo on a plain background in, what a telephone in the street might make of it out."""
+"""Degrade a shop's photo on a plain background to what a telephone in the street might take."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""The command line in, how long it takes from its process's start to its end out.
+"""Time commands from the start of their process to its end.
 
     python -m benchmarks.speed.cold_start [--runs 7]
 

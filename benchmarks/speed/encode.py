@@ -1,4 +1,4 @@
-"""Street photos in; how many a second ours and the peers turn into vectors out.
+"""Measure how many street photos a second ours and other encoders turn into vectors.
 
     python -m benchmarks.speed.encode [--photos 512] [--runs 5] [--threads 2] [--batch 32]
                                       [--peers clip-retrieval fashion-clip imgsearch]

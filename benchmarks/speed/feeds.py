@@ -1,4 +1,4 @@
-"""A made-up catalogue of many rows in each format in, rows per second and peak memory out.
+"""Measure rows per second and peak memory of reading each feed format.
 
     python -m benchmarks.speed.feeds [--rows 1000000] [--formats google,shopify] [--folder DIR]
 

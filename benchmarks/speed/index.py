@@ -1,4 +1,4 @@
-"""A folder of street photos in; what it costs to make it searchable out: seconds, memory, disk.
+"""Measure what making a folder of street photos searchable costs: seconds, memory, disk.
 
     python -m benchmarks.speed.index [--photos 512] [--runs 3] [--threads 2]
                                      [--only lapel clip-retrieval imgsearch]

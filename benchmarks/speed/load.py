@@ -1,4 +1,4 @@
-"""A running server's address and a photo in; latency, errors and memory by clients out.
+"""Measure latency, errors and memory of a running server by number of clients.
 
 Run: python -m benchmarks.speed.load --seconds 30 PHOTO; --minutes 10 for one long run of memory;
 --minutes 1 --clients 4 --switch HOME PHOTO for one in which the server's models are switched.

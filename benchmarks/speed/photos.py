@@ -1,4 +1,4 @@
-"""A number in, a folder of that many street photos out, and a random model: what is timed on."""
+"""Prepare what speed is measured on: a folder of street photos, and a random model."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Photos in; how many a second a whole import describes, against its models' stages alone, out.
+"""Measure how many photos a second an import describes, beside the models' stages alone.
 
     python -m benchmarks.speed.pipeline [--items 280] [--runs 3] [--workers 2] [--folder PHOTOS]
 

@@ -1,4 +1,4 @@
-"""A peer's name and a folder of photos in, its own code run over it and timed out.
+"""Run another program's own code over a folder of photos and time it.
 
     python -P benchmarks/speed/process_timing.py NAME WEIGHTS PHOTOS OUT --batch 32
 

@@ -1,4 +1,4 @@
-"""The bundled models in; how long each takes a picture in each precision, and how close it is, out.
+"""Time each bundled model per picture in each precision, and measure how close the answers are.
 
     python -m benchmarks.speed.runtime [--models encoder detector ViT-B-32] [--runs 7] [--threads 1]
 

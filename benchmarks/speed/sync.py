@@ -1,4 +1,4 @@
-"""A number of rows in, what a sync of a feed that large costs out: CPU seconds, peak memory.
+"""Measure what syncing a large feed costs: CPU seconds, peak memory.
 
 The catalogue holds the same items already, but for a few: the nightly sync of a large shop.
 `python -m benchmarks.speed.sync --rows 1000000`

@@ -1,4 +1,4 @@
-"""A home and a photo in; speed and memory of servers of one, two and more workers out.
+"""Compare speed and memory of servers with one, two and more workers.
 
 Memory is the proportional set (PSS): a page that N processes share counts as 1/N of each.
 Run: python -m benchmarks.speed.workers HOME PHOTO --workers 1 2 4 --seconds 30

@@ -1,4 +1,4 @@
-"""Valid pictures in, the same cut short, flipped bit by bit, filled with zeros or doubled out."""
+"""Damage valid pictures: cut short, bits flipped, filled with zeros, doubled."""
 
 from collections.abc import Iterator
 

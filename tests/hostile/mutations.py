@@ -1,4 +1,4 @@
-"""A number in, a mutated picture out: the same number gives the same picture, always.
+"""Mutate pictures by number: the same number always gives the same picture.
 
 Mutations of the kinds that AFL makes (lcamtuf, "afl-fuzz technical details"): flips, arithmetic,
 telling numbers, blocks cut, doubled and spliced. Checksums of PNG are mended in most, for what

@@ -1,4 +1,4 @@
-"""The whole hostile corpus over HTTP, by every way a picture or a feed goes in; counts out.
+"""Send the whole hostile corpus over HTTP, by every way a picture or a feed arrives, and count.
 
     python -m tests.soak.hostile_http [--only TEXT] [--report docs/explained/reliability.md]
 

@@ -1,4 +1,4 @@
-"""Homes in, databases out: so that one test runs on SQLite and on a real PostgreSQL server."""
+"""Run one test on SQLite and on a real PostgreSQL server."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""An application in, the address of a real server that serves it out."""
+"""Serve an application at a real address."""
 
 import socket
 import threading

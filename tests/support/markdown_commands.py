@@ -1,4 +1,4 @@
-"""A page of Markdown in, what a reader would type and follow out: blocks, commands, links.
+"""Read what a reader would type and follow in a page of Markdown: blocks, commands, links.
 
 Shell is read as far as pages need it: comments, continued lines, `NAME=$(...)`, `NAME=value` before
 a command, `| jq -r .field`, `> file`, the date. Other shell is nothing to ask of a page's reader.

@@ -1,4 +1,4 @@
-"""A folder in, a Milvus of the tests' own out: milvus-lite, in this process or as a server."""
+"""Start a Milvus for the tests: milvus-lite, in this process or as a server."""
 
 import socket
 import subprocess

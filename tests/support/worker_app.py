@@ -1,4 +1,4 @@
-"""Settings in variables in, a server of a small catalogue out: what worker processes import.
+"""The application of a small catalogue that worker processes import, set by variables.
 
 Run as a program it starts two of them.
 """

@@ -1,4 +1,4 @@
-"""The CCP folder in, its street photos and the garments worn in them out.
+"""Read the street photos of Clothing Co-Parsing and the garments worn in them.
 
 Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014): its masks are semantic, one label a pixel. One
 label in one photo is read as one garment: a shirt under an open coat stays one shirt.

@@ -1,4 +1,4 @@
-"""The clothing set in, its photos with what their labels say out; a tenth is held out.
+"""Read the clothing set: photos with one label each; a tenth is held out.
 
 github.com/alexeygrigorev/clothing-dataset (CC0): one garment a photo, worn, lying or hanging.
 """

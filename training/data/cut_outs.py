@@ -1,4 +1,4 @@
-"""A photo and the slot that a set names in, the garment that the engine would index out, cut out.
+"""Cut out of a photo the garment that the engine would index for a named slot.
 
 What is trained on is cut as what is served: by the bundled segmenter and the product's own choice.
 """

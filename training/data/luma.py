@@ -1,4 +1,4 @@
-"""The Luma set in, photos of one product from several sides out, split by sku.
+"""Read the Luma shop: photos of one product from several sides, split by sku.
 
 Magento 2's sample shop (OSL-3.0 / AFL-3.0). A tenth of its names breaks the pattern
 `<sku>-<colour>_<view>.jpg`; those are passed over.

@@ -1,4 +1,4 @@
-"""ImageNet weights and garment photos in, the image tower of the bundled encoder out.
+"""Train the image tower of the bundled encoder from ImageNet weights on photos of garments.
 
     python -m training.encoder [--minutes 85] [--resume] [--out indexer/weights/encoder]
     python -m training.encoder --begin-with indexer/weights/encoder

@@ -1,4 +1,4 @@
-"""Views of garments in, augmented crops and the pixels a model reads out.
+"""Augment views of garments to the pixels that a model reads.
 
 Photometric-safe: light, framing, sharpness, compression and what is behind a garment change; its
 hue never does, for colour is what a shopper asks for.

@@ -1,4 +1,4 @@
-"""Garments in, batches of augmented pixels with the classes and labels that training needs out."""
+"""Sample batches of augmented garments with the classes and labels that training needs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A trunk and a projection in, an open_clip bundle folder out."""
+"""Write a trunk and a projection as an open_clip model folder."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is known of a garment in, captions as shoppers and shops write them out.
+"""Write captions of a garment as shoppers and shops would.
 
 A caption claims some of the facts, so that it is known which other garments it fits too: a "red
 dress" is said of every red dress of a batch, and of no blue one.

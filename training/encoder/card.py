@@ -1,4 +1,4 @@
-"""A finished training run and its measured tables in, the encoder's model card out.
+"""Write the encoder's model card from a training run and its measured tables.
 
 python -m benchmarks.quality --only luma kagl text --out runs/encoder/quality.md
 python -m training.encoder.card [--work runs/encoder] [--bundle indexer/weights/encoder]

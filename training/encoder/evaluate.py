@@ -1,4 +1,4 @@
-"""A training run in, the share of its weights to ship out: chosen on the validation part alone.
+"""Choose the share of a run's weights to ship, on the validation part alone.
 
     python -m training.encoder.evaluate [--work runs/encoder]
 

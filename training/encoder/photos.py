@@ -1,4 +1,4 @@
-"""The training sets in, garments with their photos and all that is known of them out.
+"""Gather garments from the training sets, with their photos and labels.
 
 Each view keeps the pixels around the garment and its mask apart, so that training can change the
 background, as a segmenter that errs does. Nothing of a held-out photo is trained on; what is held

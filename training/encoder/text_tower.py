@@ -1,4 +1,4 @@
-"""The bundled image tower and captions in, a text tower that meets it out.
+"""Train a text tower on captions, with the image tower locked.
 
     python -m training.encoder.text_tower [--minutes 12] [--bundle indexer/weights/encoder]
 

@@ -1,4 +1,4 @@
-"""The training sets in, garment crops with the attributes their labels support out.
+"""Gather garment crops from the training sets with the attributes their labels support.
 
 Luma's feed says most: category, gender, pattern, materials, styles, and in its words sleeves and
 necklines. What a category implies is taken as said: a t-shirt has short sleeves, shorts are short.

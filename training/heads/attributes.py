@@ -1,4 +1,4 @@
-"""Garment crops in, the bundled attribute heads and their model card out.
+"""Train the bundled attribute heads and write their model card.
 
     python -m training.heads.attributes [--out indexer/weights/attributes] [--seed 0] [--steps 600]
 

@@ -1,4 +1,4 @@
-"""Named garments of the Luma shop in, how often the names agree with the shop's word out.
+"""Measure how often colour names agree with a shop's own words.
 
 A garment agrees when the first or the second name of its palette has the same basic name as the
 shop's word for it.

@@ -1,4 +1,4 @@
-"""The Luma shop's photos in, its garments' colours under several lights out.
+"""Show the garments of the Luma shop under several lights.
 
 Changed light is simulated in linear light, clipped as a sensor clips, on the whole photo; the
 segmenter then sees the changed photo, as it would on the street.

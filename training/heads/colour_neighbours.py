@@ -1,4 +1,4 @@
-"""Public and own colour names in, labelled colours for the namer out.
+"""Label colours for the namer from public and own colour names.
 
 Names: the XKCD colour survey (Munroe 2010, CC0; its 949 names come with matplotlib), a palette of
 cloth colours chosen by hand, and what a shop calls the garments of its training skus.

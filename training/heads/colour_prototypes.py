@@ -1,4 +1,4 @@
-"""Garments of the training sets in, one colour histogram for each colour name out.
+"""Compute one colour histogram per colour name from the garments of the training sets.
 
 A name's prototype is the mean histogram of the garments whose main colour has that name, and of
 cloth of the name's own colours, shaded as garments are: the fewer garments, the more of the latter.

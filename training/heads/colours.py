@@ -1,4 +1,4 @@
-"""Colour words and garments in, the bundled colour names and prototypes out, with their card.
+"""Make the bundled colour names and prototypes, with their card.
 
     python -m training.heads.colours [--out indexer/weights/colours]
 

@@ -1,4 +1,4 @@
-"""Held-out people in, how early the partner that they really wear is found out.
+"""Measure how early the garment really worn with another is found, on held-out people.
 
 Each garment asks for its partner among all held-out garments of the partner's slot, other people's
 and single ones too.

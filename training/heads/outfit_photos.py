@@ -1,4 +1,4 @@
-"""The CCP photos in, what each person wears in them out: garments as Lapel itself finds them.
+"""Gather what people wear together in CCP's photos, as Lapel itself finds it.
 
 Photos with masks and without: a garment's mask is the detector's, as in a catalogue's photo. One
 person a photo, and of each slot the garment that was found best.

@@ -1,4 +1,4 @@
-"""Street photos in, `indexer/weights/matching` out: which garments go together, with its card.
+"""Learn from street photos which garments go together: `indexer/weights/matching`, with its card.
 
 Run: `python -m training.heads.outfits` (five minutes on one core; `--kept FILE` keeps what models
 see).

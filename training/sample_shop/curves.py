@@ -1,4 +1,4 @@
-"""Points in, smooth outlines out: the geometry that figures and garments are cut from.
+"""Smooth outlines through points: the geometry of figures and garments.
 
 Units are those of a figure about 470 high; the origin is the base of its neck, y points down.
 """

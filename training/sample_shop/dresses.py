@@ -1,4 +1,4 @@
-"""The one-piece garments of the sample shop: a figure and a design in, drawn pieces out."""
+"""Cut the one-piece garments of the sample shop to a figure and a design."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""A seed in, a person out: the joints that garments are cut to, and the drawn head and limbs."""
+"""Make a person from a seed: the joints that garments are cut to, and a drawn head and limbs."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""The outer garments of the sample shop: a figure and a design in, drawn pieces out."""
+"""Cut the outer garments of the sample shop to a figure and a design."""
 
 import random
 

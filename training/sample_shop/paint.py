@@ -1,4 +1,4 @@
-"""Cut pieces in, pixels out: each piece is laid on the canvas with its cloth, folds and shadow.
+"""Paint cut pieces on a canvas, each with its cloth, folds and shadow.
 
 The canvas also knows which garment is seen at every pixel: that is the truth of a picture.
 """

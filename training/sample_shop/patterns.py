@@ -1,4 +1,4 @@
-"""A colour and a pattern in, a cloth out: a tile of fabric that repeats without a seam.
+"""Weave a cloth of a colour and a pattern: a tile that repeats without a seam.
 
 The named colour always covers more of the tile than any other.
 """

@@ -1,4 +1,4 @@
-"""A figure's arms in, a garment's sleeves out: set into the armhole, with creases and cuffs."""
+"""Cut sleeves to a figure's arms: set into the armhole, with creases and cuffs."""
 
 import random
 

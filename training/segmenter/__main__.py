@@ -1,4 +1,4 @@
-"""Photos and public weights in, the bundled garment segmenter out.
+"""Train the bundled garment segmenter from public weights.
 
     python -m training.segmenter --close-ups 250 --composites 500 --drawn 250 --out runs/first
     python -m training.segmenter --start runs/first/bundle/model.safetensors

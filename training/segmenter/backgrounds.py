@@ -1,4 +1,4 @@
-"""CCP photos and chance in, backgrounds without garments out: streets, plain, gradients, noise."""
+"""Draw or cut backgrounds without garments: streets, plain, gradients, noise."""
 
 from collections.abc import Sequence
 from random import Random

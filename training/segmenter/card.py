@@ -1,4 +1,4 @@
-"""A bundled segmenter in, its MODEL_CARD.md out: what it is, how it was made, how well it does.
+"""Write a segmenter's model card: what it is, how it was made, how well it does.
 
     python -m training.segmenter.card --command "python -m training.segmenter ..." [--drawn 80]
         [--composites 120]

@@ -1,4 +1,4 @@
-"""Photos of whole people in, windows around part of a person out.
+"""Cut windows around parts of a person out of photos of whole people.
 
 Street photos show whole people; shops step closer and cut off heads, legs or both.
 """

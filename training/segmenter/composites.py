@@ -1,4 +1,4 @@
-"""A seed in, made-up pictures out: crowds, lone products on white, and pictures of no garment.
+"""Compose pictures by seed: crowds, lone products on white, and pictures of no garment.
 
 People are cut out of CCP's photos by their masks and pasted (Ghiasi et al., "Simple Copy-Paste",
 CVPR 2021), small and large, whole and cut off, one in front of another. CCP itself shows one whole

@@ -1,4 +1,4 @@
-"""CCP and drawn photos in, a folder in the format that ultralytics trains on out.
+"""Write photos and drawings as a folder that ultralytics trains on.
 
 Ultralytics knows a mask only as one polygon, so the parts and the holes of a garment are joined by
 lines of no width (its own `merge_multi_segment`, as in its COCO converter). Rare slots are balanced

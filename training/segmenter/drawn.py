@@ -1,4 +1,4 @@
-"""A seed in, drawn pictures of the sample shop's generator with their garments out.
+"""Draw pictures by seed with the sample shop's generator, with the masks of their garments.
 
 Street photos hold neither clothes lying flat nor drawn people; the sample shop holds nothing else.
 """

@@ -1,4 +1,4 @@
-"""A segmenter and a set in, how well it finds the set's garments out, photo by photo.
+"""Measure how well a segmenter finds the garments of a set, photo by photo.
 
     python -m training.segmenter.evaluate [--bundle indexer/weights/segmenter]
 

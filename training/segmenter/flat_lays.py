@@ -1,4 +1,4 @@
-"""Photos of lone garments in, the same garments on other grounds out, turned and of any size.
+"""Lay lone garments on other grounds, turned and of any size.
 
 A clothing set is photographed in a few homes: the garments should be learnt, not the floors.
 """

@@ -1,4 +1,4 @@
-"""The clothing set in, photos of one labelled garment with its outline out.
+"""Outline the one labelled garment in photos of the clothing set.
 
 The set has labels and no masks. Garments lie on floors and beds or hang on doors, alone: GrabCut
 (Rother, Kolmogorov, Blake, SIGGRAPH 2004) parts them from what is around, starting from what a

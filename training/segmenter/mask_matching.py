@@ -1,4 +1,4 @@
-"""Found garments and true ones in, what is needed to score any choice of the photos out.
+"""Match found garments with true ones, so that any choice of photos can be scored.
 
 Mask AP50 is COCO's: greedy matching at IoU 0.5, precision read at 101 recalls. Matches are kept
 photo by photo, so that a bootstrap can draw photos again without a model call.

@@ -1,4 +1,4 @@
-"""Photos without masks and a trained segmenter in, garments to learn from out.
+"""Label photos without masks by a trained segmenter.
 
 What a set says of a photo decides what its garments are called, the segmenter only where they are
 (self-training with the labels that exist: Lee, "Pseudo-Label", ICML workshop 2013). A photo in

@@ -1,4 +1,4 @@
-"""A bundled segmenter and the held-out street photos in, each slot's least confidence out.
+"""Choose each slot's least confidence on the held-out street photos.
 
     python -m training.segmenter.thresholds --bundle FOLDER
 

@@ -1,4 +1,4 @@
-"""What the command line asks for in, all pictures to learn from out; none of them is held out.
+"""Gather all pictures that a training is asked for; none of them is held out.
 
 Held out are CCP's validation photos, a tenth of the clothing set, and the shop's test skus.
 """

@@ -1,4 +1,4 @@
-"""A small set in CCP's format through both commands: photos in, tables, card, benchmark out."""
+"""A small set in CCP's format goes through both commands to tables, card and benchmark."""
 
 import json
 import sys

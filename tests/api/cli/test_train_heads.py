@@ -1,4 +1,4 @@
-"""`lapel train attributes`: a shop's labels in, heads that the engine takes up out."""
+"""`lapel train attributes` turns a shop's labels into heads that the engine takes up."""
 
 import csv
 import json

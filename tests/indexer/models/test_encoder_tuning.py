@@ -1,4 +1,4 @@
-"""`lapel train encoder`: a shop's photos in, an encoder that the engine takes up out, if better."""
+"""`lapel train encoder` keeps an encoder tuned on a shop's photos only if it is better."""
 
 import json
 import shutil

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from api.cli.engine_option import Engine, check_engine, describer_for
+from api.cli.engine_option import EngineOption, check_engine, describer_for
 from api.cli.feed_options import ColumnNames, FeedArgument, Format, Images
 from api.console.terminal import FAILED, MISUSE, Json, Profile, emit, say, show_profile
 from indexer.errors import FeedError, QueryError
@@ -31,7 +31,7 @@ def index(
     images: Images = None,
     mapping: ColumnNames = None,
     profile: Profile = False,
-    engine: Engine = "local",
+    engine: EngineOption = "local",
 ) -> None:
     """Index a catalogue; run again, it embeds only what changed."""
     from indexer.catalogue.catalogue import Catalogue

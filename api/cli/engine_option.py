@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from indexer.ingest.importer import WorkersFactory
     from indexer.settings import Settings
 
-Engine = Annotated[
+EngineOption = Annotated[
     str,
     typer.Option(
         help="Where photos are described: local, or ray for a cluster (docs/guides/ray.md)."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from api.cli.engine_option import Engine, check_engine, describer_for
+from api.cli.engine_option import EngineOption, check_engine, describer_for
 from api.cli.feed_options import ColumnNames, FeedArgument, Format, Images
 from api.console.terminal import FAILED, Json, Profile, emit, say, show_profile
 from indexer.errors import SettingsError
@@ -41,7 +41,7 @@ def sync(
     images: Images = None,
     mapping: ColumnNames = None,
     profile: Profile = False,
-    engine: Engine = "local",
+    engine: EngineOption = "local",
 ) -> None:
     """Bring the catalogue to what a feed says; interrupted, run it again: it goes on."""
     options = _SyncOptions(mode, parse_share(max_removed), dry_run, yes, as_json, profile, engine)

@@ -7,7 +7,7 @@ come in small portions, so that no query waits long for them.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,18 +25,11 @@ from indexer.ingest.photo_tasks import PIXELS_A_BATCH
 from indexer.models.loading import Models
 from indexer.system.stopwatch import Stopwatch
 from search.answer_facts import to_ms
+from search.query.parts import DescribedPhoto
 
 T = TypeVar("T")
 PHOTOS_TOGETHER = 8  # more gain nothing on a CPU, and the first of them waits for the last
 IMPORT_PORTION = 2  # photos of an import between two looks at the queue: a quarter of a second
-
-
-@dataclass(frozen=True, slots=True)
-class DescribedPhoto:
-    """One photo's garments, and the milliseconds that it waited and that each stage took."""
-
-    garments: tuple[DescribedGarment, ...]
-    took_ms: Mapping[str, float]
 
 
 @dataclass(slots=True, eq=False)
@@ -193,7 +186,7 @@ class Inference:
         total = to_ms(time.perf_counter() - start)
         for job, garments in zip(jobs, described, strict=True):
             took = {"queue": to_ms(start - job.since), **stages, "total": total}
-            job.done.set_result(DescribedPhoto(tuple(garments), took))
+            job.done.set_result(DescribedPhoto(tuple(garments), took_ms=took))
 
 
 class SharedDescriber(Describer):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from api.app import create_app
 from api.schemas.problems import QueueFull, ServerStopping
-from api.server.inference_thread import DescribedPhoto, Inference, SharedDescriber
+from api.server.inference_thread import Inference, SharedDescriber
 from api.server.limits import Limits
 from indexer.errors import ModelError
 from indexer.fused_vector import unit_rows
@@ -25,6 +25,7 @@ from indexer.images.photo import Photo
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
+from search.query.parts import DescribedPhoto
 
 
 @dataclass

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from benchmarks.lessons.drawing import figure_pixels
 from benchmarks.lessons.fits import Loss, cell, fit, folds, logits
 from indexer.finetuning.head_report import measure
-from indexer.finetuning.head_training import NO_LABEL, LabelledEmbeddings, Target, train_heads
+from indexer.finetuning.head_training import NO_LABEL, HeadTarget, LabelledEmbeddings, train_heads
 from search.evaluation.bootstrap import table
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def lengths(data: LabelledEmbeddings) -> str:
     return table(["steps", "held-out loss", *names], rows)
 
 
-def exclusive(data: LabelledEmbeddings, target: Target) -> str:
+def exclusive(data: LabelledEmbeddings, target: HeadTarget) -> str:
     """Compare weights of labels in softmax cross-entropy, where one label is the commonest."""
     truth, n = np.asarray(target.truth, np.int64), len(target.labels)
     weights: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
@@ -83,7 +83,7 @@ def exclusive(data: LabelledEmbeddings, target: Target) -> str:
     return table(["loss, `pattern`", "accuracy", "macro-F1"], rows_)
 
 
-def several(data: LabelledEmbeddings, target: Target) -> str:
+def several(data: LabelledEmbeddings, target: HeadTarget) -> str:
     """Compare losses of labels that may be true together."""
     truth = np.asarray(target.truth, np.float32)
     found: dict[str, tuple[list[float], list[float]]] = {}
@@ -101,7 +101,7 @@ def several(data: LabelledEmbeddings, target: Target) -> str:
     return _several_table("loss, `details`", found)
 
 
-def missing(data: LabelledEmbeddings, target: Target) -> str:
+def missing(data: LabelledEmbeddings, target: HeadTarget) -> str:
     """Hide most labels from the lesson: passed over, taken for absent, or all known."""
     truth = np.asarray(target.truth, np.float32)
     hidden = np.random.default_rng(0).random(len(truth)) > KEPT

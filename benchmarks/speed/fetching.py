@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from indexer.images import safe_fetch
-from indexer.images.safe_fetch import Fetcher, Version
+from indexer.images.safe_fetch import Fetcher, Validators
 from indexer.images.web_source import WebSource
 from indexer.settings import Settings
 
@@ -81,7 +81,7 @@ def fetch_all(server: FarServer, pictures: int, at_once: int, idle_s: float) -> 
         ThreadPoolExecutor(at_once) as pool,
     ):
         urls = (f"http://127.0.0.1:{server.server_port}/{i}.jpg" for i in range(pictures))
-        deque(pool.map(lambda url: web.fetch(url, Version()), urls), 0)
+        deque(pool.map(lambda url: web.fetch(url, Validators()), urls), 0)
     return time.perf_counter() - began, server.connections - before
 
 

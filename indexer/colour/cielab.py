@@ -1,4 +1,4 @@
-"""Colours in one space in, the same colours in another out: sRGB, linear light, CIELAB, hex."""
+"""Convert colours between sRGB, linear light, CIELAB and hex."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A photo in, the light it was taken in out, as gains that would bring its whites back to white.
+"""Estimate the illuminant of a photo, as the gains that turn its whites white again.
 
 White patch among near neutral pixels (the retinex assumption of Land and McCann 1971: the
 brightest thing in sight is white), corrected in part: a sunlit wall is not always white.

@@ -1,7 +1,7 @@
-"""CIELAB colours in, their names out: k-nearest neighbours among labelled colours.
+"""Name CIELAB colours by their k nearest neighbours among labelled colours.
 
-The basic name is voted by all neighbours first; the finer name is then the nearest one that
-belongs to it, so that a name and its basic one never disagree.
+All neighbours vote for the basic name first; the finer name is then the nearest one that belongs to
+it, so that a name and its basic name never disagree.
 """
 
 import csv

@@ -1,7 +1,7 @@
-"""A colour's name or hex in, the histogram of a garment of that colour out.
+"""The colour histogram of a typical garment of a named or hex colour.
 
-A garment of one dye shows many colours: folds in shadow, seams in the light. What is said in words
-is compared with photos, so it needs the same spread.
+A garment of one dye shows many colours: folds in shadow, seams in the light. A colour that a query
+names is compared with photos, so it needs the same spread.
 """
 
 from collections.abc import Sequence

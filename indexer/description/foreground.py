@@ -1,7 +1,7 @@
-"""A product photo on a plain background in, the mask of what stands before it out.
+"""Segment the foreground of a product photo with a plain background.
 
-Used when no garment is detected: a flat-lay the detector does not know still has its own colours,
-not its background's.
+Used when no garment is detected: a flat lay that the detector does not know still gets its own
+colours, not its background's.
 """
 
 import cv2

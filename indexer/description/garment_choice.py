@@ -25,31 +25,35 @@ FAINT_SHARE = 0.1
 SLIVER_SHARE = 0.08
 
 
-def choose_garments(photo: Photo, found: Garments, wanted: Target, confidence: float) -> Garments:
-    """Keep the garments surely found, or the one that a feed's slot means: large and sure.
+def choose_garments(
+    photo: Photo, detected: Garments, wanted: Target, confidence: float
+) -> Garments:
+    """Keep the garments surely detected, or the one that a feed's slot means: large and sure.
 
-    A faint find is believed where a feed says it is there, if it is large: a product fills its own
-    photo, and a close-up shows faint specks of anything. Where the feed gives a place, it is the
-    garment found there, else the place itself.
+    A faint detection is believed where the feed names its slot, if it is large: a product fills its
+    own photo, and a close-up shows faint specks of anything. Where the feed gives a region, it is
+    the garment detected in that region, else the region itself.
     """
     if isinstance(wanted, TargetRegion):
         slots = NEXT_SLOTS.get(wanted.slot or "unknown", ())
-        if (there := garment_in_region(found, wanted, photo.photo_hw, slots)) is not None:
-            return there
+        if (in_region := garment_in_region(detected, wanted, photo.photo_hw, slots)) is not None:
+            return in_region
         wanted = wanted.slot
-    sure = found.confidence >= confidence
+    sure = detected.confidence >= confidence
     if wanted is None or wanted == "unknown":
-        kept = found.select(np.flatnonzero(sure).tolist())
-        return kept if len(kept) else _fallback(photo, "unknown")
-    areas = np.array([mask.sum() for mask in found.masks])
+        chosen = detected.select(np.flatnonzero(sure).tolist())
+        return chosen if len(chosen) else _fallback(photo, "unknown")
+    areas = np.array([mask.sum() for mask in detected.masks])
     believed = sure | (areas >= FAINT_SHARE * photo.pixels.shape[0] * photo.pixels.shape[1])
-    possible = [i for i in np.flatnonzero(believed) if found.slot[i] in NEXT_SLOTS[wanted]]
+    possible = [i for i in np.flatnonzero(believed) if detected.slot[i] in NEXT_SLOTS[wanted]]
     largest = max((areas[i] for i in possible), default=0)
     for slot in NEXT_SLOTS[wanted]:
-        rows = [i for i in possible if found.slot[i] == slot and areas[i] >= SLIVER_SHARE * largest]
+        rows = [
+            i for i in possible if detected.slot[i] == slot and areas[i] >= SLIVER_SHARE * largest
+        ]
         if rows:
-            best = max(rows, key=lambda i: found.confidence[i] * areas[i] ** 0.5)
-            return replace(found.select([int(best)]), slot=(wanted,))
+            best = max(rows, key=lambda i: detected.confidence[i] * areas[i] ** 0.5)
+            return replace(detected.select([int(best)]), slot=(wanted,))
     return _fallback(photo, wanted)
 
 

@@ -1,4 +1,4 @@
-"""What a feed says of a garment's whereabouts in a photo in, that garment among the found out.
+"""The garment of a photo that a feed points at, by slot, box or outline.
 
 Annotated sets (DeepFashion, DeepFashion2) give a box in pixels, or an outline too: of two shirts in
 a photo they tell which is meant.
@@ -22,7 +22,7 @@ SAME_GARMENT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TargetRegion:
-    """Where a feed says its garment is: in pixels of the photo as its file has it, upright.
+    """The region of a feed's garment, in pixels of the upright photo at its full size.
 
     `polygons` are x, y, x, y, ... each; without any, `xyxy` is all that is known.
     """
@@ -32,11 +32,11 @@ class TargetRegion:
     polygons: tuple[tuple[float, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the place as JSON, for `region_from_json`."""
+        """Return the region as JSON, for `region_from_json`."""
         return {"slot": self.slot, "xyxy": self.xyxy, "polygons": self.polygons}
 
     def mask(self, image_hw: tuple[int, int], photo_hw: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return the place as a mask (h, w) of an image that shows a photo of `photo_hw`."""
+        """Return the region as a mask (h, w) of an image that shows a photo of `photo_hw`."""
         import cv2  # here: a sync that runs no model needs places, but no pictures
 
         height, width = image_hw
@@ -52,49 +52,51 @@ class TargetRegion:
 
 
 Target = Slot | TargetRegion | None
-"""Which garment of a photo is meant: that of a slot, the one at a place, or all of them."""
+"""Which garment of a photo is meant: that of a slot, the one in a region, or all of them."""
 
 
 def region_from_json(stored: Mapping[str, Any]) -> TargetRegion:
-    """Return the place that was stored as JSON."""
+    """Return the region that was stored as JSON."""
     polygons = tuple(tuple(map(float, polygon)) for polygon in stored["polygons"])
     x1, y1, x2, y2 = map(int, stored["xyxy"])
     return TargetRegion(stored["slot"], (x1, y1, x2, y2), polygons)
 
 
 def target_key(wanted: Target) -> str:
-    """Return what `garment.wanted` says: the slot, and where there is a place its short hash."""
+    """Return the key in `garment.wanted`: the slot, and for a region its short hash."""
     if not isinstance(wanted, TargetRegion):
         return wanted or ""
-    said = json.dumps([wanted.xyxy, wanted.polygons])
-    return f"{wanted.slot or ''} {hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    text = json.dumps([wanted.xyxy, wanted.polygons])
+    return f"{wanted.slot or ''} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def garment_in_region(
-    found: Garments, place: TargetRegion, photo_hw: tuple[int, int], slots: tuple[Slot, ...]
+    detected: Garments, region: TargetRegion, photo_hw: tuple[int, int], slots: tuple[Slot, ...]
 ) -> Garments | None:
-    """Return the found garment that fills the place best, else the place itself as one.
+    """Return the detected garment that overlaps the region most, else the region itself as one.
 
-    `slots` are those that the garment may be seen as; empty, any. None: the place is outside.
+    `slots` are those that the garment may be seen as; empty, any. None: the region is outside.
     """
-    given = place.mask(found.image_hw, photo_hw)
-    if not given.any():
+    mask = region.mask(detected.image_hw, photo_hw)
+    if not mask.any():
         return None
-    possible = [i for i in range(len(found)) if not slots or found.slot[i] in slots]
-    overlap = {i: _overlap(found, i, given, place) for i in possible}
+    possible = [i for i in range(len(detected)) if not slots or detected.slot[i] in slots]
+    overlap = {i: _overlap(detected, i, mask, region) for i in possible}
     best = max(possible, key=lambda i: overlap[i], default=None)
     if best is not None and overlap[best] >= SAME_GARMENT:
-        garment = found.select([best])
-        slot = place.slot or garment.slot[0]
+        garment = detected.select([best])
+        slot = region.slot or garment.slot[0]
         return Garments(
             garment.image_hw, garment.xyxy, (slot,), garment.category, garment.confidence,
             garment.masks,
         )  # fmt: skip
-    return Garments.whole_photo(found.image_hw, place.slot or "unknown", given)
+    return Garments.whole_photo(detected.image_hw, region.slot or "unknown", mask)
 
 
-def _overlap(found: Garments, i: int, given: NDArray[np.bool_], place: TargetRegion) -> float:
-    """Return intersection over union: of the masks where an outline is given, else of the boxes."""
-    mask = found.masks[i] if place.polygons else np.ones_like(found.masks[i])
-    seen = place_mask(mask, found.xyxy[i].tolist(), found.image_hw)
-    return float((seen & given).sum() / (seen | given).sum())
+def _overlap(
+    detected: Garments, i: int, region_mask: NDArray[np.bool_], region: TargetRegion
+) -> float:
+    """Return intersection over union: of the masks where there is an outline, else of the boxes."""
+    mask = detected.masks[i] if region.polygons else np.ones_like(detected.masks[i])
+    seen = place_mask(mask, detected.xyxy[i].tolist(), detected.image_hw)
+    return float((seen & region_mask).sum() / (seen | region_mask).sum())

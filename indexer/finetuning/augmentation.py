@@ -1,7 +1,6 @@
-"""A garment's crop in, the same garment as another photographer, light and telephone show it out.
+"""Augment a garment's crop: framing, perspective, light, sharpness, compression, occlusion.
 
-Photometric-safe: framing, light, sharpness and compression change; the hue never does, for colour
-is what a shopper asks for.
+The hue never changes, for colour is what a shopper asks for.
 """
 
 import cv2

@@ -1,7 +1,7 @@
-"""An encoder in, one that also keeps what it is shown out: garments' crops, to train on later.
+"""Record the crops that an encoder embeds, to train on them later.
 
-A crop is found again by what the encoder said of it, as it is stored with the garment: neither the
-photo nor the segmenter is needed a second time.
+A crop is found again by its embedding as stored with the garment: neither the photo nor the
+segmenter is needed a second time.
 """
 
 import hashlib

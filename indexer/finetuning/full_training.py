@@ -1,8 +1,9 @@
-"""An encoder and garments' crops in, its image tower trained on them out; its text tower stays.
+"""Train an encoder's whole image tower on a shop's garments; its text tower stays.
 
-Supervised contrast as in encoder_map.py, and what the tower said of each view before is to be said
-nearly so again (Li and Hoiem, Learning without Forgetting, ECCV 2016): a few products alone teach
-forgetting, and texts must still find. Stopped, it goes on after the last whole epoch.
+Supervised contrast as in linear_map.py, plus distillation: each view's embedding by the original
+tower must be nearly reproduced (Li and Hoiem, Learning without Forgetting, ECCV 2016), for a few
+products alone teach forgetting, and texts must still work. An interrupted run resumes after its
+last whole epoch.
 """
 
 import copy

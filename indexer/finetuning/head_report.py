@@ -1,4 +1,4 @@
-"""Attribute heads and held-out garments in, what each head is worth out: tables and pictures."""
+"""Report what each attribute head is worth on held-out garments, as tables and plots."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from indexer.finetuning.head_training import CurvePoint, LabelledEmbeddings, Target
+from indexer.finetuning.head_training import CurvePoint, HeadTarget, LabelledEmbeddings
 from indexer.models.attribute_heads import AttributeHeads
 
 RESAMPLES = 500
@@ -79,7 +79,7 @@ def keep_clear(heads: AttributeHeads, scores: Sequence[HeadScore]) -> AttributeH
 
 
 def _score(
-    target: Target,
+    target: HeadTarget,
     truth: NDArray[np.int64] | NDArray[np.float32],
     found: NDArray[np.float32],
     groups: NDArray[np.int64],
@@ -159,7 +159,7 @@ def draw_confusion(heads: AttributeHeads, data: LabelledEmbeddings, folder: Path
     return paths
 
 
-def _draw_matrix(counts: NDArray[np.int64], target: Target, path: Path) -> None:
+def _draw_matrix(counts: NDArray[np.int64], target: HeadTarget, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Labelled embeddings in, attribute heads out, with what they are worth on what was held out.
+"""Train attribute heads on labelled embeddings.
 
 Transfer learning on frozen features: linear heads trained together. Exclusive attributes have a
 softmax and cross-entropy, others a sigmoid a label and binary cross-entropy; classes weigh by the
@@ -24,7 +24,7 @@ MAX_RARITY = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class HeadTarget:
     """One attribute of n garments: its `labels`, and `truth` of one of two kinds.
 
     softmax: (n,) numbers of labels, `NO_LABEL` where missing. sigmoid: (n, labels) of 0 and 1, rows
@@ -52,7 +52,7 @@ class LabelledEmbeddings:
     """
 
     embeddings: NDArray[np.float32]
-    targets: tuple[Target, ...]
+    targets: tuple[HeadTarget, ...]
     held_out: NDArray[np.bool_]
     groups: NDArray[np.int64]
 
@@ -83,17 +83,17 @@ class MultiHead(nn.Module):
 
 def number_labels(
     name: str, values: Sequence[Sequence[str]], kind: HeadKind, labels: Sequence[str]
-) -> Target:
+) -> HeadTarget:
     """Return one attribute of n garments from its words; words not among `labels` are missing."""
     number = {label: i for i, label in enumerate(labels)}
     if kind == "softmax":
         found = [number.get(words[0], NO_LABEL) if words else NO_LABEL for words in values]
-        return Target(name, kind, tuple(labels), np.array(found, np.int64))
+        return HeadTarget(name, kind, tuple(labels), np.array(found, np.int64))
     truth = np.full((len(values), len(labels)), np.nan, np.float32)
     for row, words in enumerate(values):
         if words:
             truth[row] = [float(label in words) for label in labels]
-    return Target(name, kind, tuple(labels), truth)
+    return HeadTarget(name, kind, tuple(labels), truth)
 
 
 def train_heads(
@@ -150,7 +150,7 @@ class _Lessons:
         return torch.stack(losses).mean()
 
 
-def _weights(target: Target, truth: torch.Tensor) -> torch.Tensor:
+def _weights(target: HeadTarget, truth: torch.Tensor) -> torch.Tensor:
     """Return a weight for each label by the root of its rarity (softmax), else by its rarity."""
     if target.kind == "softmax":
         n = len(target.labels)
@@ -161,7 +161,7 @@ def _weights(target: Target, truth: torch.Tensor) -> torch.Tensor:
     return ((1 - share) / share).clamp(max=MAX_RARITY)
 
 
-def _head(model: MultiHead, target: Target) -> Head:
+def _head(model: MultiHead, target: HeadTarget) -> Head:
     layer = model.heads[f"head_{target.name}"]
     weight, bias = (layer.get_parameter(part).detach().numpy() for part in ("weight", "bias"))
     return Head(target.name, target.kind, target.labels, weight, bias)

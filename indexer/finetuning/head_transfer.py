@@ -1,7 +1,7 @@
-"""Attribute heads of one encoder in, heads that say the same of another's embeddings out.
+"""Transfer attribute heads from one encoder's embedding space to another's.
 
-The tuned encoder sees the same garments: a head is moved with the map's inverse, then fitted by
-ridge regression to what it said before.
+The tuned encoder sees the same garments: a head is moved by the map's inverse, then fitted by
+ridge regression to its earlier scores.
 """
 
 from dataclasses import replace

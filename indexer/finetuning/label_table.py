@@ -1,4 +1,4 @@
-"""A shop's labels as CSV in, its photos' embeddings with their attributes out.
+"""Read a shop's labels from CSV, with the embeddings of its photos.
 
 Columns: `photo` (a path, relative to the file), then one column an attribute; `slot` and `group`
 are optional. Several values separated by `|` make an attribute multi-label; an empty cell is a
@@ -16,7 +16,7 @@ import numpy as np
 
 from indexer.description.describe import Describer
 from indexer.errors import FeedError, LapelError, ModelError
-from indexer.finetuning.head_training import LabelledEmbeddings, Target, number_labels
+from indexer.finetuning.head_training import HeadTarget, LabelledEmbeddings, number_labels
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.images.photo import Photo, read_photo
 from indexer.models.attribute_heads import HeadKind
@@ -125,7 +125,7 @@ def _read(row: LabelRow, fail: Callable[[str], None]) -> Photo | None:
         return None
 
 
-def _targets(rows: Sequence[LabelRow]) -> list[Target]:
+def _targets(rows: Sequence[LabelRow]) -> list[HeadTarget]:
     """Return the attributes that can be learned; labels with few photos count as missing."""
     targets = []
     for name in dict.fromkeys(name for row in rows for name in row.labels):

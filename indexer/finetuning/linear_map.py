@@ -1,4 +1,4 @@
-"""Garments as a frozen encoder saw them in, a linear map of its space out: a head of d x d weights.
+"""Train a linear map of a frozen encoder's embedding space: a head of d x d weights.
 
 By supervised contrast (Khosla et al., NeurIPS 2020): photos and views of one product are to lie
 together, and apart from all others, its other colours too. The map begins as the identity and is

@@ -1,7 +1,6 @@
-"""An encoder's folder and a linear map in, the same open_clip model with the map in it out.
+"""Fold a linear map into the last projection of each tower of an open_clip model.
 
-The map is multiplied into the last projection of each tower: what comes out is a plain open_clip
-folder, as fast as before, and no code need know that it was tuned.
+The result is a plain open_clip folder, as fast as before, and no code need know that it was tuned.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""Addresses in a cloud's store such as `s3://bucket/a.jpg` in, pictures out, by fsspec.
+"""Read pictures from cloud stores by addresses such as `s3://bucket/a.jpg`, through fsspec.
 
-Who may read, and which server is asked, is said the way each store's own tools are told: by their
-environment variables and configuration files.
+Credentials and endpoints come from the environment variables and configuration files of each
+store's own tools.
 """
 
 from typing import Any
@@ -29,15 +29,15 @@ class CloudSource:
 
         Raises PhotoMissing, PhotoTooManyBytes, FetchFailed.
         """
-        said = self._ask(address, "info")
-        if (said.get("size") or 0) > MAX_BYTES:
+        facts = self._ask(address, "info")
+        if (facts.get("size") or 0) > MAX_BYTES:
             raise PhotoTooManyBytes(
-                f"{address} has {said['size']:,} bytes, at most {MAX_BYTES:,} are read; "
+                f"{address} has {facts['size']:,} bytes, at most {MAX_BYTES:,} are read; "
                 "store a smaller picture"
             )
-        version = next((str(said[name]) for name in _VERSIONS if said.get(name)), "")
-        version = version or next((str(said[name]) for name in _DATES if said.get(name)), "")
-        return f"{said.get('size')}:{version}" if version else ""
+        version = next((str(facts[name]) for name in _VERSIONS if facts.get(name)), "")
+        version = version or next((str(facts[name]) for name in _DATES if facts.get(name)), "")
+        return f"{facts.get('size')}:{version}" if version else ""
 
     def read(self, address: str) -> bytes:
         """Return the picture's content, at most 25 MB. Raises PhotoMissing, FetchFailed."""

@@ -1,7 +1,7 @@
-"""A picture file's bytes in; one of far more pieces than a picture needs is refused, undecoded.
+"""Refuse picture files that would take far longer to decode than their pixels suggest.
 
-The number of pixels bounds what decoding costs only as long as each is decoded once. A progressive
-JPEG may refine them as often as it likes (libjpeg-turbo's "Two issues with the JPEG standard"), a
+The number of pixels bounds the cost of decoding only as long as each is decoded once. A progressive
+JPEG may refine them any number of times (libjpeg-turbo's "Two issues with the JPEG standard"), a
 HEIF grid may show one tile thousands of times (ISO/IEC 23008-12, 6.6.2), and headers that Pillow
 reads in Python may come in millions.
 """
@@ -95,7 +95,7 @@ class _Boxes:
 
     def read(self, content: bytes) -> None:
         """Take in a file. Raises struct.error and IndexError where it is broken."""
-        said: list[bytes] = []
+        associations: list[bytes] = []
         for _, meta in self._within(content, ("meta",)):
             for part, body in self._within(meta[4:], ("iprp", "iref", "iinf")):
                 if part == b"iref":
@@ -103,10 +103,10 @@ class _Boxes:
                 elif part == b"iinf":
                     self._kinds(body)
                 else:
-                    said += [each for _, each in self._within(body, ("ipma",))]
-                    for _, own in self._within(body, ("ipco",)):
-                        self.properties += self._within(own)
-        for body in said:
+                    associations += [each for _, each in self._within(body, ("ipma",))]
+                    for _, properties in self._within(body, ("ipco",)):
+                        self.properties += self._within(properties)
+        for body in associations:
             self._owners(body)
 
     def pixels_of_tiles(self) -> int:
@@ -141,17 +141,17 @@ class _Boxes:
 
     def _references(self, body: bytes) -> None:
         id_, size = ("I", 4) if body[0] else ("H", 2)
-        for _, said in self._within(body[4:], ("dimg",)):
-            item, count = struct.unpack_from(f">{id_}H", said)
+        for _, reference in self._within(body[4:], ("dimg",)):
+            item, count = struct.unpack_from(f">{id_}H", reference)
             self._count(count)
-            found = struct.unpack_from(f">{count}{id_}", said, size + 2)
-            self.parts[item] = self.parts.get(item, ()) + found
+            parts = struct.unpack_from(f">{count}{id_}", reference, size + 2)
+            self.parts[item] = self.parts.get(item, ()) + parts
 
     def _kinds(self, body: bytes) -> None:
-        for _, said in self._within(body[8 if body[0] else 6 :], ("infe",)):
-            size = 4 if said[0] == 3 else 2
-            if said[6 + size : 10 + size] == b"tmap":
-                self.is_tone_map.add(int.from_bytes(said[4 : 4 + size], "big"))
+        for _, entry in self._within(body[8 if body[0] else 6 :], ("infe",)):
+            size = 4 if entry[0] == 3 else 2
+            if entry[6 + size : 10 + size] == b"tmap":
+                self.is_tone_map.add(int.from_bytes(entry[4 : 4 + size], "big"))
 
     def _owners(self, body: bytes) -> None:
         id_size, wide = 4 if body[0] else 2, 2 if body[3] & 1 else 1
@@ -165,9 +165,9 @@ class _Boxes:
                 index = int.from_bytes(body[place : place + wide], "big") & (
                     0x7FFF >> (16 - 8 * wide)
                 )
-                kind, said = self.properties[index - 1] if index else (b"", b"")
+                kind, value = self.properties[index - 1] if index else (b"", b"")
                 if kind == b"ispe":
-                    width, height = struct.unpack_from(">II", said, 4)
+                    width, height = struct.unpack_from(">II", value, 4)
                     self.sizes[item] = max(self.sizes.get(item, 0), width * height)
             at += 1 + count * wide
 

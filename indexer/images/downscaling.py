@@ -1,9 +1,9 @@
-"""A picture's size in, by how much it is decoded smaller out: large photos are no slower.
+"""Decode large pictures at a reduced size, so that they are no slower than small ones.
 
-A telephone's 12 megapixels are looked at by a detector in a square of some hundred pixels, and its
-garments by an encoder in one of 240. libjpeg decodes a half, a quarter or an eighth of each side at
-a fraction of the cost (ITU-T T.81's blocks are 8 x 8); other formats are averaged afterwards, so
-that a photo is the same whatever it was saved as.
+A detector sees a telephone's 12 megapixels in a square of some hundred pixels, and an encoder sees
+their garments in one of 240. libjpeg decodes a half, a quarter or an eighth of each side at a
+fraction of the cost (ITU-T T.81's blocks are 8 x 8); other formats are averaged after decoding, so
+that the result does not depend on the file format.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""Addresses of pictures in, what was last found there out; contents kept in the home, bounded.
+"""A cache of fetched pictures and of what is known of each address, bounded, in the home.
 
-All of this is derived: deleted, it is asked for and read again. So it lies in a SQLite file of its
-own, and not among the rows that are the truth.
+All of it is derived: deleted, it is fetched and computed again. So it has a SQLite file of its own,
+apart from the catalogue's rows.
 """
 
 import sqlite3

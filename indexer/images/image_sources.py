@@ -1,7 +1,7 @@
-"""A feed's picture addresses in, their contents out: paths, `file:`, the web, cloud stores.
+"""Resolve and read the pictures of a feed: paths, `file:` addresses, the web, cloud stores.
 
 A picture that did not change is not read again: files are known by size and times, web pictures by
-what their server says (ETag, Last-Modified), a store's by its own mark.
+their validators (ETag, Last-Modified), a store's by its version mark.
 """
 
 import os
@@ -15,7 +15,7 @@ from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.images.cloud_source import CloudSource
 from indexer.images.fetch_cache import CachedImage, FetchCache
 from indexer.images.photo import hash_bytes, read_bytes
-from indexer.images.safe_fetch import FetchFailed, Version
+from indexer.images.safe_fetch import FetchFailed, Validators
 from indexer.images.web_source import WebSource
 from indexer.settings import Settings
 
@@ -98,15 +98,15 @@ class ImageSources:
         try:
             return (ahead.result() if ahead else self._remote_hash(resolved)), None
         except FetchFailed as error:
-            if found := self.cache.find(resolved):
-                return found.sha256, error  # a host that is down changed no picture
+            if cached := self.cache.find(resolved):
+                return cached.sha256, error  # a host that is down changed no picture
             raise
 
     def read(self, resolved: str, sha256: str) -> bytes:
         """Return the content of that hash. Raises PhotoError, where it is another one now too."""
         if is_remote(resolved):
-            kept = self.cache.read(sha256)
-            content = self._fetch(resolved) if kept is None else kept
+            cached = self.cache.read(sha256)
+            content = self._fetch(resolved) if cached is None else cached
         else:
             content = read_bytes(Path(resolved))
         if hash_bytes(content) != sha256:
@@ -133,37 +133,37 @@ class ImageSources:
 
     def _file_hash(self, path: Path) -> str:
         try:
-            said = path.stat()
+            status = path.stat()
         except (OSError, ValueError):
             return hash_bytes(read_bytes(path))  # says what is the matter
-        stamp = f"{said.st_size}:{said.st_mtime_ns}:{said.st_ctime_ns}:{said.st_ino}"
-        found = self.cache.find(str(path))
-        if found is not None and found.stamp == stamp:
-            return found.sha256
+        stamp = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+        cached = self.cache.find(str(path))
+        if cached is not None and cached.stamp == stamp:
+            return cached.sha256
         sha256 = hash_bytes(read_bytes(path))
-        if time.time_ns() - max(said.st_mtime_ns, said.st_ctime_ns) > SETTLED_NS:
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_NS:
             self.cache.remember(str(path), stamp, sha256)
         return sha256
 
     def _remote_hash(self, address: str) -> str:
-        found = self.cache.find(address)
-        if found is not None and found.checked_at >= self._since:
-            return found.sha256
+        cached = self.cache.find(address)
+        if cached is not None and cached.checked_at >= self._since:
+            return cached.sha256
         if _is_web(address):
-            return self._web_hash(address, found)
+            return self._web_hash(address, cached)
         stamp = self._cloud.stamp(address)
-        if found is not None and stamp and found.stamp == stamp:
-            self.cache.remember(address, stamp, found.sha256)
-            return found.sha256
+        if cached is not None and stamp and cached.stamp == stamp:
+            self.cache.remember(address, stamp, cached.sha256)
+            return cached.sha256
         return self._keep(address, stamp, self._cloud.read(address))
 
-    def _web_hash(self, address: str, found: CachedImage | None) -> str:
-        etag, _, date = found.stamp.partition("\n") if found else ("", "", "")
-        fetched = self._web.fetch(address, Version(etag, date))
-        if fetched.content is None and found is not None:
-            self.cache.remember(address, found.stamp, found.sha256)
-            return found.sha256
-        stamp = f"{fetched.version.etag}\n{fetched.version.last_modified}"
+    def _web_hash(self, address: str, cached: CachedImage | None) -> str:
+        etag, _, date = cached.stamp.partition("\n") if cached else ("", "", "")
+        fetched = self._web.fetch(address, Validators(etag, date))
+        if fetched.content is None and cached is not None:
+            self.cache.remember(address, cached.stamp, cached.sha256)
+            return cached.sha256
+        stamp = f"{fetched.validators.etag}\n{fetched.validators.last_modified}"
         return self._keep(address, stamp, fetched.content or b"")
 
     def _keep(self, address: str, stamp: str, content: bytes) -> str:
@@ -176,7 +176,7 @@ class ImageSources:
         """Fetch a picture whose content is not kept any more."""
         if not _is_web(address):
             return self._cloud.read(address)
-        return self._web.fetch(address, Version()).content or b""
+        return self._web.fetch(address, Validators()).content or b""
 
 
 def is_remote(resolved: str) -> bool:

@@ -1,7 +1,7 @@
-"""Bytes or a path in, an upright RGB photo out; every bad picture is refused here.
+"""Decode a picture into an upright RGB photo, and refuse bad ones.
 
-A large one is decoded smaller (scaling.py), for queries and catalogues alike. Metadata (place,
-camera, face names) is never kept: only pixels and the hash of the file leave.
+Large pictures are decoded at a reduced size (downscaling.py), for queries and catalogues alike.
+Metadata (location, camera, face names) is dropped: only pixels and the file's hash remain.
 """
 
 import hashlib
@@ -116,10 +116,10 @@ def read_bytes(path: Path) -> bytes:
     try:
         # What is opened is what was looked at; a pipe that nobody writes to is not waited for.
         with os.fdopen(os.open(path, _TO_LOOK_AT), "rb") as file:
-            said = os.fstat(file.fileno())
-            if not stat.S_ISREG(said.st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise PhotoMissing(f"{path} is not a file; give the path of a picture")
-            _check_bytes(said.st_size, str(path))
+            _check_bytes(status.st_size, str(path))
             return file.read(MAX_BYTES + 1)  # it may be growing
     except FileNotFoundError as error:
         raise PhotoMissing(f"no file at {path}; check the path") from error

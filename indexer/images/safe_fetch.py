@@ -56,7 +56,7 @@ class FetchFailed(PhotoMissing):
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class Validators:
     """The validators of one version of a picture; both empty where the server sends none."""
 
     etag: str = ""
@@ -68,7 +68,7 @@ class Fetched:
     """A server's answer: `content` is None when the picture still is the known version."""
 
     content: bytes | None
-    version: Version
+    validators: Validators
 
 
 def is_inside(address: Address) -> bool:
@@ -173,12 +173,12 @@ class Fetcher:
 
         Raises FetchRefused, FetchFailed, PhotoMissing, PhotoTooManyBytes.
         """
-        fetched = self.fetch_if_changed(url, Version())
+        fetched = self.fetch_if_changed(url, Validators())
         if fetched.content is None:  # 304, though no version was named
             raise PhotoMissing(f"{url} answers 304; expected a picture (200)")
         return fetched.content
 
-    def fetch_if_changed(self, url: str, known: Version) -> Fetched:
+    def fetch_if_changed(self, url: str, known: Validators) -> Fetched:
         """Return the picture at an address, without content where it still is the known version.
 
         Raises FetchRefused, FetchFailed, PhotoMissing, PhotoTooManyBytes.
@@ -197,7 +197,7 @@ class Fetcher:
             address = answer
         raise PhotoMissing(f"{url} leads on more than {REDIRECTS} times; send the last address")
 
-    def _ask(self, url: str, until: float, known: Version) -> str | Fetched:
+    def _ask(self, url: str, until: float, known: Validators) -> str | Fetched:
         """Return the address that a server redirects to, or its picture."""
         parts = _web_parts(url)
         # What a person pastes has blanks and letters beyond ASCII; what is escaped stays so.
@@ -214,7 +214,7 @@ class Fetcher:
             return self._answered(response, url, until, known)
 
     def _answered(
-        self, response: httpcore.Response, url: str, until: float, known: Version
+        self, response: httpcore.Response, url: str, until: float, known: Validators
     ) -> str | Fetched:
         headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
         content = self._read(response, url, until)  # whatever it is: so its connection is kept
@@ -229,7 +229,7 @@ class Fetcher:
             raise PhotoMissing(f"{url} answers {response.status}; expected a picture (200)")
         if headers.get(b"content-encoding", "identity").lower() != "identity":
             raise PhotoMissing(f"{url} is sent compressed although that was not asked for")
-        version = Version(headers.get(b"etag", ""), headers.get(b"last-modified", ""))
+        version = Validators(headers.get(b"etag", ""), headers.get(b"last-modified", ""))
         return Fetched(content, version)
 
     def _read(self, response: httpcore.Response, url: str, until: float) -> bytes:
@@ -258,7 +258,7 @@ def _web_parts(url: str) -> SplitResult:
     return parts
 
 
-def _headers(host: str, known: Version) -> list[tuple[str, str]]:
+def _headers(host: str, known: Validators) -> list[tuple[str, str]]:
     headers = {"Host": host.encode("idna").decode(), **_HEADERS}
     conditions = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
     return [*headers.items(), *((name, value) for name, value in conditions.items() if value)]

@@ -1,9 +1,8 @@
-"""Web addresses in, pictures out, asked for as a good neighbour does.
+"""Fetch pictures from the web politely: few requests a host, retries, circuit breaking.
 
-At most so many requests to one host at once; a busy host is asked again later, each time after
-twice as long and a random part of it, or after what it says itself (RFC 9110, Retry-After; "full
-jitter" is of the AWS Architecture Blog, Exponential Backoff and Jitter); one that does not answer
-at all is left alone for a while.
+A busy host is retried after twice as long each time and a random part of it, or after what its
+Retry-After asks (RFC 9110; "full jitter": AWS Architecture Blog, Exponential Backoff and Jitter). A
+host that fails several times in a row is left alone for a while.
 """
 
 import random
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
-from indexer.images.safe_fetch import Fetched, Fetcher, FetchFailed, Version
+from indexer.images.safe_fetch import Fetched, Fetcher, FetchFailed, Validators
 from indexer.settings import Settings
 
 TRIES = 4  # a server that restarts is back within the seconds that three waits take
@@ -62,7 +61,7 @@ class WebSource:
         """Close the connections that are kept open."""
         self._fetcher.close()
 
-    def fetch(self, url: str, known: Version) -> Fetched:
+    def fetch(self, url: str, known: Validators) -> Fetched:
         """Return what is at an address, without content where it is the known version still.
 
         Raises FetchRefused, FetchFailed, PhotoMissing, PhotoTooManyBytes.
@@ -79,7 +78,7 @@ class WebSource:
             host.failed = 0
             return fetched
 
-    def _try(self, url: str, known: Version) -> Fetched:
+    def _try(self, url: str, known: Validators) -> Fetched:
         for done in range(self._tries):
             try:
                 return self._fetcher.fetch_if_changed(url, known)

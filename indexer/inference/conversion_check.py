@@ -38,13 +38,13 @@ def _street_pictures() -> list[NDArray[np.uint8]]:
     package = find_spec("ultralytics")  # not imported: that takes seconds
     if package is None or package.origin is None:
         return []
-    found = []
+    pictures = []
     for name in ("bus.jpg", "zidane.jpg"):
         try:
-            found.append(read_photo(Path(package.origin).parent / "assets" / name).pixels)
+            pictures.append(read_photo(Path(package.origin).parent / "assets" / name).pixels)
         except PhotoError:
             continue
-    return found
+    return pictures
 
 
 def min_cosine(exact: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -1,7 +1,7 @@
-"""A torch module in, the same network as files that OpenVINO reads out, kept in a cache folder.
+"""A cache of models exported to OpenVINO's format, one folder an export.
 
-One folder an export, named after the model's fingerprint and checked by its hashes at each start.
-Written beside and then renamed: two processes that export at once do no harm.
+A folder is named after the model's fingerprint and verified by its checksums at each start. It is
+written under another name and then renamed, so that two processes may export at once.
 """
 
 import json

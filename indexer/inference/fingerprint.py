@@ -1,4 +1,4 @@
-"""A model and how it is fed in, a short name for what it computes out."""
+"""Short hashes that identify a model with its preprocessing."""
 
 import hashlib
 from collections.abc import Iterable

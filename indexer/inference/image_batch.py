@@ -1,6 +1,6 @@
-"""Pictures in, the batch of planes that a network reads out, each level looked up in a table.
+"""Turn uint8 images into a float32 NCHW batch through a lookup table.
 
-A channel has 256 levels: what becomes of each is worked out once, not for each pixel.
+A channel has 256 levels: each is normalised once, not once for each pixel.
 """
 
 from collections.abc import Sequence

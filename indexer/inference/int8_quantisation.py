@@ -1,7 +1,7 @@
-"""An exported network and pictures of the catalogue in, the same network in int8 out.
+"""Quantise an exported network to int8, calibrated on pictures of the catalogue.
 
-Post-training quantisation by NNCF: what range each layer's numbers take is seen on the shop's own
-photos, kept small in the home.
+Post-training quantisation by NNCF: the range of each layer's activations is observed on the
+thumbnails of the shop's own photos.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Exported networks, compiled by OpenVINO to answer numpy batches.
+"""Networks that OpenVINO compiled, and the protocol that all networks meet.
 
 The other kind of `Network` is in `torch_network.py`; `runtime.py` chooses between them. Nothing
 here imports torch: importing it takes longer than a whole search.

@@ -1,8 +1,8 @@
-"""Where models run and how exactly: settings and a model's source in, a network that answers out.
+"""Choose device, engine and precision of each network.
 
 On a CPU networks are compiled by OpenVINO, exported once a fingerprint into the home's cache; on
-CUDA and MPS, and wherever that fails, torch runs them. A network that runs less exactly than it was
-trained is compared with the exact one before it is used, and refused when it answers otherwise.
+CUDA and MPS, and wherever that fails, torch runs them. A network in lower precision is compared
+with the exact one before it is used, and refused when its answers differ.
 """
 
 import logging
@@ -84,7 +84,7 @@ class Runtime:
     cache: ExportCache | None = None
     threads: int = 1
     calibration: CalibrationPictures = tuple
-    said: set[Path] = field(default_factory=set)
+    warned: set[Path] = field(default_factory=set)
     at_once: int = 1  # callers that share the threads, each with an answer of its own
     lazy: bool = False  # compile what ran here before only when it is first asked
     brief: bool = False  # asked for some photos only: what takes long to make is not worth it
@@ -144,12 +144,12 @@ class Runtime:
         return self._on_torch(once)
 
     def _warn_of_torch(self, reason: str, folder: Path) -> None:
-        if folder not in self.said:  # of several models that cannot be exported, it is said once
+        if folder not in self.warned:  # of several models that cannot be exported, it is said once
             log.warning(
                 "models run on torch, several times slower: they cannot be exported to %s (%s)",
                 folder, reason,
             )  # fmt: skip
-        self.said.add(folder)
+        self.warned.add(folder)
 
     def _in_order(self, once: "_SourceOnce", cache: ExportCache) -> list[Precision]:
         """Return the precisions to try, of those that have a bound; bf16 not before it gains."""
@@ -209,14 +209,14 @@ class Runtime:
             from indexer.inference.int8_quantisation import quantise
 
             exact, name = xml, f"{name}-int8"
-            found = cache.find(name)
-            if found is None:
+            quantised = cache.find(name)
+            if quantised is None:
                 pictures = self.calibration()
                 batch = once.source.prepare(facts, pictures) if len(pictures) else None
                 if batch is None:
                     return None
-                found = cache.add(name, lambda folder: quantise(exact, batch, folder))
-            xml = found
+                quantised = cache.add(name, lambda folder: quantise(exact, batch, folder))
+            xml = quantised
         how = f"{precision} {cpu_and_compiler()}"
         closeness = cache.measured(name, how)
         if closeness is not None and not self._is_close(once, precision, closeness):

@@ -1,10 +1,10 @@
-"""A torch module in, a network that answers numpy batches on one of torch's devices out.
+"""Networks that torch runs, on any of its devices.
 
-A GPU is asked by one thread alone, and for few sizes of batches. cuDNN prepares each convolution
-anew for each size of batch and, as torch keeps what it prepared, for each thread; a depthwise one
+A GPU is used by one thread alone, and for few batch sizes. cuDNN prepares each convolution
+anew for each batch size and, as torch caches the preparation, for each thread; a depthwise one
 takes up to a second and a half, and what was prepared for a thread is never freed
-(https://github.com/pytorch/pytorch/issues/104701). Eight threads that asked the bundled models for
-one to four crops each had not come to an end after half a minute, on an H200.
+(https://github.com/pytorch/pytorch/issues/104701). Eight threads that ran the bundled models for
+one to four crops each had not finished after half a minute, on an H200.
 """
 
 from collections.abc import Mapping
@@ -47,18 +47,18 @@ class TorchNetwork:
         """Return the module's outputs for a batch (n, 3, h, w) or of token ids (n, m)."""
         if self._is_cpu:
             return self._answered(batch)
-        found = _thread_of(self._device.type).submit(self._in_pieces, batch)
-        return found.result()
+        answer = _thread_of(self._device.type).submit(self._in_pieces, batch)
+        return answer.result()
 
     def _in_pieces(self, batch: NDArray[Any]) -> Answers:
-        found, at = [], 0
+        outputs, at = [], 0
         while at < len(batch):
             size = piece_size(len(batch) - at)
             rows = batch[at : at + size]
             answers = self._answered(rows[np.minimum(np.arange(size), len(rows) - 1)])
-            found.append([answer[: len(rows)] for answer in answers])
+            outputs.append([answer[: len(rows)] for answer in answers])
             at += size
-        return tuple(np.concatenate(each) for each in zip(*found, strict=True))
+        return tuple(np.concatenate(each) for each in zip(*outputs, strict=True))
 
     def _answered(self, batch: NDArray[Any]) -> Answers:
         import torch

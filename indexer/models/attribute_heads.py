@@ -1,4 +1,4 @@
-"""Embeddings in, named attributes with scores out: several linear heads on one embedding.
+"""Linear heads that read named attributes with scores from an embedding.
 
 A head is `softmax` (one of its labels is true: category) or `sigmoid` (any number are: details).
 """

@@ -1,8 +1,8 @@
-"""Texts in, token ids (n, context) as CLIP's text towers take them out; torch is not imported.
+"""Tokenise texts for CLIP's text towers without importing torch.
 
 The byte-pair encoding of OpenAI's CLIP (Radford et al., Learning transferable visual models from
 natural language supervision, 2021; MIT licence) as open_clip's SimpleTokenizer does it, on the
-vocabulary in open_clip's package: importing that package takes ten times as long as this search.
+vocabulary in open_clip's package: importing that package takes ten times as long as a search.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Garment crops in, unit embeddings (n, d) float32 out: an open_clip model.
+"""Embed garment crops and texts by an open_clip model, as unit vectors.
 
 Preprocessing is read from the model's own configuration, never assumed: mean, standard deviation
 and size differ between models, and a wrong one is a silent loss (open_clip #1068).

@@ -1,4 +1,4 @@
-"""Models here in, one folder or tar out that a machine without a network can use and check."""
+"""Export models as one folder or tar, licences and checksums included, for use offline."""
 
 import os
 import shutil

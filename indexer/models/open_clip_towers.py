@@ -1,7 +1,6 @@
-"""The name of an open_clip model in, its image and text towers and the ids of texts out.
+"""The image and text towers and the tokenizer of an open_clip model, loaded when first needed.
 
-Loaded when first needed: open_clip and torch take seconds to import, and towers that were exported
-before need neither.
+open_clip and torch take seconds to import, and towers that were exported before need neither.
 """
 
 import json

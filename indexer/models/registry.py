@@ -1,4 +1,4 @@
-"""Settings in, the models a shop has or may have out: licence, source, dimensions and hashes.
+"""List the models that are bundled, pulled or known, with licence, source, dimensions and hashes.
 
 Loads none of them, and no library that runs them.
 """

@@ -1,4 +1,4 @@
-"""Photos in, the garments in them out: an ultralytics segmentation model.
+"""Detect and segment garments by an ultralytics segmentation model.
 
 Pictures are padded to one fixed square, never to their neighbours in the batch: a photo gives the
 same masks alone and among others. The padding and the mask assembly follow ultralytics'

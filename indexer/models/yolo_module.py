@@ -1,4 +1,4 @@
-"""A detector's folder or ultralytics file in, a module that answers rows and prototypes out."""
+"""Load a detector's torch module from a folder or an ultralytics file."""
 
 import json
 import os

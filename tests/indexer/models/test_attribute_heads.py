@@ -6,8 +6,8 @@ import pytest
 from indexer.finetuning.head_report import keep_clear, measure, to_table
 from indexer.finetuning.head_training import (
     NO_LABEL,
+    HeadTarget,
     LabelledEmbeddings,
-    Target,
     number_labels,
     train_heads,
 )
@@ -91,7 +91,10 @@ def test_a_head_without_held_out_labels_is_not_measured() -> None:
     truth = np.where(data.held_out, NO_LABEL, 0)
     truth[1] = 1
     only = LabelledEmbeddings(
-        data.embeddings, (Target("x", "softmax", ("a", "b"), truth),), data.held_out, data.groups
+        data.embeddings,
+        (HeadTarget("x", "softmax", ("a", "b"), truth),),
+        data.held_out,
+        data.groups,
     )
     heads, _ = train_heads(only, 5, 0)
     assert measure(heads, only) == []

@@ -23,7 +23,7 @@ class NamedGarment:
     vector: NDArray[np.float32] | None = None
 
 
-Target = DescribedGarment | StoredItem | NamedGarment
+SearchTarget = DescribedGarment | StoredItem | NamedGarment
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class GarmentAnswer:
     """
 
     id: int
-    garment: Target
+    garment: SearchTarget
     hits: tuple[Hit, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     sources: tuple[str, ...] = ()

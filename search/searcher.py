@@ -18,14 +18,14 @@ from indexer.description.describe import DescribedGarment, Describer
 from indexer.fused_vector import Layout, normalise_weights
 from indexer.garments import Slot
 from indexer.images.photo import Photo
-from search.answer import Answer, GarmentAnswer, NamedGarment, Target
+from search.answer import Answer, GarmentAnswer, NamedGarment, SearchTarget
 from search.answer_facts import NOT_UNDERSTOOD, new_id, not_in_photo, to_ms
 from search.filters.conditions import Condition
 from search.filters.json_filters import not_these
 from search.query.keyword_index import NOTHING_KNOWN, find_words
 from search.query.mixing import PartVectors, check_vector, combine, combined_weights
 from search.query.options import WORDS_WEIGHT, Options
-from search.query.parts import DescribedPhoto, QueryParts, choose_garments, describe_photo
+from search.query.parts import QueryParts, QueryPhoto, choose_garments, describe_photo
 from search.query.text_query import TextQuery, parse_text, raise_not_understood
 from search.ranking.confidence import Calibration, no_good_match, read_calibration
 from search.ranking.hits import Hit
@@ -169,7 +169,7 @@ class Searcher:
         return None, self._run_models(lambda: parse_text(words, models))
 
     def _search(
-        self, query: "_LoadedQuery", targets: Mapping[int, Target], options: Options
+        self, query: "_LoadedQuery", targets: Mapping[int, SearchTarget], options: Options
     ) -> list[GarmentAnswer]:
         """Return all hits for each target, also those before the page that is asked for."""
         if not targets:
@@ -212,7 +212,7 @@ class _LoadedQuery:
     parts: QueryParts
     layout: Layout
     items: Mapping[str, StoredItem]
-    photo: DescribedPhoto | None
+    photo: QueryPhoto | None
     text: TextQuery | None
     colour_words: TextQuery | None
 
@@ -221,7 +221,7 @@ class _LoadedQuery:
         """The words that move the vector."""
         return self.text or self.colour_words
 
-    def targets(self, options: Options) -> dict[int, Target]:
+    def targets(self, options: Options) -> dict[int, SearchTarget]:
         """Return the garments to look for, by their number in the photo (else one, 0)."""
         if self.photo is not None:
             garments = self.photo.garments
@@ -265,7 +265,7 @@ class _LoadedQuery:
             return [not_these("group_id", [item.group_id for item in items])]
         return [not_these("item_id", [item.item_id for item in items])]
 
-    def slots(self, target: Target, options: Options) -> Sequence[Slot] | None:
+    def slots(self, target: SearchTarget, options: Options) -> Sequence[Slot] | None:
         """Return the slots to look in; None for all of them."""
         named: Slot = "unknown" if self.text is None else self.text.slot
         if isinstance(target, DescribedGarment) and named in ("unknown", target.slot):

@@ -9,7 +9,7 @@ from api.console.terminal import showable
 from api.schemas.serialise import label_of
 from indexer.description.describe import DescribedGarment
 from indexer.fused_vector import PARTS
-from search.answer import Answer, Target
+from search.answer import Answer, SearchTarget
 from search.ranking.hits import Hit
 from search.retrieval.stored_items import StoredItem
 
@@ -31,7 +31,7 @@ def print_answer(name: str, answer: Answer, explain: bool = False) -> None:
         console.print(hit_table(title, each.hits, each.weights if explain else None))
 
 
-def _title(garment: Target) -> str:
+def _title(garment: SearchTarget) -> str:
     if isinstance(garment, DescribedGarment):
         return f"{label_of(garment)}, {_colours(garment)}"
     if isinstance(garment, StoredItem):

@@ -128,9 +128,9 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def street_photo() -> Path:
     """The street scene that comes with ultralytics: several people before a bus."""
-    import ultralytics
+    from indexer.inference.conversion_check import street_photo as path_of
 
-    return Path(ultralytics.__file__).parent / "assets" / "bus.jpg"
+    return path_of()
 
 
 @pytest.fixture(scope="module")

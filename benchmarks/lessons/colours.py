@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.lessons.drawing import below, beside, figure_pixels, street_photo
+from benchmarks.lessons.drawing import below, beside, figure_pixels
 from indexer.colour.cielab import hex_to_lab, relight
 from indexer.colour.histogram import pixels_in_mask
 from indexer.colour.illuminant import estimate_illuminant
@@ -16,6 +16,7 @@ from indexer.colour.knn_namer import NEIGHBOURS, ColourNamer, bundled_namer
 from indexer.colour.palette import ColourGroup, colour_groups
 from indexer.description.describe import DescribedGarment
 from indexer.images.photo import Photo, read_photo
+from indexer.inference.conversion_check import street_photo
 from indexer.models.encoder import cut_out, fit_into_square
 from indexer.sample import SampleItem
 from indexer.settings import WEIGHTS

@@ -1,7 +1,6 @@
 """Compose figures and photos into pictures for docs/."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -24,13 +23,6 @@ def figure_pixels(figure: "Figure") -> Pixels:
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
     return np.asarray(rgba, np.uint8)[..., :3].copy()
-
-
-def street_photo(name: str) -> Path:
-    """Return a sample photo of the ultralytics package."""
-    import ultralytics
-
-    return Path(ultralytics.__file__).parent / "assets" / name
 
 
 def to_height(pixels: Pixels, height: int) -> Pixels:

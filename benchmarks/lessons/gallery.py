@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from api.reports.overlay import draw_overlay
 from api.schemas.serialise import label_of
-from benchmarks.lessons.drawing import below, beside, street_photo, titled, to_height
+from benchmarks.lessons.drawing import below, beside, titled, to_height
 from indexer.images.photo import Photo, read_photo
+from indexer.inference.conversion_check import street_photo
 from indexer.models.encoder import cut_out, fit_into_square
 from search.evaluation.bootstrap import table
 from search.query.options import Options

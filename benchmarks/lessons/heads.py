@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lessons.drawing import figure_pixels, street_photo
+from benchmarks.lessons.drawing import figure_pixels
 from indexer.description.describe import DescribedGarment
 from indexer.images.photo import Photo, read_photo
+from indexer.inference.conversion_check import street_photo
 from indexer.models.attribute_heads import Head
 from indexer.models.encoder import cut_out
 from search.evaluation.bootstrap import table

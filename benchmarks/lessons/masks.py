@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.reports.overlay import draw_overlay
-from benchmarks.lessons.drawing import beside, figure_pixels, street_photo, titled, to_height
+from benchmarks.lessons.drawing import beside, figure_pixels, titled, to_height
 from indexer.garments import WORN_SLOTS, Garments, Slot
 from indexer.images.photo import read_photo
+from indexer.inference.conversion_check import street_photo
 from indexer.inference.runtime import Runtime
 from indexer.models.registry import detector_source
 from indexer.models.segmenter import Segmenter

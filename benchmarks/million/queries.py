@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ import psutil
 from benchmarks.million.catalogue import big_catalogue
 from benchmarks.quality.text import read_queries
 from benchmarks.speed.load import Load, measure
+from indexer.inference.conversion_check import street_photo
 from indexer.system.devices import usual_threads
 from search.evaluation.bootstrap import table
 
@@ -263,14 +263,6 @@ def machine() -> str:
 
     name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
     return f"{name}, {usual_threads()} threads"
-
-
-def street_photo() -> Path:
-    """Return a street photo that comes with ultralytics: several people before a bus."""
-    package = find_spec("ultralytics")  # not imported: that takes seconds
-    if package is None or package.origin is None:
-        raise SystemExit("ultralytics is not installed, and with it no street photo; give --photo")
-    return Path(package.origin).parent / "assets" / "bus.jpg"
 
 
 if __name__ == "__main__":

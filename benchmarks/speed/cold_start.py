@@ -18,7 +18,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.million.queries import LAPEL, RUNS, machine, sample_home, street_photo
+from benchmarks.million.queries import LAPEL, RUNS, machine, sample_home
+from indexer.inference.conversion_check import street_photo
 from search.evaluation.bootstrap import table
 
 TARGETS_S = {"--help": 0.4, "search PHOTO": 3.0, "search --text": 3.0}

@@ -1,5 +1,6 @@
 """Check that a converted network is equivalent: what to try it on, how close two answers are."""
 
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.errors import PhotoError
+from indexer.errors import PhotoError, PhotoMissing
 from indexer.images.photo import read_photo
 
 # As shoppers write: short and long, one word that no caption had, one cut off at any context.
@@ -34,16 +35,22 @@ def reference_images() -> tuple[NDArray[np.uint8], ...]:
     return (*_street_pictures(), *reference_pictures())
 
 
-def _street_pictures() -> list[NDArray[np.uint8]]:
+def street_photo(name: str = "bus.jpg") -> Path:
+    """Return the path of a photo that comes with ultralytics: `bus.jpg` or `zidane.jpg`.
+
+    Raises PhotoMissing where ultralytics is not installed.
+    """
     package = find_spec("ultralytics")  # not imported: that takes seconds
     if package is None or package.origin is None:
-        return []
+        raise PhotoMissing(f"ultralytics is not installed, and with it not its photo {name}")
+    return Path(package.origin).parent / "assets" / name
+
+
+def _street_pictures() -> list[NDArray[np.uint8]]:
     pictures = []
     for name in ("bus.jpg", "zidane.jpg"):
-        try:
-            pictures.append(read_photo(Path(package.origin).parent / "assets" / name).pixels)
-        except PhotoError:
-            continue
+        with suppress(PhotoError):
+            pictures.append(read_photo(street_photo(name)).pixels)
     return pictures
 
 

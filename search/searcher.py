@@ -6,7 +6,7 @@ items, photo and words are loaded -> garments to look for -> vectors, slots, fil
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -18,16 +18,15 @@ from indexer.description.describe import DescribedGarment, Describer
 from indexer.fused_vector import Layout, normalise_weights
 from indexer.garments import Slot
 from indexer.images.photo import Photo
-from search.answer import Answer, GarmentAnswer, NamedGarment, SearchTarget
-from search.answer_facts import NOT_UNDERSTOOD, new_id, not_in_photo, to_ms
-from search.filters.conditions import Condition
-from search.filters.json_filters import not_these
+from search.answer import Answer, GarmentAnswer, SearchTarget
+from search.answer_facts import new_id, to_ms
+from search.loaded_query import LoadedQuery, slots_of
 from search.query.keyword_index import NOTHING_KNOWN, find_words
-from search.query.mixing import PartVectors, check_vector, combine, combined_weights
+from search.query.mixing import combine, combined_weights
 from search.query.options import WORDS_WEIGHT, Options
-from search.query.parts import QueryParts, QueryPhoto, choose_garments, describe_photo
+from search.query.parts import QueryParts, describe_photo
 from search.query.text_query import TextQuery, parse_text, raise_not_understood
-from search.ranking.confidence import Calibration, no_good_match, read_calibration
+from search.ranking.confidence import Calibration, read_calibration
 from search.ranking.hits import Hit
 from search.retrieval.exact_scores import Sought
 from search.retrieval.retrieve import retrieve
@@ -35,8 +34,6 @@ from search.retrieval.stored_items import StoredItem, load_items
 
 __all__ = ["Answer", "GarmentAnswer", "Options", "QueryParts", "Searcher", "detect_photo"]
 
-# Below this the detector may well mean the other of the two: a zipped top, sold as a jacket.
-SURE_OF_SLOT = 0.5
 T = TypeVar("T")
 
 
@@ -79,7 +76,7 @@ class Searcher:
         items = self.load_items(parts.item_ids)
         photo = None if parts.photo is None else parts.photo()
         read = time.perf_counter()
-        query = _LoadedQuery(parts, self.layout, items, photo, *self._read_words(parts, options))
+        query = LoadedQuery(parts, self.layout, items, photo, *self._read_words(parts, options))
         took = dict(photo.took_ms) if photo is not None else {}
         start = time.perf_counter()
         if query.words is not None:
@@ -169,7 +166,7 @@ class Searcher:
         return None, self._run_models(lambda: parse_text(words, models))
 
     def _search(
-        self, query: "_LoadedQuery", targets: Mapping[int, SearchTarget], options: Options
+        self, query: LoadedQuery, targets: Mapping[int, SearchTarget], options: Options
     ) -> list[GarmentAnswer]:
         """Return all hits for each target, also those before the page that is asked for."""
         if not targets:
@@ -205,90 +202,6 @@ class Searcher:
         ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _LoadedQuery:
-    """A query's parts with everything that they name."""
-
-    parts: QueryParts
-    layout: Layout
-    items: Mapping[str, StoredItem]
-    photo: QueryPhoto | None
-    text: TextQuery | None
-    colour_words: TextQuery | None
-
-    @property
-    def words(self) -> TextQuery | None:
-        """The words that move the vector."""
-        return self.text or self.colour_words
-
-    def targets(self, options: Options) -> dict[int, SearchTarget]:
-        """Return the garments to look for, by their number in the photo (else one, 0)."""
-        if self.photo is not None:
-            garments = self.photo.garments
-            if self.parts.has_box:
-                return dict(enumerate(garments))
-            return {i: garments[i] for i in choose_garments(garments, options.garment)}
-        if self.parts.item_id is not None:
-            return {0: self.items[self.parts.item_id]}
-        vector = None
-        if self.parts.embedding is not None:
-            vector = check_vector(self.layout, self.parts.embedding)
-        return {0: self._named_garment(vector)}
-
-    def _named_garment(self, vector: NDArray[np.float32] | None) -> NamedGarment:
-        """Return the garment that a text, likes or a caller's own vector look for."""
-        colours = tuple(self.parts.colours)
-        if self.text is not None:
-            named = colours or self.text.colours
-            return NamedGarment(self.text.slot, self.text.category, named, vector)
-        liked = {self.items[item_id].slot for item_id in self.parts.likes}
-        slot: Slot = liked.pop() if vector is None and len(liked) == 1 else "unknown"
-        return NamedGarment(slot, None, colours, vector)
-
-    def vectors(self) -> PartVectors:
-        """Return the vectors of what moves the start."""
-        return PartVectors(
-            self.words,
-            self.parts.colours,
-            [self.items[item_id].vector for item_id in self.parts.likes],
-            [self.items[item_id].vector for item_id in self.parts.dislikes],
-            self.parts.shares,
-        )
-
-    def excluded(self, by_group: bool) -> list[Condition]:
-        """Return the condition that leaves out the item asked with and disliked ones."""
-        asked = [] if self.parts.item_id is None else [self.parts.item_id]
-        items = [self.items[item_id] for item_id in (*asked, *self.parts.dislikes)]
-        if not items:
-            return []
-        if by_group:
-            return [not_these("group_id", [item.group_id for item in items])]
-        return [not_these("item_id", [item.item_id for item in items])]
-
-    def slots(self, target: SearchTarget, options: Options) -> Sequence[Slot] | None:
-        """Return the slots to look in; None for all of them."""
-        named: Slot = "unknown" if self.text is None else self.text.slot
-        if isinstance(target, DescribedGarment) and named in ("unknown", target.slot):
-            return slots_of(target, options)
-        # A photo of a shirt "as a dress" is looked for among dresses.
-        return options.slots_for(named if named != "unknown" else target.slot)
-
-    def warnings(self, garments: Sequence[GarmentAnswer], options: Options) -> list[str]:
-        """Return what to say of the photo, of poor hits, and of a text not understood."""
-        warnings: list[str] = []
-        if self.photo is not None:
-            warnings += self.photo.warnings
-            if not garments:
-                slots = (garment.slot for garment in self.photo.garments)
-                warnings.append(not_in_photo(str(options.garment), slots))
-        poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
-        warnings += filter(None, poor)
-        is_matched = any(hit.matched_words for each in garments for hit in each.hits)
-        if self.text is not None and not (self.text.is_understood or is_matched):
-            warnings.append(NOT_UNDERSTOOD)
-        return warnings
-
-
 def search_judged(
     searcher: Searcher,
     calibration: Calibration | None,
@@ -317,15 +230,6 @@ def search_judged(
         of_item = {hit.item.item_id: hit for hit in with_confidence}
         judged.append([of_item[hit.item.item_id] for hit in hits[: options.k]])
     return judged
-
-
-def slots_of(garment: DescribedGarment, options: Options) -> list[Slot] | None:
-    """Return the slots to look in: the garment's; of a doubtful top or outer garment, both."""
-    if garment.slot == "unknown" or not options.strict_slot:
-        return options.slots_for("unknown")
-    if garment.slot in ("top", "outer") and garment.confidence < SURE_OF_SLOT:
-        return ["top", "outer"]
-    return [garment.slot]
 
 
 def detect_photo(describer: Describer, photo: Photo) -> Answer:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from indexer.images.photo import Photo
     from indexer.settings import Settings
     from search.query.options import Options
-    from search.query.parts import QueryParts, QueryPhoto
+    from search.query.parts import DescribedPhoto, QueryParts
     from search.query.photo_box import Box
     from search.searcher import Answer, Searcher
 
@@ -131,7 +131,7 @@ class PhotoFile:
     describer: "Callable[[], Describer]"
     photo: "Photo | None" = None
 
-    def describe(self) -> "QueryPhoto":
+    def describe(self) -> "DescribedPhoto":
         """Return the photo's garments, or the one in the box. Raises PhotoError, QueryError."""
         from indexer.images.photo import read_photo
         from search.query.parts import describe_photo

@@ -9,7 +9,7 @@ from api.server.catalogues import ServedCatalogue
 from api.server.state import ServerState
 from search.filters.json_filters import read_filter
 from search.query.options import Options
-from search.query.parts import QueryParts, QueryPhoto
+from search.query.parts import DescribedPhoto, QueryParts
 from search.searcher import Searcher
 
 
@@ -46,18 +46,18 @@ class _QueryPhoto:
         self.received: ReceivedPhoto | None = None
         self.outlines: tuple[list[Outline], ...] = ()
 
-    def describe(self) -> QueryPhoto:
+    def describe(self) -> DescribedPhoto:
         """Return the photo's garments, or the one in the box. Raises LapelErrors."""
         request = self._request
         self.received = received = receive_photo(self._state, request, self._upload)
         photo = received.photo
         if request.box is None:
             self.outlines = photo.outlines
-            return QueryPhoto(photo.garments, photo.warnings, received.took_ms)
+            return DescribedPhoto(photo.garments, photo.warnings, received.took_ms)
         wanted = _options(request).garment_slot
         garment, lines, took_ms = describe_box(self._state, received, request.box, wanted)
         self.outlines = (lines,)
-        return QueryPhoto([garment], photo.warnings, {**received.took_ms, **took_ms})
+        return DescribedPhoto([garment], photo.warnings, {**received.took_ms, **took_ms})
 
 
 def _parts(request: SearchRequest, photo: _QueryPhoto) -> QueryParts:

@@ -24,7 +24,7 @@ from indexer.storage.tables import GarmentRow, ItemPhotoRow, PhotoRow
 from indexer.system.batching import SQL_VALUES, batches
 from search.evaluation.gallery import Gallery
 from search.evaluation.street_noise import degrade
-from search.searcher import SURE_OF_SLOT
+from search.loaded_query import SURE_OF_SLOT
 
 Cut = Literal["mask", "box", "photo"]
 CUTS: tuple[Cut, ...] = ("mask", "box", "photo")

@@ -13,7 +13,7 @@ from search.answer_facts import NOTHING_FOUND, to_ms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class QueryPhoto:
+class DescribedPhoto:
     """The garments of a photo, warnings about it, and the milliseconds that each stage took."""
 
     garments: Sequence[DescribedGarment]
@@ -31,7 +31,7 @@ class QueryParts:
     gives the one garment in a box, which is searched for whatever its slot.
     """
 
-    photo: Callable[[], QueryPhoto] | None = None
+    photo: Callable[[], DescribedPhoto] | None = None
     item_id: str | None = None
     embedding: Sequence[float] | None = None
     text: str | None = None
@@ -77,14 +77,16 @@ class QueryParts:
             raise QueryError("a box and a garment's number are of a photo; give the photo too")
 
 
-def describe_photo(describer: Describer, photo: Photo, wanted: Slot | None = None) -> QueryPhoto:
+def describe_photo(
+    describer: Describer, photo: Photo, wanted: Slot | None = None
+) -> DescribedPhoto:
     """Describe a photo's garments, or the one of a slot, on this thread."""
     before = dict(describer.seconds)
     start = time.perf_counter()
     garments = describer.describe([photo], [wanted])[0]
     took = {stage: s - before.get(stage, 0.0) for stage, s in describer.seconds.items()}
     took["total"] = time.perf_counter() - start
-    return QueryPhoto(
+    return DescribedPhoto(
         garments,
         (NOTHING_FOUND,) if garments[0].is_fallback else (),
         {stage: to_ms(seconds) for stage, seconds in took.items()},

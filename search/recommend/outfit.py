@@ -14,7 +14,7 @@ from indexer.garments import WORN_SLOTS
 from search.answer_facts import not_in_photo
 from search.filters.conditions import Condition
 from search.query.options import MAX_K, Options
-from search.query.parts import QueryParts, QueryPhoto, choose_garments
+from search.query.parts import DescribedPhoto, QueryParts, choose_garments
 from search.ranking.hits import Hit
 from search.recommend.recommender import Completion, Recommender, Taste, Worn
 from search.searcher import Searcher
@@ -139,7 +139,7 @@ def _best_items(
     if not garments:
         return []
     plain = replace(options, k=1, group=True, diversity=0.0)
-    parts = QueryParts(photo=lambda: QueryPhoto(garments))
+    parts = QueryParts(photo=lambda: DescribedPhoto(garments))
     return [
         _nearest_in_colour(searcher, garment, next(iter(each.hits), None), plain)
         for garment, each in zip(garments, searcher.answer(parts, plain).garments, strict=True)

@@ -78,20 +78,20 @@ class ColourNamer:
         at = _positions(lab, LIGHTNESS)
         # Column by column: an axis of three is a slow one.
         squares = [
-            (own[:, None] - labelled) ** 2
-            for own, labelled in zip(at.T, self._columns, strict=True)
+            (query[:, None] - labelled) ** 2
+            for query, labelled in zip(at.T, self._columns, strict=True)
         ]
         distances = np.sqrt(squares[0] + squares[1] + squares[2])
-        found = np.argpartition(distances, self._neighbours - 1)[:, : self._neighbours]
-        return found, np.take_along_axis(distances, found, axis=1)
+        nearest = np.argpartition(distances, self._neighbours - 1)[:, : self._neighbours]
+        return nearest, np.take_along_axis(distances, nearest, axis=1)
 
     def basic_shares(self, lab: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return how far each colour (m, 3) is each of `BASIC_NAMES`: (m, 11), rows sum to 1."""
         votes = np.zeros((len(lab), len(BASIC_NAMES)))
         for i in range(0, len(lab), AT_ONCE):
-            found, distances = self.nearest(lab[i : i + AT_ONCE])
+            nearest, distances = self.nearest(lab[i : i + AT_ONCE])
             near = distances + SOFTEN
-            votes[i : i + AT_ONCE] = (self._votes[found] / near[:, :, None]).sum(axis=1)
+            votes[i : i + AT_ONCE] = (self._votes[nearest] / near[:, :, None]).sum(axis=1)
         return np.asarray(votes / votes.sum(axis=1, keepdims=True), np.float64)
 
     def finer_name(self, lab: NDArray[np.floating], basic: str) -> str:

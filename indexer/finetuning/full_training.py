@@ -28,7 +28,7 @@ from indexer.models.open_clip_towers import OpenClipModel
 
 LEARNING_RATE = 5e-5  # an eighth of what the bundled tower was trained with: it is to be moved only
 WEIGHT_DECAY = 0.02
-TEACHER = 1.0  # of what was said before, beside the contrast's 1
+TEACHER = 1.0  # of the distillation loss, beside the contrast's 1
 BATCH = 32  # garments a step, two views each
 EMBED_BATCH = 32
 
@@ -37,7 +37,7 @@ Crops = Sequence[NDArray[np.uint8]]
 
 @dataclass(frozen=True, slots=True)
 class FullPlan:
-    """How to train: on which device, how long, by which chance, and where it is kept meanwhile."""
+    """How to train: on which device, how long, by which chance, and where checkpoints go."""
 
     device: str
     epochs: int
@@ -101,10 +101,10 @@ class FullTuning:
         crops = [self._crops[row] for row in rows]
         pixels = self._pixels([augment(c, self._fill, rng) for c in (*crops, *crops)])
         with torch.no_grad():
-            said = self._before(pixels)
-        found = self.tower(pixels)
-        loss = self._contrast(found, rows)
-        loss = loss + TEACHER * (1 - F.cosine_similarity(found, said, dim=1).mean())
+            before = self._before(pixels)
+        after = self.tower(pixels)
+        loss = self._contrast(after, rows)
+        loss = loss + TEACHER * (1 - F.cosine_similarity(after, before, dim=1).mean())
         if not torch.isfinite(loss):
             raise ModelError(
                 "training came to values that are no numbers (NaN or infinite), so nothing was "
@@ -125,26 +125,26 @@ class FullTuning:
                 losses.append(float(self._contrast(self.tower(self._pixels(views)), rows)))
         return float(np.mean(losses))
 
-    def _contrast(self, found: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
-        return contrast(F.normalize(found.float(), dim=1), self._lessons.products[rows])
+    def _contrast(self, embedded: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
+        return contrast(F.normalize(embedded.float(), dim=1), self._lessons.products[rows])
 
     def _pixels(self, crops: Crops) -> torch.Tensor:
         return torch.from_numpy(to_batch(self._facts, crops)).to(self._plan.device)
 
     def _save(self) -> None:
         curve = [(point.step, point.training, point.held_out) for point in self.curve]
-        kept: dict[str, Any] = {"key": self._key, "tower": self.tower.state_dict(),
+        checkpoint: dict[str, Any] = {"key": self._key, "tower": self.tower.state_dict(),
                                 "optimiser": self._optimiser.state_dict(),
                                 "curve": curve}  # fmt: skip
         part = self._plan.checkpoint.with_suffix(".part")
-        torch.save(kept, part)
+        torch.save(checkpoint, part)
         part.replace(self._plan.checkpoint)
 
     def _resume(self) -> None:
         if not self._plan.checkpoint.is_file():
             return
-        kept = torch.load(self._plan.checkpoint, map_location="cpu", weights_only=True)
-        if kept["key"] == self._key:
-            self.tower.load_state_dict(kept["tower"])
-            self._optimiser.load_state_dict(kept["optimiser"])
-            self.curve = [CurvePoint(*point) for point in kept["curve"]]
+        checkpoint = torch.load(self._plan.checkpoint, map_location="cpu", weights_only=True)
+        if checkpoint["key"] == self._key:
+            self.tower.load_state_dict(checkpoint["tower"])
+            self._optimiser.load_state_dict(checkpoint["optimiser"])
+            self.curve = [CurvePoint(*point) for point in checkpoint["curve"]]

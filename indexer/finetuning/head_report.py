@@ -16,7 +16,7 @@ RESAMPLES = 500
 # A head must beat the baseline by more than this, with its interval's lower end: what is shown to
 # shoppers, and weighs in every search, should be more than a habit.
 MARGIN = 0.05
-YES = 0.5  # a sigmoid's label is said to be there above this
+YES = 0.5  # a sigmoid's label is predicted above this
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def measure(heads: AttributeHeads, data: LabelledEmbeddings) -> list[HeadScore]:
     for target in data.targets:
         rows = data.held_out & target.known
         if rows.any():
-            found = by_name[target.name].scores(data.embeddings[rows])
-            scores.append(_score(target, target.truth[rows], found, data.groups[rows]))
+            predicted_scores = by_name[target.name].scores(data.embeddings[rows])
+            scores.append(_score(target, target.truth[rows], predicted_scores, data.groups[rows]))
     return scores
 
 
@@ -81,23 +81,24 @@ def keep_clear(heads: AttributeHeads, scores: Sequence[HeadScore]) -> AttributeH
 def _score(
     target: HeadTarget,
     truth: NDArray[np.int64] | NDArray[np.float32],
-    found: NDArray[np.float32],
+    predicted_scores: NDArray[np.float32],
     groups: NDArray[np.int64],
 ) -> HeadScore:
     """Score by whole groups drawn with replacement: a product's photos stand or fall together."""
     n = len(target.labels)
     if target.kind == "softmax":
         true = truth[:, None] == np.arange(n)
-        said = found.argmax(axis=1)[:, None] == np.arange(n)
+        predicted = predicted_scores.argmax(axis=1)[:, None] == np.arange(n)
         constant = np.zeros_like(true)
         constant[:, np.bincount(truth.astype(np.int64), minlength=n).argmax()] = True
     else:
-        true, said = truth > YES, found > YES
+        true, predicted = truth > YES, predicted_scores > YES
         constant = np.ones_like(true)  # all labels always: the F1 of never is 0
     labels, members = np.unique(groups, return_inverse=True)
     seen = true.any(axis=0)
     counts = [
-        _counts(true[:, seen], each[:, seen], members, len(labels)) for each in (said, constant)
+        _counts(true[:, seen], each[:, seen], members, len(labels))
+        for each in (predicted, constant)
     ]
     rng = np.random.default_rng(0)
     draws = rng.integers(0, len(labels), (RESAMPLES, len(labels)))
@@ -115,10 +116,11 @@ def _score(
 
 
 def _counts(
-    true: NDArray[np.bool_], said: NDArray[np.bool_], members: NDArray[np.int64], n_groups: int
+    true: NDArray[np.bool_], predicted: NDArray[np.bool_], members: NDArray[np.int64], n_groups: int
 ) -> NDArray[np.float64]:
-    """Return each group's hits, said and true counts a label: (groups, 3, labels)."""
-    each = np.stack([true & said, said, true], axis=1).astype(np.float64)  # (n, 3, labels)
+    """Return each group's hits, predicted and true counts a label: (groups, 3, labels)."""
+    # (n, 3, labels)
+    each = np.stack([true & predicted, predicted, true], axis=1).astype(np.float64)
     total = np.zeros((n_groups, *each.shape[1:]))
     np.add.at(total, members, each)
     return total
@@ -126,8 +128,8 @@ def _counts(
 
 def _macro_f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return macro-F1 (r,) of counts (r, 3, labels), over the labels that occur in each."""
-    hits, said, true = counts[:, 0], counts[:, 1], counts[:, 2]
-    f1 = 2 * hits / np.maximum(said + true, 1e-9)
+    hits, predicted, true = counts[:, 0], counts[:, 1], counts[:, 2]
+    f1 = 2 * hits / np.maximum(predicted + true, 1e-9)
     occurs = true > 0
     return np.asarray((f1 * occurs).sum(axis=1) / np.maximum(occurs.sum(axis=1), 1), np.float64)
 
@@ -152,8 +154,8 @@ def draw_confusion(heads: AttributeHeads, data: LabelledEmbeddings, folder: Path
         head = next((h for h in heads.heads if h.name == target.name), None)
         if target.kind == "sigmoid" or head is None or not rows.any():
             continue
-        found = head.scores(data.embeddings[rows]).argmax(axis=1)
-        counts = confusion_matrix(target.truth[rows], found, labels=range(len(target.labels)))
+        predicted = head.scores(data.embeddings[rows]).argmax(axis=1)
+        counts = confusion_matrix(target.truth[rows], predicted, labels=range(len(target.labels)))
         paths.append(folder / f"confusion-{target.name.replace(' ', '-')}.png")
         _draw_matrix(counts, target, paths[-1])
     return paths

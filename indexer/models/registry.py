@@ -183,10 +183,10 @@ def pulled_models(settings: Settings) -> tuple[ModelDescription, ...]:
 def write_notes(folder: Path, **notes: str | bool) -> None:
     """Write or complete the notes beside a model, and the hashes of all its files."""
     path = folder / NOTES
-    said = {"speaks_text": True, **notes}  # as open_clip models do, unless it was said otherwise
+    written = {"speaks_text": True, **notes}  # as open_clip models do, unless noted otherwise
     if path.is_file():
-        said = {**said, **_read_json(path), **notes}
-    path.write_text(json.dumps(said, indent=1) + "\n", "utf-8")
+        written = {**written, **_read_json(path), **notes}
+    path.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
     write_sums(folder)
 
 

@@ -92,20 +92,20 @@ class Segmenter:
         return self._network.placement
 
     def detect(self, photos: Sequence[Photo]) -> list[Garments]:
-        """Return the garments of each photo, most confident first; none found is `empty`.
+        """Return the garments of each photo, most confident first; `empty` without any.
 
         Faint ones are among them, down to 0.05: the caller knows what it expects.
         """
-        found: list[Garments] = []
+        garments: list[Garments] = []
         for start in range(0, len(photos), BATCH):
-            found.extend(self._detect_batch(photos[start : start + BATCH]))
-        return found
+            garments.extend(self._detect_batch(photos[start : start + BATCH]))
+        return garments
 
     def _detect_batch(self, photos: Sequence[Photo]) -> list[Garments]:
         side = self.settings.image_size
         padded = [_letterbox(photo.pixels, side) for photo in photos]
         rows, prototypes = self._network.run(_stacked([square for square, _ in padded]))
-        kept = [
+        kept_rows = [
             suppress(
                 each,
                 len(self.settings.classes),
@@ -118,7 +118,7 @@ class Segmenter:
         return [
             self._garments(photo.image_hw, finds, protos, to_photo)
             for photo, finds, protos, (_, to_photo) in zip(
-                photos, kept, prototypes, padded, strict=True
+                photos, kept_rows, prototypes, padded, strict=True
             )
         ]
 
@@ -144,18 +144,18 @@ class Segmenter:
                 doubted.append(replace(one, confidence=one.confidence * self.confidence))
             elif area:
                 believed.append(one)
-        kept = [one for one in believed + doubted if one.confidence >= self.settings.faint]
-        kept.sort(key=lambda one: -one.confidence)
-        if not kept:
+        detections = [one for one in believed + doubted if one.confidence >= self.settings.faint]
+        detections.sort(key=lambda one: -one.confidence)
+        if not detections:
             return Garments.empty(image_hw)
-        named = [self._named[one.class_id] for one in kept]
+        named = [self._named[one.class_id] for one in detections]
         return Garments(
             image_hw,
-            np.array([one.xyxy for one in kept], np.int32),
+            np.array([one.xyxy for one in detections], np.int32),
             tuple(slot for slot, _ in named),
             tuple(category for _, category in named),
-            np.array([one.confidence for one in kept], np.float32),
-            tuple(one.mask for one in kept),
+            np.array([one.confidence for one in detections], np.float32),
+            tuple(one.mask for one in detections),
         )
 
     def _on_one_scale(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -188,8 +188,8 @@ def _source(key: str, load: Callable[[], Loaded]) -> ModelSource:
 
 
 def _load(source: Path) -> Loaded:
-    model, said = load_module(source)
-    return _loaded(model, SegmenterSettings(**said))
+    model, settings = load_module(source)
+    return _loaded(model, SegmenterSettings(**settings))
 
 
 def _loaded(model: "nn.Module", settings: SegmenterSettings) -> Loaded:
@@ -199,9 +199,9 @@ def _loaded(model: "nn.Module", settings: SegmenterSettings) -> Loaded:
 
 def _settings_of(facts: Mapping[str, Any]) -> SegmenterSettings:
     """Read settings that may have been JSON meanwhile: its lists were tuples."""
-    said: dict[str, Any] = {name: v for name, v in facts.items() if name != "fingerprint"}
-    lists = {name: tuple(said[name]) for name in ("classes", "thresholds")}
-    return SegmenterSettings(**{**said, **lists})
+    fields: dict[str, Any] = {name: v for name, v in facts.items() if name != "fingerprint"}
+    lists = {name: tuple(fields[name]) for name in ("classes", "thresholds")}
+    return SegmenterSettings(**{**fields, **lists})
 
 
 def _closeness(facts: Mapping[str, Any], exact: Answers, other: Answers) -> float:

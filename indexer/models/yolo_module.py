@@ -30,7 +30,7 @@ def files_of(source: Path) -> Sequence[Path]:
 
 
 def load_module(source: Path) -> tuple["nn.Module", dict[str, Any]]:
-    """Return a detector's module and what is said of it: its classes, side and thresholds.
+    """Return a detector's module and its settings: its classes, side and thresholds.
 
     Raises ModelError.
     """
@@ -66,7 +66,7 @@ def _load_bundle(folder: Path) -> tuple["nn.Module", dict[str, Any]]:
         classes = tuple(config["classes"])
         model = SegmentationModel(f"{config['architecture']}.yaml", nc=len(classes), verbose=False)
         model.load_state_dict(load_file(folder / "model.safetensors"))
-        said = {
+        settings = {
             "classes": classes,
             "image_size": config["image_size"],
             "confidence": config["confidence"],
@@ -74,7 +74,7 @@ def _load_bundle(folder: Path) -> tuple["nn.Module", dict[str, Any]]:
         }
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"the detector in {folder} cannot be loaded: {error}") from error
-    return model.float().fuse(verbose=False), said
+    return model.float().fuse(verbose=False), settings
 
 
 def _load_ultralytics(path: Path) -> tuple["nn.Module", dict[str, Any]]:

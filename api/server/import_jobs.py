@@ -23,7 +23,7 @@ from api.server.job_store import KEPT, OPEN, JobStore
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.errors import FeedError, LapelError
-from indexer.feeds.reading.record import ItemRecord, RowError
+from indexer.feeds.reading.record import Row
 from indexer.ingest.feed_source import FeedSource
 from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.importer import ErrorFile, Importer, ImportReport
@@ -201,7 +201,7 @@ class ImportJobs:
         catalogue: Catalogue,
         describer: Describer,
         feed: FeedSource,
-        records: Iterable[ItemRecord | RowError],
+        records: Iterable[Row],
     ) -> None:
         try:
             self._wait_turn(job)
@@ -220,9 +220,7 @@ class ImportJobs:
         except Exception as error:  # whatever a feed or a disk does, the job must end
             self._end(job, "failed", f"{type(error).__name__}: {error}")
 
-    def _counted(
-        self, job: ImportJob, records: Iterable[ItemRecord | RowError]
-    ) -> Iterator[ItemRecord | RowError]:
+    def _counted(self, job: ImportJob, records: Iterable[Row]) -> Iterator[Row]:
         for record in records:
             if self._is_stopping.is_set():
                 raise ServerStopping("the server was stopped; import again to go on from here")

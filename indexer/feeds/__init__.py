@@ -18,7 +18,7 @@ from indexer.feeds.formats import (
     woocommerce,
 )
 from indexer.feeds.reading.column_map import ColumnMap
-from indexer.feeds.reading.record import FeedReader, ItemRecord, MappedReader, RowError
+from indexer.feeds.reading.record import FeedReader, MappedReader, Row
 from indexer.feeds.reading.text_files import look_at
 
 # In the order of sniffing: the formats with the most telling beginnings first.
@@ -39,7 +39,7 @@ MAPPED: Mapping[str, MappedReader] = {reader.name: reader for reader in _ANY_COL
 
 def read_feed(
     source: Path, format_name: str = "auto", columns: ColumnMap | None = None
-) -> Iterator[ItemRecord | RowError]:
+) -> Iterator[Row]:
     """Return the rows of a feed file or folder, in the named or the recognised format.
 
     `columns` names the columns of a plain CSV, JSON or Parquet. Raises SettingsError for an unknown
@@ -70,7 +70,7 @@ def _recognised(source: Path) -> FeedReader:
     )
 
 
-def _mapped(source: Path, format_name: str, columns: ColumnMap) -> Iterator[ItemRecord | RowError]:
+def _mapped(source: Path, format_name: str, columns: ColumnMap) -> Iterator[Row]:
     if format_name != "auto":
         return MAPPED[format_name].read(source, columns)
     head = look_at(source)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from indexer.errors import FeedError
 
 if TYPE_CHECKING:
-    from indexer.feeds.reading.record import ItemRecord, RowError
+    from indexer.feeds.reading.record import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class FeedSource:
     format_name: str = "auto"
     mapping: Sequence[str] = ()
 
-    def read(self) -> "Iterator[ItemRecord | RowError]":
+    def read(self) -> "Iterator[Row]":
         """Open the feed and return its rows. Raises FeedError, SettingsError at once."""
         from indexer.feeds import read_feed  # `lapel --help` must not wait for numpy
         from indexer.feeds.reading.column_map import ColumnMap

@@ -4,16 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TypeVar
 
-from indexer.feeds.reading.record import ItemRecord
+from indexer.feeds.reading.record import ItemRecord, Row
 from indexer.ingest.describe_workers import DescribedChunk, PhotoDescription
 from indexer.ingest.photo_tasks import PhotoTask, photo_write
-from indexer.ingest.planner import Comparison, PhotoKey, RepeatedRow, Row
+from indexer.ingest.planner import Comparison, PhotoKey, RepeatedRow
 from indexer.storage.import_faults import ImportFault
 from indexer.storage.item_rows import PhotoWrite
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -76,34 +73,8 @@ class ImportBatch:
             self.faults.setdefault(item_id, []).append(ImportFault(item_id, address, kind, detail))
 
 
-class FeedBroke(Exception):
-    """Reading the next rows of a feed failed, for this reason."""
-
-    def __init__(self, reason: Exception) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
 def addresses(batch: Iterable[Row]) -> Iterator[str]:
     """Yield the addresses of the pictures of these rows."""
     for each in batch:
         if isinstance(each, ItemRecord):
             yield from each.photos
-
-
-def with_next(lists: Iterable[list[T]]) -> Iterator[tuple[list[T], list[T]]]:
-    """Yield each list with the one after it, empty at the end. Raises FeedBroke."""
-    iterator = iter(lists)
-    current: list[T] = []
-    while True:
-        try:
-            following = next(iterator, [])
-        except Exception as error:
-            if current:
-                yield current, []
-            raise FeedBroke(error) from error
-        if current:
-            yield current, following
-        if not following:
-            return
-        current = following

@@ -16,16 +16,18 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
+from indexer.feeds.reading.record import Row
 from indexer.images.image_sources import ImageSources
 from indexer.ingest.describe_workers import DescribeWorkers
-from indexer.ingest.import_batch import FeedBroke, ImportBatch, addresses, with_next
+from indexer.ingest.import_batch import ImportBatch, addresses
 from indexer.ingest.photo_tasks import PhotoTask, with_slot
-from indexer.ingest.planner import Planner, Row
+from indexer.ingest.planner import Planner
 from indexer.ingest.slot_guess import SlotGuess
 from indexer.storage.import_faults import replace_faults
 from indexer.storage.item_rows import ItemWrite, stored_photos
 from indexer.system.batching import batches
 from indexer.system.csv_safety import safe_cell
+from indexer.system.spilled_set import SpilledIdSet
 
 ITEMS_A_BATCH = 32  # one SQL transaction
 Outcome = Literal["added", "changed", "unchanged", "failed"]
@@ -97,8 +99,9 @@ class Importer:
         with (
             self._catalogue.writing(),
             self._errors,
-            Planner(self._catalogue, pictures) as self._planner,
+            SpilledIdSet() as seen,
         ):
+            self._planner = Planner(self._catalogue, pictures, seen)
             # Not before the lock is held: a re-embedding may just have switched the models.
             self._catalogue.bind(models.fingerprint, models.layout)
             home = self._catalogue.settings.home
@@ -109,21 +112,30 @@ class Importer:
                 self._catalogue.save_vectors()
 
     def _import(self, records: Iterable[Row]) -> None:
-        """Look into the next items while the photos of those before are described."""
+        """Look up the next items while the photos of those before are described.
+
+        If reading the records fails, all that were read are stored before that is raised.
+        """
+        stream = batches(records, self.items_a_batch)
+        rows: list[Row] = []
         ahead: deque[ImportBatch] = deque()
-        try:
-            for rows, after in with_next(batches(records, self.items_a_batch)):
-                # ImageSources come over the network while the models are busy.
-                self._pictures.fetch_ahead(addresses([*rows, *after]))
+        failure: Exception | None = None
+        while True:
+            try:
+                following = next(stream, [])
+            except Exception as error:
+                following, failure = [], error
+            # Pictures come over the network while the models are busy.
+            self._pictures.fetch_ahead(addresses(following))
+            if rows:
                 ahead.append(self._plan(rows))
-                if len(ahead) > self.workers.batches_ahead:
-                    self._store(ahead.popleft())
-        except FeedBroke as broke:
-            while ahead:
+            while len(ahead) > (self.workers.batches_ahead if following else 0):
                 self._store(ahead.popleft())
-            raise broke.reason from None
-        while ahead:
-            self._store(ahead.popleft())
+            if not following:
+                break
+            rows = following
+        if failure is not None:
+            raise failure
 
     def _plan(self, rows: Sequence[Row]) -> ImportBatch:
         """Compare some rows with the catalogue, and start describing their new photos."""

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.feeds.reading.record import ItemRecord, RowError
+from indexer.feeds.reading.record import ItemRecord, Row, RowError
 from indexer.images.image_sources import ImageSources
 from indexer.ingest.photo_tasks import PhotoTask, as_stored, find_photos
 from indexer.storage.item_rows import ItemState, stored_items, stored_photos
 from indexer.system.spilled_set import SpilledIdSet
 
-Row = ItemRecord | RowError
 PhotoKey = tuple[str, str]
 """Of a photo: the hash of its content, and the garment wanted in it."""
 REPEATED = "a row above has the same id; the first one counts"
@@ -47,21 +46,16 @@ class Comparison:
 
 
 class Planner:
-    """Compares rows batch by batch; runs no model, writes nothing. To be used in a `with`.
+    """Compares rows batch by batch; runs no model, writes nothing.
 
-    Ids are remembered on the disk: the first row of an id counts, those after it are errors.
+    The first row of an id counts, those after it are errors: the ids of all records so far are in
+    `seen`.
     """
 
-    def __init__(self, catalogue: Catalogue, pictures: ImageSources) -> None:
+    def __init__(self, catalogue: Catalogue, pictures: ImageSources, seen: SpilledIdSet) -> None:
         self._catalogue = catalogue
         self._pictures = pictures
-        self.seen = SpilledIdSet()  # the ids of all records so far
-
-    def __enter__(self) -> "Planner":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seen.close()
+        self._seen = seen
 
     def compare(self, rows: Sequence[Row], only_stored: bool = False) -> Comparison:
         """Compare the next rows; `only_stored` looks into no picture of an item that is new."""
@@ -79,7 +73,7 @@ class Planner:
         return result
 
     def _first_of_each(self, rows: Sequence[Row]) -> Comparison:
-        known = self.seen.known([row.item_id for row in rows])
+        known = self._seen.known([row.item_id for row in rows])
         result = Comparison()
         for row in rows:
             if isinstance(row, RowError):
@@ -88,7 +82,7 @@ class Planner:
                 result.row_errors.append(RepeatedRow(row.row, row.item_id, REPEATED))
             else:
                 result.records[row.item_id] = row
-        self.seen.add(result.records)
+        self._seen.add(result.records)
         return result
 
     def _find_photos(self, record: ItemRecord, result: Comparison) -> None:

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import SyncRefused
+from indexer.feeds.reading.record import Row
 from indexer.images.image_sources import ImageSources
 from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.importer import Importer, ImportReport
 from indexer.ingest.photo_tasks import PhotoTask
-from indexer.ingest.planner import Planner, Row
+from indexer.ingest.planner import Planner
 from indexer.storage.import_faults import forget_faults
 from indexer.storage.item_rows import ItemState
 from indexer.storage.tables import FaultRow, ItemRow
@@ -125,7 +126,8 @@ class Sync:
         self._pictures = pictures
         self._rows = rows
         self._mode = mode
-        self._planner = Planner(catalogue, pictures)
+        self._seen = SpilledIdSet()
+        self._planner = Planner(catalogue, pictures, self._seen)
         self._in_error = SpilledIdSet()  # a row in error names its item: it is not removed
         self.todo = FeedSpool()
         """The rows that `apply` goes through: all but those of unchanged items."""
@@ -134,7 +136,7 @@ class Sync:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._planner.seen.close()
+        self._seen.close()
         self._in_error.close()
         self.todo.close()
 
@@ -230,7 +232,7 @@ class Sync:
             if not ids:
                 return
             after = ids[-1]
-            named = self._planner.seen.known(ids) | self._in_error.known(ids)
+            named = self._seen.known(ids) | self._in_error.known(ids)
             yield from (item_id for item_id in ids if item_id not in named)
 
 

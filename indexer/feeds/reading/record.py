@@ -62,6 +62,9 @@ class RowError:
     detail: str
 
 
+Row = ItemRecord | RowError
+
+
 class FeedReader(Protocol):
     """Reads one format."""
 

@@ -14,9 +14,9 @@ from api.cli.main import app
 from api.server.import_jobs import ImportJobs
 from api.server.job_store import JobStore
 from indexer.catalogue.catalogue import Catalogue
-from indexer.feeds.reading.record import ItemRecord, RowError
+from indexer.feeds.reading.record import ItemRecord, Row, RowError
 from indexer.ingest.feed_source import FeedSource
-from indexer.ingest.feed_spool import FeedSpool, Row
+from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.planner import REPEATED, RepeatedRow
 from tests.conftest import Shop
 from tests.support.small_catalogue import dots
@@ -33,7 +33,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> Readings:
     counts = Readings()
     read_feed = indexer.feeds.read_feed
 
-    def counted(*arguments: Any) -> Iterator[ItemRecord | RowError]:
+    def counted(*arguments: Any) -> Iterator[Row]:
         counts.opened += 1
         for row in read_feed(*arguments):
             counts.rows += 1

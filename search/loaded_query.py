@@ -15,7 +15,7 @@ from search.filters.conditions import Condition
 from search.filters.json_filters import not_these
 from search.query.mixing import PartVectors, check_vector
 from search.query.options import Options
-from search.query.parts import QueryParts, QueryPhoto, choose_garments
+from search.query.parts import DescribedPhoto, QueryParts, choose_garments
 from search.query.text_query import TextQuery
 from search.ranking.confidence import no_good_match
 from search.retrieval.stored_items import StoredItem
@@ -31,7 +31,7 @@ class LoadedQuery:
     parts: QueryParts
     layout: Layout
     items: Mapping[str, StoredItem]
-    photo: QueryPhoto | None
+    photo: DescribedPhoto | None
     text: TextQuery | None
     colour_words: TextQuery | None
 

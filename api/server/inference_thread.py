@@ -25,7 +25,7 @@ from indexer.ingest.photo_tasks import PIXELS_A_BATCH
 from indexer.models.loading import Models
 from indexer.system.stopwatch import Stopwatch
 from search.answer_facts import to_ms
-from search.query.parts import QueryPhoto
+from search.query.parts import DescribedPhoto
 
 T = TypeVar("T")
 PHOTOS_TOGETHER = 8  # more gain nothing on a CPU, and the first of them waits for the last
@@ -36,7 +36,7 @@ IMPORT_PORTION = 2  # photos of an import between two looks at the queue: a quar
 class _PhotoJob:
     photo: Photo
     wanted: Slot | None
-    done: "Future[QueryPhoto]" = field(default_factory=Future)
+    done: "Future[DescribedPhoto]" = field(default_factory=Future)
     since: float = field(default_factory=time.perf_counter)
 
 
@@ -91,7 +91,7 @@ class Inference:
         """How many queries wait now."""
         return len(self._queries)
 
-    def describe(self, photo: Photo, wanted: Slot | None = None) -> QueryPhoto:
+    def describe(self, photo: Photo, wanted: Slot | None = None) -> DescribedPhoto:
         """Describe a photo, perhaps in one batch with others; blocks. Raises QueueFull."""
         job = _PhotoJob(photo, wanted)
         self._admit(job)
@@ -186,7 +186,7 @@ class Inference:
         total = to_ms(time.perf_counter() - start)
         for job, garments in zip(jobs, described, strict=True):
             took = {"queue": to_ms(start - job.since), **stages, "total": total}
-            job.done.set_result(QueryPhoto(tuple(garments), took_ms=took))
+            job.done.set_result(DescribedPhoto(tuple(garments), took_ms=took))
 
 
 class SharedDescriber(Describer):

@@ -25,7 +25,7 @@ from indexer.images.photo import Photo
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from search.query.parts import QueryPhoto
+from search.query.parts import DescribedPhoto
 
 
 @dataclass
@@ -91,7 +91,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 def describe_held(
     pool: Executor, inference: Inference, detector: HeldDetector
-) -> Future[QueryPhoto]:
+) -> Future[DescribedPhoto]:
     """Have a photo described, and return once the detector holds it."""
     first = pool.submit(inference.describe, photo())
     assert detector.began.acquire(timeout=60)

@@ -1,53 +1,21 @@
 """Shared by all tests: the bundled models loaded once, a small sample shop indexed once."""
 
 import os
-
-# Before anything imports them: no hub, no look-ups, as on a server without a network.
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["YOLO_OFFLINE"] = "true"
-
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import NullPool, create_engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import NullPool, create_engine
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
-from indexer.feeds import read_feed
-from indexer.garments import Garments
-from indexer.images.photo import Photo
-from indexer.ingest.importer import Importer, ImportReport
 from indexer.models.loading import Models, load_models
-from indexer.sample import SampleItem, sample_items, unpack_shop
 from indexer.settings import Settings
-from indexer.storage.tables import GarmentRow
+from tests import CACHE
 from tests.support.databases import PostgresStore, Store, running_postgres
-
-if TYPE_CHECKING:
-    from fastapi.testclient import TestClient
-
-# Exported once for all tests and runs: not for each of their homes, nor into the user's own.
-os.environ["LAPEL_MODEL_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "models")
-SHARED = Path(os.environ.get("LAPEL_SHARED", Path(__file__).parents[2] / "shared"))
-# Two neighbours of every four: all four slots, groups of variants, seconds to describe.
-SHOP_ITEMS = tuple(item for i, item in enumerate(sample_items()) if i % 4 < 2)
-
-
-@dataclass(frozen=True)
-class Shop:
-    """An indexed sample shop; tests that write make their own copy of `home`."""
-
-    folder: Path
-    feed: Path
-    home: Path
-    items: tuple[SampleItem, ...]
-    report: ImportReport
+from tests.support.sample_shop import Shop, cached_shop
 
 
 @pytest.fixture(scope="session")
@@ -60,15 +28,17 @@ def describer(models: Models) -> Describer:
     return Describer(models)
 
 
+@pytest.fixture
+def _models_loaded_once(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
+    """Commands use the models that are loaded already: the real ones."""
+    monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_, **__: models)
+
+
 @pytest.fixture(scope="session")
-def shop(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    folder = tmp_path_factory.mktemp("shop")
-    feed = unpack_shop(folder, SHOP_ITEMS)
-    home = tmp_path_factory.mktemp("home")
-    catalogue = Catalogue.open(Settings(home=home), create=True)
-    report = Importer(catalogue, Describer(models), folder, folder).run(read_feed(feed))
-    catalogue.engine.dispose()
-    return Shop(folder, feed, home, SHOP_ITEMS, report)
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The indexed sample shop, for tests that write nothing into it."""
+    home = tmp_path_factory.mktemp("shop") / "home"
+    return cached_shop(CACHE, home, lambda: request.getfixturevalue("models"))
 
 
 @pytest.fixture(scope="session")
@@ -108,21 +78,13 @@ def catalogue(home: Path) -> Iterator[Catalogue]:
     opened.engine.dispose()
 
 
-class SeesNothing:
-    """A Detector that never finds a garment."""
-
-    fingerprint = "sees-nothing"
-    confidence = 0.25
-
-    def detect(self, photos: Sequence[Photo]) -> list[Garments]:
-        return [Garments.empty(photo.image_hw) for photo in photos]
-
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    if not (SHARED / "data").is_dir():
-        pytest.skip(f"no shared data at {SHARED}; set LAPEL_SHARED to run this")
-    return SHARED
+    """The folder of data sets, which the project does not hold."""
+    folder = Path(os.environ.get("LAPEL_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no shared data at {folder}; set LAPEL_SHARED to run this")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -131,20 +93,6 @@ def street_photo() -> Path:
     from indexer.inference.conversion_check import street_photo as path_of
 
     return path_of()
-
-
-@pytest.fixture(scope="module")
-def client(models: Models, shop: Shop) -> Iterator["TestClient"]:
-    """A server of the indexed sample shop, for tests that write nothing."""
-    from fastapi.testclient import TestClient
-
-    from api.app import create_app
-    from api.server.limits import Limits
-
-    limits = Limits(rate_per_minute=0)
-    app = create_app(Settings(home=shop.home), limits, load=lambda settings: models)
-    with TestClient(app, base_url="http://localhost") as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -183,13 +131,3 @@ def hub(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from tests.support.tiny_open_clip import make_hub
 
     return make_hub(tmp_path / "hub", tiny, monkeypatch)
-
-
-def import_again(catalogue: Catalogue, describer: Describer, shop: Shop) -> ImportReport:
-    return Importer(catalogue, describer, shop.folder, shop.folder).run(read_feed(shop.feed))
-
-
-def is_consistent(catalogue: Catalogue) -> bool:
-    with Session(catalogue.engine) as session:
-        stored = set(session.scalars(select(GarmentRow.id)))
-    return stored == set(catalogue.vectors.ids().tolist())

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from indexer.models.loading import Models
-from tests.conftest import Shop
 from tests.page.browsing import CARD, Page, Served, serve, visit
+from tests.support.sample_shop import Shop
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]

@@ -13,8 +13,8 @@ from indexer.feeds import read_feed
 from indexer.ingest.importer import Importer
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.conftest import Shop
 from tests.page.browsing import CARD, Page, Served, items, searching, serve, visit
+from tests.support.sample_shop import Shop
 
 FEW = 4  # items of the second catalogue
 

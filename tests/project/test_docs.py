@@ -22,9 +22,9 @@ from api.server.limits import Limits
 from indexer.errors import LapelError
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.conftest import Shop
 from tests.support.docs_sandbox import Desk, help_of, lay_out, served, small_home
 from tests.support.markdown_commands import PAGES, ROOT, Command, Page, commands_of, read_command
+from tests.support.sample_shop import Shop
 
 READ = [Page.read(path) for path in PAGES]
 TYPED = [page for page in READ if page.steps]

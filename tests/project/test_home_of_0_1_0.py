@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
-from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.conftest import is_consistent
+from tests.support.command_line import lapel_in
+from tests.support.sample_shop import is_consistent
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "home-0.1.0.zip"
 ITEM = "blouse-4-brown"
@@ -38,9 +36,7 @@ QUESTIONS: tuple[Asked, ...] = (
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _loaded(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
-    monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_: models)
+pytestmark = pytest.mark.usefixtures("_models_loaded_once")
 
 
 @pytest.fixture
@@ -52,10 +48,6 @@ def old(tmp_path: Path) -> Path:
         move = "UPDATE item_photo SET address = replace(address, '/shop/', ?)"
         sql.execute(move, (f"{tmp_path}/shop/",))
     return tmp_path
-
-
-def lapel(folder: Path, *words: object) -> Result:
-    return CliRunner().invoke(app, ["--home", str(folder / "home"), *map(str, words)])
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -85,14 +77,14 @@ def test_every_command_answers_as_it_did(
 ) -> None:
     places = {"bus": street_photo, "zidane": street_photo.with_name("zidane.jpg")}
     asked = [word.format(**places, shop=old / "shop") for word in words]
-    result = lapel(old, *asked)
+    result = lapel_in(old / "home", *asked)
     assert result.exit_code == 0, result.stderr
     was = lines((old / "answers" / f"{name}.json").read_text("utf-8"))
     assert_same(was, lines(result.stdout), name)
 
 
 def test_it_is_indexed_again_without_a_model_call(old: Path) -> None:
-    result = lapel(old, "index", old / "shop" / "feed.tsv", "--images", old / "shop")
+    result = lapel_in(old / "home", "index", old / "shop" / "feed.tsv", "--images", old / "shop")
     assert result.exit_code == 0, result.stderr
     assert "8 unchanged, 0 failed; 0 photos described" in result.stderr
 
@@ -100,7 +92,7 @@ def test_it_is_indexed_again_without_a_model_call(old: Path) -> None:
 def test_its_vectors_are_rebuilt_from_sql(old: Path) -> None:
     for path in (old / "home" / "vectors").iterdir():
         path.unlink()
-    assert lapel(old, "rebuild").exit_code == 0
+    assert lapel_in(old / "home", "rebuild").exit_code == 0
     catalogue = Catalogue.open(Settings(home=old / "home"))
     assert is_consistent(catalogue)
     assert catalogue.row().fingerprint is not None

@@ -25,9 +25,9 @@ from search.query.options import Options
 from search.query.text_query import parse_text
 from search.ranking.hits import Hit
 from search.searcher import Searcher
-from tests.conftest import SeesNothing
 from tests.search.test_text_query import KnowsNoText
 from tests.support.databases import Store
+from tests.support.fake_models import SeesNothing
 from tests.support.small_catalogue import ITEMS, Dots, record_of
 
 # What the feed says of the small shop's first items: title, brand, category.

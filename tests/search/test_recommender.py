@@ -22,7 +22,7 @@ from search.recommend.co_worn import CoWorn, Pairs
 from search.recommend.compatibility import FOLDER, Compatibility, read_compatibility
 from search.recommend.recommender import Recommender, Taste, slots_beside
 from search.searcher import Searcher
-from tests.conftest import Shop
+from tests.support.sample_shop import Shop
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from search.filters.conditions import Filters
 from search.query.options import Options
 from search.ranking.hits import Hit
 from search.searcher import Searcher
-from tests.conftest import SeesNothing, Shop
+from tests.support.fake_models import SeesNothing
+from tests.support.sample_shop import Shop
 from training.sample_shop import draw
 
 pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL

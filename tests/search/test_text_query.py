@@ -18,7 +18,7 @@ from indexer.vocabulary.colour_terms import basic_name
 from search.query.options import Options
 from search.query.text_query import MAX_CHARACTERS, read_text
 from search.searcher import Searcher
-from tests.conftest import Shop
+from tests.support.sample_shop import Shop
 
 
 @pytest.fixture

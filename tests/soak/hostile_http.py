@@ -22,12 +22,11 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from api.app import create_app
-from api.server.limits import Limits
 from indexer.settings import Settings
 from tests.api.http.test_hostile_pictures import CATALOGUE, MODELS, assert_answered
 from tests.hostile.corpus import hostile_files
 from tests.hostile.seeds import SEEDS
+from tests.support.http_requests import serving_here
 
 # Of processor time, as in tests/indexer/vision/test_decode_limits.py: others may slow all down.
 MOST_S = 5.0
@@ -70,13 +69,12 @@ def main() -> int:
 
 @contextmanager
 def _client() -> Iterator[TestClient]:
-    with TemporaryDirectory(prefix="lapel-soak-http-") as home:
-        app = create_app(
-            Settings(home=Path(home)), Limits(rate_per_minute=0), load=lambda settings: MODELS
-        )
-        with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
-            _store(client, "first", SEEDS["png"]())  # else there is nothing to search
-            yield client
+    with (
+        TemporaryDirectory(prefix="lapel-soak-http-") as home,
+        serving_here(Settings(home=Path(home)), MODELS, raising=False) as client,
+    ):
+        _store(client, "first", SEEDS["png"]())  # else there is nothing to search
+        yield client
 
 
 def _detect(client: TestClient, name: str, content: bytes) -> Any:

@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from indexer.catalogue.catalogue import Catalogue
 from indexer.sample import unpack_shop
 from indexer.settings import Settings
-from tests.conftest import SHOP_ITEMS
 from tests.soak.kill_runs import ROOT, Outcome, kill_at_random, stored
+from tests.support.sample_shop import SHOP_ITEMS
 
 CLI_ITEMS = 12  # described in seconds, after the models are loaded
 BEGIN, END = "<!-- soak -->", "<!-- /soak -->"

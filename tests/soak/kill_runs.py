@@ -25,7 +25,7 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.maintenance.doctor import examine
 from indexer.settings import Settings
 from indexer.storage.tables import ItemGarmentRow, ItemPhotoRow, ItemRow
-from tests.conftest import SHOP_ITEMS
+from tests.support.sample_shop import SHOP_ITEMS
 
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -19,9 +19,9 @@ from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.conftest import Shop
 from tests.page.browsing import serve
 from tests.support.markdown_commands import Command
+from tests.support.sample_shop import Shop
 
 ITEMS = 16  # of the shop: four of each slot, so that what embeds all of them takes seconds
 PORT = "127.0.0.1:8000"

@@ -11,7 +11,7 @@ from indexer.garments import Garments
 from indexer.images.photo import read_photo
 from indexer.models.loading import Models
 from indexer.sample import unpack_shop
-from tests.conftest import SHOP_ITEMS
+from tests.support.sample_shop import SHOP_ITEMS
 
 N = 4  # photos of a set
 

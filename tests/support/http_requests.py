@@ -1,16 +1,36 @@
 """Searches sent to a server, and pictures to send, for the tests of HTTP."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from api.app import create_app
 from api.schemas.responses import SearchAnswer
+from api.server.limits import Limits
+from indexer.models.loading import Models
 from indexer.sample import SampleItem
+from indexer.settings import Settings
 from training.sample_shop import draw
 
 SEARCH = "/v1/catalogues/default/search"
+
+
+@contextmanager
+def serving_here(
+    settings: Settings, models: Models, limits: Limits | None = None, *, raising: bool = True
+) -> Iterator[TestClient]:
+    """Serve a home within this process, at any rate unless limits are given.
+
+    `raising`: an error that the server would answer with 500 is raised in the test.
+    """
+    limits = limits or Limits(rate_per_minute=0)
+    app = create_app(settings, limits, load=lambda _: models)
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=raising) as opened:
+        yield opened
 
 
 def ids(answer: dict[str, Any], garment: int = 0) -> list[str]:

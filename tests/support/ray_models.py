@@ -24,8 +24,8 @@ from indexer.ingest.importer import Importer
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.conftest import SeesNothing
 from tests.soak.kill_writer import Acknowledging
+from tests.support.fake_models import SeesNothing
 from tests.support.small_catalogue import ITEMS, Dots, dots, record_of
 
 SLOW_S = 0.05  # a photo: sixteen of them are long enough to be killed in

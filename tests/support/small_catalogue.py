@@ -24,7 +24,8 @@ from indexer.sample import SampleItem, unpack_shop
 from indexer.settings import Settings
 from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
-from tests.conftest import SHOP_ITEMS, SeesNothing
+from tests.support.fake_models import SeesNothing
+from tests.support.sample_shop import SHOP_ITEMS
 
 ITEMS = SHOP_ITEMS[:20]
 LATE = SHOP_ITEMS[20]  # drawn, and not in the feed at first

@@ -10,12 +10,10 @@ import pytest
 import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from api.cli.main import app
 from indexer.inference.runtime import Runtime
 from indexer.models.encoder import ClipEncoder
-from indexer.settings import Settings
 
 TINY: dict[str, Any] = {
     "embed_dim": 16,
@@ -44,10 +42,6 @@ def make_hub(store: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (model / "refs" / "main").write_text(snapshot.name, "utf-8")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(store))
     return snapshot
-
-
-def lapel(settings: Settings, *words: object) -> Result:
-    return CliRunner().invoke(app, ["--home", str(settings.home), *map(str, words)])
 
 
 def rows(result: Result) -> dict[str, dict[str, Any]]:

@@ -10,17 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from typer.testing import CliRunner, Result
 
-from api.app import create_app
-from api.cli.main import app
-from api.server.limits import Limits
 from indexer.catalogue.catalogue import Catalogue
 from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.tables import ItemRow
-from tests.conftest import Shop
-from tests.support.http_requests import jpeg, post
+from tests.support.command_line import lapel_in
+from tests.support.http_requests import jpeg, post, serving_here
+from tests.support.sample_shop import Shop
 
 HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$'
 
@@ -37,17 +34,13 @@ def lent(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def lapel(home: Path, *words: object) -> Result:
-    return CliRunner().invoke(app, ["--home", str(home), *map(str, words)])
-
-
 @pytest.fixture(scope="module")
 def told(lent: Path) -> dict[str, Any]:
     """What one run with everything tells; no model is loaded for stored vectors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("indexer.models.loading.load_models", lambda *_: pytest.fail("models loaded"))
         words = ["--json", "--calibrate", "--report", lent / "out" / "page.html"]
-        result = lapel(lent, "evaluate", *words, "--gate", "recall_at_10=0.1", "--gate", "mrr=1")
+        result = lapel_in(lent, "evaluate", *words, "--gate", "recall_at_10=0.1", "--gate", "mrr=1")
     assert result.exit_code == 1, result.output
     assert "gate passed: recall_at_10" in result.stderr
     assert "gate FAILED: mrr" in result.stderr
@@ -89,8 +82,7 @@ def test_the_page_holds_plots_and_failures_and_no_script(told: dict[str, Any], l
 @pytest.fixture(scope="module")
 def calibrated(models: Models, lent: Path, told: dict[str, Any]) -> Iterator[TestClient]:
     assert told["calibration"]
-    served = create_app(Settings(home=lent), Limits(rate_per_minute=0), load=lambda _: models)
-    with TestClient(served, base_url="http://localhost") as opened:
+    with serving_here(Settings(home=lent), models) as opened:
         yield opened
 
 
@@ -127,20 +119,20 @@ def test_hits_on_the_command_line_say_it_too(
     assert told
     monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_: models)
     photo = shop.folder / "images" / f"{shop.items[0].item_id}_worn.jpg"
-    result = lapel(lent, "search", photo, "--json", "--k", 3)
+    result = lapel_in(lent, "search", photo, "--json", "--k", 3)
     assert result.exit_code == 0, result.output
     (answer,) = [json.loads(line) for line in result.stdout.splitlines()]
     best = answer["garments"][0]["results"][0]
     assert best["match"]
     assert 0 <= best["confidence"] <= 1
-    table = lapel(lent, "search", photo, "--k", 3, "--html", lent / "out" / "search.html")
+    table = lapel_in(lent, "search", photo, "--k", 3, "--html", lent / "out" / "search.html")
     assert best["match"].split()[0] in table.stdout
     assert f"{best['confidence']:.2f}" in table.stdout
     assert f"<b>{best['match']}</b>" in (lent / "out" / "search.html").read_text("utf-8")
 
 
 def test_tables_for_people(lent: Path) -> None:
-    result = lapel(lent, "evaluate", "--queries", 12)
+    result = lapel_in(lent, "evaluate", "--queries", 12)
     assert result.exit_code == 0, result.output
     assert "recall@10" in result.stdout
     assert "MRR" in result.stdout
@@ -158,7 +150,7 @@ def test_tables_for_people(lent: Path) -> None:
     ],
 )
 def test_misuse_is_2_with_a_reason(lent: Path, words: list[str], said: str) -> None:
-    result = lapel(lent, "evaluate", "--json", *words)
+    result = lapel_in(lent, "evaluate", "--json", *words)
     assert result.exit_code == 2
     assert result.stdout == ""
     assert said in result.stderr
@@ -170,7 +162,7 @@ def test_a_catalogue_with_too_few_photos_says_so(lent: Path, tmp_path: Path) -> 
     with Session(catalogue.engine) as session:
         ids = session.scalars(select(ItemRow.item_id)).all()
     catalogue.delete(ids[3:])
-    result = lapel(home, "evaluate")
+    result = lapel_in(home, "evaluate")
     assert result.exit_code == 2
     assert "products show one garment in several photos" in result.stderr
-    assert lapel(tmp_path / "none", "evaluate").exit_code == 2
+    assert lapel_in(tmp_path / "none", "evaluate").exit_code == 2

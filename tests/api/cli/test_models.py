@@ -15,12 +15,13 @@ from indexer.models.download import pull
 from indexer.models.registry import BUNDLED, KNOWN, bundled_models, encoder_source
 from indexer.settings import WEIGHTS, Settings
 from indexer.system.checksums import check_sums, write_sums
-from tests.support.tiny_open_clip import fingerprint, lapel, rows
+from tests.support.command_line import lapel_in
+from tests.support.tiny_open_clip import fingerprint, rows
 from training import manifest
 
 
 def test_the_list_has_what_is_shipped_and_what_can_be_pulled(settings: Settings) -> None:
-    listed = rows(lapel(settings, "models", "list", "--json"))
+    listed = rows(lapel_in(settings.home, "models", "list", "--json"))
     for model in bundled_models():
         row = listed[model.name]
         assert (row["origin"], row["in_use"]) == ("bundled", True)
@@ -32,13 +33,13 @@ def test_the_list_has_what_is_shipped_and_what_can_be_pulled(settings: Settings)
     marqo = listed["hf-hub:Marqo/marqo-fashionSigLIP"]
     assert (marqo["dim"], marqo["licence"], marqo["origin"]) == (768, "Apache-2.0", "remote")
     assert not marqo["in_use"]
-    table = lapel(settings, "models", "list")
+    table = lapel_in(settings.home, "models", "list")
     assert table.exit_code == 0
     assert "hf-hub:Marqo/marqo-fashionSigLIP" in table.stdout
 
 
 def test_known_dimensions_are_open_clips_own(settings: Settings) -> None:
-    for name, row in rows(lapel(settings, "models", "list", "--json")).items():
+    for name, row in rows(lapel_in(settings.home, "models", "list", "--json")).items():
         architecture, _, tag = name.partition("/")
         if row["origin"] == "remote" and open_clip.is_pretrained_cfg(architecture, tag):
             assert open_clip.get_model_config(architecture)["embed_dim"] == row["dim"]
@@ -48,16 +49,16 @@ def test_the_list_says_what_the_settings_use(
     settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAPEL_ENCODER", f"local-dir:{tiny}")
-    listed = rows(lapel(settings, "models", "list", "--json"))
+    listed = rows(lapel_in(settings.home, "models", "list", "--json"))
     assert (listed["tiny"]["in_use"], listed["tiny"]["origin"]) == (True, "set")
     assert (listed["tiny"]["dim"], listed["tiny"]["licence"]) == (16, "unknown")
     assert not listed["lapel-encoder"]["in_use"]
     assert not listed["lapel-attributes"]["in_use"]  # made for the bundled encoder
     monkeypatch.setenv("LAPEL_ENCODER", "hf-hub:Marqo/marqo-fashionCLIP")
-    listed = rows(lapel(settings, "models", "list", "--json"))
+    listed = rows(lapel_in(settings.home, "models", "list", "--json"))
     assert listed["hf-hub:Marqo/marqo-fashionCLIP"]["in_use"]
     monkeypatch.setenv("LAPEL_ENCODER", "hf-hub:somebody/else")
-    listed = rows(lapel(settings, "models", "list", "--json"))
+    listed = rows(lapel_in(settings.home, "models", "list", "--json"))
     assert (listed["hf-hub:somebody/else"]["in_use"], len(listed)) == (
         True,
         1 + len(BUNDLED) + len(KNOWN),
@@ -65,11 +66,11 @@ def test_the_list_says_what_the_settings_use(
 
 
 def test_licences_are_said_plainly(settings: Settings) -> None:
-    said = lapel(settings, "models", "licences")
+    said = lapel_in(settings.home, "models", "licences")
     assert said.exit_code == 0
     assert "lapel-segmenter (segmenter): AGPL-3.0" in said.stdout
     assert "Lapel itself is AGPL-3.0-or-later" in said.stdout
-    listed = rows(lapel(settings, "models", "licences", "--json"))
+    listed = rows(lapel_in(settings.home, "models", "licences", "--json"))
     assert listed["lapel-encoder"]["licence"] == "Apache-2.0"
 
 
@@ -78,7 +79,7 @@ def test_the_bundled_weights_are_those_listed(settings: Settings) -> None:
     assert {m.folder.name for m in bundled_models()} == {
         p.name for p in WEIGHTS.iterdir() if p.is_dir()
     }
-    result = lapel(settings, "models", "verify")
+    result = lapel_in(settings.home, "models", "verify")
     assert result.exit_code == 0, result.stderr
     assert "lapel-encoder: as it was" in result.stdout
 
@@ -122,7 +123,7 @@ def test_an_exported_folder_is_whole_and_checked(
     pull(f"local-dir:{tiny}", settings)
     out = tmp_path / "out" / "bundle"
     wanted = ("lapel-segmenter", "lapel-attributes", "tiny")
-    result = lapel(settings, "models", "export", *wanted, "--out", out)
+    result = lapel_in(settings.home, "models", "export", *wanted, "--out", out)
     assert result.exit_code == 0, result.stderr
     assert [p.name for p in out.parent.iterdir()] == ["bundle"]
     readme = (out / "README.md").read_text("utf-8")
@@ -131,12 +132,12 @@ def test_an_exported_folder_is_whole_and_checked(
     assert "LAPEL_DETECTOR=$PWD/lapel-segmenter " in readme
     assert "AGPL-3.0" in (out / "LICENCES.md").read_text("utf-8")
     assert "GNU AFFERO" in (out / "AGPL-3.0.txt").read_text("utf-8")
-    assert lapel(settings, "models", "verify", out).exit_code == 0
-    refused = lapel(settings, "models", "export", "tiny", "--out", out)
+    assert lapel_in(settings.home, "models", "verify", out).exit_code == 0
+    refused = lapel_in(settings.home, "models", "export", "tiny", "--out", out)
     assert (refused.exit_code, "there already" in refused.stderr) == (2, True)
     (out / "tiny" / "open_clip_config.json").write_text("{}", "utf-8")
     (out / "lapel-attributes" / "heads.json").unlink()
-    result = lapel(settings, "models", "verify", out)
+    result = lapel_in(settings.home, "models", "verify", out)
     assert result.exit_code == 1
     assert "tiny/open_clip_config.json differs" in result.stderr
     assert "lapel-attributes/heads.json is missing" in result.stderr
@@ -146,12 +147,12 @@ def test_an_exported_tar_serves_another_home(settings: Settings, hub: Path, tmp_
     pulled = pull("hf-hub:owner/tiny", settings)
     first, second = tmp_path / "a" / "models.tar", tmp_path / "b" / "models.tar"
     for out in (first, second):
-        assert lapel(settings, "models", "export", pulled.name, "--out", out).exit_code == 0
+        assert lapel_in(settings.home, "models", "export", pulled.name, "--out", out).exit_code == 0
     assert first.read_bytes() == second.read_bytes()
-    assert lapel(settings, "models", "verify", first).exit_code == 0
+    assert lapel_in(settings.home, "models", "verify", first).exit_code == 0
     cut = tmp_path / "cut.tar"
     cut.write_bytes(first.read_bytes()[:100_000])
-    assert lapel(settings, "models", "verify", cut).exit_code == 2
+    assert lapel_in(settings.home, "models", "verify", cut).exit_code == 2
     with tarfile.open(first) as tar:
         tar.extractall(tmp_path / "there", filter="data")
     other = Settings(home=tmp_path / "other", encoder="hf-hub:owner/tiny")
@@ -165,13 +166,13 @@ def test_export_takes_what_is_in_use(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "bundle"
-    assert lapel(settings, "models", "export", "--out", out).exit_code == 0
+    assert lapel_in(settings.home, "models", "export", "--out", out).exit_code == 0
     assert {p.name for p in out.iterdir() if p.is_dir()} == {m.name for m in bundled_models()}
     assert fingerprint(out / "lapel-encoder") == fingerprint(BUNDLED["encoder"].folder)
-    unknown = lapel(settings, "models", "export", "nonsense", "--out", tmp_path / "b")
+    unknown = lapel_in(settings.home, "models", "export", "nonsense", "--out", tmp_path / "b")
     assert (unknown.exit_code, "lapel-encoder" in unknown.stderr) == (2, True)
     monkeypatch.setenv("LAPEL_ENCODER", "hf-hub:Marqo/marqo-fashionCLIP")
-    remote = lapel(settings, "models", "export", "--out", tmp_path / "b")
+    remote = lapel_in(settings.home, "models", "export", "--out", tmp_path / "b")
     assert remote.exit_code == 2
     assert "lapel models pull hf-hub:Marqo/marqo-fashionCLIP" in remote.stderr
     assert not (tmp_path / "b").exists()

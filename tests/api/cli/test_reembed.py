@@ -10,8 +10,8 @@ from typer.testing import Result
 from indexer.catalogue.catalogue import Catalogue
 from indexer.images.photo import hash_bytes
 from indexer.storage.thumbnails import thumbnail_path
+from tests.support.command_line import lapel_in
 from tests.support.small_catalogue import ITEMS, assert_made_by, dots, fresh, watched
-from tests.support.tiny_open_clip import lapel
 
 OTHERS = dots(2)
 
@@ -23,7 +23,7 @@ def _loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reembed(catalogue: Catalogue, *words: str) -> Result:
-    return lapel(catalogue.settings, "reembed", *words)
+    return lapel_in(catalogue.settings.home, "reembed", *words)
 
 
 def read(result: Result) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_a_lost_photo_that_another_catalogue_shows_keeps_its_thumbnail(
     folder = tmp_path / "other"
     folder.mkdir()
     (folder / "shirt.jpg").write_bytes(photo.read_bytes())
-    assert lapel(settings, "--catalogue", "other", "index", str(folder)).exit_code == 0
+    assert lapel_in(settings.home, "--catalogue", "other", "index", str(folder)).exit_code == 0
     path = thumbnail_path(settings.home, hash_bytes(photo.read_bytes()))
     photo.unlink()
     assert reembed(small, "--allow-missing").exit_code == 1

@@ -12,29 +12,21 @@ import pytest
 from pycocotools import mask as coco
 from sqlalchemy import update
 from sqlalchemy.orm import Session
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
 from indexer.images.photo import read_photo
-from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.tables import ItemPhotoRow
-from tests.conftest import Shop
+from tests.support.command_line import lapel
+from tests.support.sample_shop import Shop
 
 GARMENT_KEYS = {"id", "slot", "category", "confidence", "box", "colours", "attributes"}
 RESULT_KEYS = {"item_id", "group_id", "score", "parts", "matched_photo", "title", "price",
                "availability", "link"}  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _loaded(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
-    """Load the models once for all tests; they are the real ones."""
-    monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_: models)
-
-
-def lapel(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
+pytestmark = pytest.mark.usefixtures("_models_loaded_once")
 
 
 def lines(result: Result) -> list[dict[str, Any]]:
@@ -183,7 +175,7 @@ def test_semantic_overlays_have_one_colour_a_slot(shop: Shop, tmp_path: Path) ->
 def test_index_stats_delete_rebuild(shop: Shop, tmp_path: Path) -> None:
     home = tmp_path / "home"
     rows = shop.feed.read_text("utf-8").splitlines()
-    few = shop.folder / "few.tsv"
+    few = tmp_path / "few.tsv"
     few.write_text("\n".join([*rows[:4], "broken\trow"]) + "\n", "utf-8")
     result = lapel("--home", home, "index", few, "--images", shop.folder)
     assert result.exit_code == 1
@@ -242,7 +234,7 @@ def test_brackets_in_a_title_are_only_words(shop: Shop, tmp_path: Path) -> None:
     rows = shop.feed.read_text("utf-8").splitlines()
     cells = rows[1].split("\t")
     cells[rows[0].split("\t").index("title")] = "Tee [sale] [/b]"
-    feed = shop.folder / "brackets.tsv"
+    feed = tmp_path / "brackets.tsv"
     feed.write_text("\n".join([rows[0], "\t".join(cells)]) + "\n", "utf-8")
     home = tmp_path / "home"
     assert lapel("--home", home, "index", feed, "--images", shop.folder).exit_code == 0

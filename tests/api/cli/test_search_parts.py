@@ -9,16 +9,11 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from api.cli.main import app
-from indexer.models.loading import Models
 from indexer.sample import SampleItem
-from tests.conftest import Shop
 from tests.support.http_requests import SEARCH, ids, jpeg
+from tests.support.sample_shop import Shop
 
-
-@pytest.fixture(autouse=True)
-def _loaded(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
-    """Load the models once for all tests; they are the real ones."""
-    monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_: models)
+pytestmark = pytest.mark.usefixtures("_models_loaded_once")
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.settings import Settings
-from tests.conftest import Shop, is_consistent
 from tests.indexer.ingest.test_sync import ids_of
+from tests.support.sample_shop import Shop, is_consistent
 
 
 def lapel(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,7 +48,7 @@ import sys
 from pathlib import Path
 from tests.support.small_catalogue import *
 from tests.indexer.ingest.test_sync import rows_of, synced
-from tests.conftest import SHOP_ITEMS
+from tests.support.sample_shop import SHOP_ITEMS
 def before(count):
     print(count, flush=True)
     if count >= int(sys.argv[2]):

@@ -16,7 +16,7 @@ from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models, load_models
 from indexer.sample import image_link
 from indexer.settings import Settings
-from tests.conftest import Shop
+from tests.support.sample_shop import Shop
 
 app = typer.Typer(cls=Commands)
 
@@ -30,10 +30,7 @@ def _settings(context: typer.Context, home: Path) -> None:
 app.add_typer(commands)
 
 
-@pytest.fixture(autouse=True)
-def _loaded(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
-    """Load the models once for all tests; they are the real ones."""
-    monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_: models)
+pytestmark = pytest.mark.usefixtures("_models_loaded_once")
 
 
 def train(home: Path, *words: object) -> Result:

@@ -11,17 +11,16 @@ import pytest
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from api.app import create_app
-from api.server.limits import Limits
 from indexer.fused_vector import unit_rows
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.conftest import SeesNothing
 from tests.hostile.corpus import hostile_files
 from tests.hostile.file import HostileFile
 from tests.hostile.rows import ADDRESSES, WORDS
 from tests.hostile.seeds import SEEDS
+from tests.support.fake_models import SeesNothing
+from tests.support.http_requests import serving_here
 from tests.support.small_catalogue import Dots
 
 LARGE = 1_000_000
@@ -52,9 +51,7 @@ MODELS = Models(SeesNothing(), Talks(1), AttributeHeads([]))
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     home = tmp_path_factory.mktemp("home")
-    limits = Limits(rate_per_minute=0)
-    app = create_app(Settings(home=home), limits, load=lambda settings: MODELS)
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as opened:
+    with serving_here(Settings(home=home), MODELS, raising=False) as opened:
         stored = opened.post(f"{CATALOGUE}/items", json={"items": [_item("first", SEEDS["png"]())]})
         assert stored.json()["counts"] == {"added": 1}
         yield opened

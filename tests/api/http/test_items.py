@@ -13,14 +13,13 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.app import create_app
-from api.server.limits import Limits
 from indexer.catalogue.catalogue import Catalogue
 from indexer.models.loading import Models
 from indexer.sample import SampleItem
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow
-from tests.conftest import Shop
+from tests.support.http_requests import serving_here
+from tests.support.sample_shop import Shop
 from training.sample_shop import draw
 
 ITEMS = "/v1/catalogues/default/items"
@@ -28,8 +27,7 @@ ITEMS = "/v1/catalogues/default/items"
 
 @pytest.fixture
 def client(models: Models, home: Path) -> Iterator[TestClient]:
-    app = create_app(Settings(home=home), Limits(rate_per_minute=0), load=lambda s: models)
-    with TestClient(app, base_url="http://localhost") as opened:
+    with serving_here(Settings(home=home), models) as opened:
         yield opened
         for catalogue in opened.app.state.lapel.catalogues.opened().values():  # type: ignore[attr-defined]
             if catalogue.row().layout is not None:

@@ -8,8 +8,8 @@ import pytest
 
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
-from tests.api.server.test_inference_queue import HeldDetector, MeanEncoder
 from tests.page.browsing import serve
+from tests.support.fake_models import HeldDetector, MeanEncoder
 
 EXAMPLES = 6  # for each operation: some seconds in all
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create_app
 from api.client import Client
 from api.schemas.recommend import CompleteAnswer, OutfitAnswer
 from api.server.api_keys import ApiKeys
@@ -16,8 +15,8 @@ from indexer.models.loading import Models
 from indexer.sample import SampleItem
 from indexer.settings import Settings
 from indexer.storage.database import open_engine
-from tests.conftest import Shop
-from tests.support.http_requests import jpeg
+from tests.support.http_requests import jpeg, serving_here
+from tests.support.sample_shop import Shop
 
 ROOT = "/v1/catalogues/default"
 
@@ -138,8 +137,7 @@ def test_a_photo_becomes_an_outfit(client: TestClient, shop: Shop, top: SampleIt
 @pytest.fixture
 def written(models: Models, home: Path) -> Iterator[TestClient]:
     """A server whose shop may be written to."""
-    app = create_app(Settings(home=home), Limits(rate_per_minute=300), load=lambda settings: models)
-    with TestClient(app, base_url="http://localhost") as opened:
+    with serving_here(Settings(home=home), models, Limits(rate_per_minute=300)) as opened:
         yield opened
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from api.schemas.responses import DetectAnswer
 from indexer.sample import SampleItem
-from tests.conftest import Shop
 from tests.support.http_requests import SEARCH, encoded, ids, jpeg, post
+from tests.support.sample_shop import Shop
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from indexer.fused_vector import DEFAULT_WEIGHTS, PARTS, normalise_weights
 from indexer.sample import SampleItem
 from search.query.mixing import SHARES
-from tests.conftest import Shop
 from tests.support.http_requests import SEARCH, ids, jpeg, post
+from tests.support.sample_shop import Shop
 
 ALL = {"strict_slot": False, "group_by": "item_id", "k": 500}
 

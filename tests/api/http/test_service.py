@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create_app
 from api.routes import service as routes_service
 from api.schemas.problems import PhotoForgotten
 from api.server.limits import Limits
@@ -17,7 +16,8 @@ from api.server.photo_cache import CachedPhoto, PhotoCache
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.api.server.test_inference_queue import HeldDetector, MeanEncoder
+from tests.support.fake_models import HeldDetector, MeanEncoder
+from tests.support.http_requests import serving_here
 
 SEARCH = "/v1/catalogues/default/search"
 
@@ -28,10 +28,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     detector.go.set()
     models = Models(detector, MeanEncoder(), AttributeHeads([]))
     limits = Limits(rate_per_minute=0, allow_origins=["https://shop.example"], body_bytes=50_000)
-    app = create_app(
-        Settings(home=tmp_path_factory.mktemp("home")), limits, load=lambda settings: models
-    )
-    with TestClient(app, base_url="http://localhost") as opened:
+    with serving_here(Settings(home=tmp_path_factory.mktemp("home")), models, limits) as opened:
         yield opened
 
 

@@ -8,7 +8,6 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from api.app import create_app
 from api.cli.main import app as command_line
 from api.cli.serve import check_binding, is_loopback
 from api.routes.auth import RateLimit
@@ -20,7 +19,8 @@ from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.database import open_engine
-from tests.api.server.test_inference_queue import HeldDetector, MeanEncoder
+from tests.support.fake_models import HeldDetector, MeanEncoder
+from tests.support.http_requests import serving_here
 
 pytestmark = pytest.mark.usefixtures("store")  # on SQLite and on PostgreSQL
 
@@ -43,8 +43,7 @@ def keys(settings: Settings) -> Iterator[ApiKeys]:
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     models = Models(HeldDetector(), MeanEncoder(), AttributeHeads([]))
-    app = create_app(settings, Limits(rate_per_minute=0), load=lambda settings: models)
-    with TestClient(app, base_url="http://localhost") as opened:
+    with serving_here(settings, models) as opened:
         yield opened
 
 
@@ -147,8 +146,7 @@ def test_each_client_has_its_own_rate() -> None:
 
 def test_too_many_requests_are_told_to_wait(settings: Settings) -> None:
     models = Models(HeldDetector(), MeanEncoder(), AttributeHeads([]))
-    app = create_app(settings, Limits(rate_per_minute=20), load=lambda settings: models)
-    with TestClient(app, base_url="http://localhost") as client:
+    with serving_here(settings, models, Limits(rate_per_minute=20)) as client:
         answers = [client.get(STATS) for _ in range(4)]
     assert [answer.status_code for answer in answers][:2] == [200, 200]
     assert answers[-1].status_code == 429

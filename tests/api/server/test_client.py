@@ -12,8 +12,8 @@ from api.client import Client, RequestRefused
 from api.server.limits import Limits
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.conftest import Shop
 from tests.support.live_server import serving
+from tests.support.sample_shop import Shop
 from training.sample_shop import draw
 
 

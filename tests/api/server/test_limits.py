@@ -21,8 +21,8 @@ from indexer.settings import Settings
 from search.filters.json_filters import DEEPEST, MOST, MOST_VALUES
 from search.query.options import MAX_K
 from search.query.text_query import MAX_CHARACTERS
-from tests.conftest import Shop
 from tests.support.http_requests import SEARCH, jpeg
+from tests.support.sample_shop import Shop
 
 ONE = {"field": "price", "gte": 1}
 ITEMS = "/v1/catalogues/default/items"

@@ -20,7 +20,7 @@ from indexer.feeds.reading.record import ItemRecord, RowError
 from indexer.ingest.importer import Importer
 from indexer.settings import Settings
 from indexer.storage.tables import ItemRow
-from tests.conftest import Shop
+from tests.support.sample_shop import Shop
 from tests.support.small_catalogue import dots
 
 GREEN = SeenGarment(

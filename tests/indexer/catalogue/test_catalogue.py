@@ -23,8 +23,8 @@ from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.database import newest_revision, open_engine, upgrade_url
 from indexer.storage.tables import GarmentRow, ItemRow
-from tests.conftest import Shop, import_again, is_consistent
 from tests.support.databases import Store
+from tests.support.sample_shop import Shop, import_again, is_consistent
 
 pytestmark = pytest.mark.usefixtures("store")
 

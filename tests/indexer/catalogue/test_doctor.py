@@ -4,12 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from typer.testing import CliRunner
-
-from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
 from indexer.maintenance.model_checks import examine_models
 from indexer.settings import Settings
+from tests.support.command_line import lapel_in
 from tests.support.small_catalogue import ITEMS, fresh
 
 CHECKS = {
@@ -18,7 +16,7 @@ CHECKS = {
 
 
 def lapel(home: Path, *words: str) -> tuple[int, list[str], str]:
-    done = CliRunner().invoke(app, ["--home", str(home), *words])
+    done = lapel_in(home, *words)
     return done.exit_code, done.stdout.splitlines(), done.stderr
 
 

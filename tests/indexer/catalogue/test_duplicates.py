@@ -31,7 +31,7 @@ from indexer.sample import SampleItem
 from indexer.settings import Settings
 from search.query.options import Options
 from search.searcher import Searcher
-from tests.conftest import Shop
+from tests.support.sample_shop import Shop
 from tests.support.small_catalogue import dots, fresh
 from training.sample_shop import sample_items, write_shop
 

@@ -19,7 +19,7 @@ from search.ranking.popularity import AVERAGE, HALF_LIFE_DAYS, CachedPopularity,
 from search.ranking.rerank import REACH, by_popularity, rank_score
 from search.retrieval.stored_items import load_items
 from search.searcher import Searcher
-from tests.conftest import Shop
+from tests.support.sample_shop import Shop
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -26,8 +26,8 @@ from indexer.vectors.milvus.milvus_sync import SharedVectors
 from search.filters.json_filters import read_filter
 from search.query.options import Options
 from search.searcher import Searcher
-from tests.conftest import is_consistent
 from tests.support.milvus_servers import file_url
+from tests.support.sample_shop import is_consistent
 from tests.support.small_catalogue import (
     ITEMS,
     LATE,

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from typer.testing import CliRunner, Result
 
-from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import PhotoError
 from indexer.feeds import read_feed
@@ -24,6 +22,7 @@ from tests.hostile.corpus import hostile_files
 from tests.hostile.places import hostile_places
 from tests.hostile.rows import PICTURE, WORDS, write_feed, write_wide_feed
 from tests.hostile.seeds import SEEDS
+from tests.support.command_line import lapel
 from tests.support.small_catalogue import dots
 
 LARGE = 1_000_000  # bytes; larger ones are read by `read_photo` alone, the disk is others' too
@@ -121,10 +120,6 @@ def test_very_many_columns(tmp_path: Path) -> None:
 @pytest.fixture
 def _models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_: dots(1).models)
-
-
-def lapel(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.mark.usefixtures("_models")

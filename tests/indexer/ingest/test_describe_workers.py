@@ -21,7 +21,7 @@ from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
 from indexer.system.stopwatch import Stopwatch
-from tests.conftest import Shop, is_consistent
+from tests.support.sample_shop import Shop, is_consistent
 from tests.support.small_catalogue import ITEMS, Stop, described_as, dots, record_of, watched
 
 WORKERS = 3

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import indexer.errors
 import indexer.feeds
-from api.cli.main import app
 from api.server.import_jobs import ImportJobs
 from api.server.job_store import JobStore
 from indexer.catalogue.catalogue import Catalogue
@@ -18,7 +16,8 @@ from indexer.feeds.reading.record import ItemRecord, Row, RowError
 from indexer.ingest.feed_source import FeedSource
 from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.planner import REPEATED, RepeatedRow
-from tests.conftest import Shop
+from tests.support.command_line import lapel_in
+from tests.support.sample_shop import Shop
 from tests.support.small_catalogue import dots
 
 
@@ -45,7 +44,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> Readings:
 
 def lapel(home: Path, shop: Shop, *words: str) -> None:
     feed = [words[0], str(shop.feed), "--images", str(shop.folder), *words[1:]]
-    done = CliRunner().invoke(app, ["--home", str(home), *feed])
+    done = lapel_in(home, *feed)
     assert done.exit_code == 0, done.output
 
 

@@ -22,7 +22,8 @@ from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.tables import ItemPhotoRow
-from tests.conftest import SeesNothing, Shop, import_again, is_consistent
+from tests.support.fake_models import SeesNothing
+from tests.support.sample_shop import Shop, import_again, is_consistent
 from tests.support.small_catalogue import Dots, table_sizes
 from training.sample_shop import draw, encode_jpeg
 

@@ -29,9 +29,9 @@ from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import ImportReport
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
-from tests.conftest import Shop, is_consistent
 from tests.support import ray_models
 from tests.support.ray_models import InFours
+from tests.support.sample_shop import Shop, is_consistent
 from tests.support.small_catalogue import ITEMS, dots, record_of
 
 # Looked for, not imported: it reads its variables when it is.

@@ -12,8 +12,8 @@ from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import Importer
 from indexer.ingest.reembed import Reembedder
 from indexer.settings import Settings
-from tests.conftest import is_consistent
 from tests.support.databases import Store
+from tests.support.sample_shop import is_consistent
 from tests.support.small_catalogue import (
     ITEMS,
     LATE,

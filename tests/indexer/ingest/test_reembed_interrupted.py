@@ -13,8 +13,8 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import CatalogueEmpty, CatalogueLocked, FingerprintMismatch
 from indexer.ingest.reembed import Reembedder
 from indexer.settings import Settings
-from tests.conftest import is_consistent
 from tests.support.databases import Store
+from tests.support.sample_shop import is_consistent
 from tests.support.small_catalogue import (
     Stop,
     assert_made_by,

@@ -25,7 +25,8 @@ from indexer.models.loading import Models
 from indexer.sample import SampleItem
 from indexer.settings import Settings
 from indexer.storage.tables import FaultRow, GarmentRow, ItemGarmentRow, ItemRow
-from tests.conftest import SeesNothing, is_consistent
+from tests.support.fake_models import SeesNothing
+from tests.support.sample_shop import is_consistent
 from tests.support.small_catalogue import ITEMS, LATE, Dots, Watched, dots, record_of, watched
 from training.sample_shop import draw, encode_jpeg
 

@@ -22,7 +22,8 @@ from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import load_models
 from indexer.models.registry import encoder_source, find_model, models_folder
 from indexer.settings import Settings
-from tests.support.tiny_open_clip import PREPROCESS, TINY, fingerprint, lapel, rows
+from tests.support.command_line import lapel_in
+from tests.support.tiny_open_clip import PREPROCESS, TINY, fingerprint, rows
 
 
 def left_in(settings: Settings) -> list[str]:
@@ -34,22 +35,23 @@ def left_in(settings: Settings) -> list[str]:
 def test_a_pulled_folder_is_the_same_model(
     settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = lapel(settings, "models", "pull", f"local-dir:{tiny}")
+    result = lapel_in(settings.home, "models", "pull", f"local-dir:{tiny}")
     assert result.exit_code == 0, result.stderr
     folder = models_folder(settings) / "tiny"
     assert result.stdout == f"export LAPEL_ENCODER=local-dir:{folder}\nlapel reembed\n"
     assert fingerprint(folder) == fingerprint(tiny)
     assert left_in(settings) == ["tiny"]
-    row = rows(lapel(settings, "models", "list", "--json"))["tiny"]
+    row = rows(lapel_in(settings.home, "models", "list", "--json"))["tiny"]
     assert (row["origin"], row["in_use"], row["dim"]) == ("pulled", False, 16)
     assert "open_clip_model.safetensors" in row["sha256"]
     monkeypatch.setenv("LAPEL_ENCODER", "tiny")  # its name will do
-    assert rows(lapel(settings, "models", "list", "--json"))["tiny"]["in_use"]
+    assert rows(lapel_in(settings.home, "models", "list", "--json"))["tiny"]["in_use"]
     assert load_models(Settings(home=settings.home)).encoder.dim == 16
-    again = lapel(settings, "models", "pull", f"local-dir:{tiny}")
+    again = lapel_in(settings.home, "models", "pull", f"local-dir:{tiny}")
     assert again.exit_code == 2
     assert "is there already" in again.stderr
-    assert lapel(settings, "models", "pull", f"local-dir:{tiny}", "--as", "b").exit_code == 0
+    other = lapel_in(settings.home, "models", "pull", f"local-dir:{tiny}", "--as", "b")
+    assert other.exit_code == 0
     assert find_model("b", settings).dim == 16
 
 
@@ -98,7 +100,7 @@ def test_an_interrupted_pull_leaves_nothing(
     killed = models_folder(settings) / ".part-killed"
     killed.mkdir()
     (killed / "lapel.json").write_text("{", "utf-8")
-    assert "killed" not in lapel(settings, "models", "list", "--json").stdout
+    assert "killed" not in lapel_in(settings.home, "models", "list", "--json").stdout
     monkeypatch.undo()
     pull(f"local-dir:{tiny}", settings)
     assert left_in(settings) == ["tiny"]
@@ -131,13 +133,13 @@ def test_a_model_of_the_hub(settings: Settings, hub: Path, tiny: Path) -> None:
 def test_no_network_is_said_at_once(
     settings: Settings, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = lapel(settings, "models", "pull", "hf-hub:Marqo/marqo-fashionCLIP")
+    said = lapel_in(settings.home, "models", "pull", "hf-hub:Marqo/marqo-fashionCLIP")
     assert said.exit_code == 2
     assert "HF_HUB_OFFLINE is set" in said.stderr
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")  # no one answers there
-    said = lapel(settings, "models", "pull", "hf-hub:Marqo/marqo-fashionCLIP")
+    said = lapel_in(settings.home, "models", "pull", "hf-hub:Marqo/marqo-fashionCLIP")
     assert said.exit_code == 2
     assert "there is no network" in said.stderr
     assert "lapel models export" in said.stderr
@@ -192,7 +194,7 @@ def test_a_segmentation_file(settings: Settings, published: Path, tmp_path: Path
     shutil.copy(published / "yolov8n-seg.pt", published / "cut-seg.pt")
     pulled = pull("yolov8n-seg.pt", settings)
     assert (pulled.kind, pulled.licence, pulled.dim) == ("segmenter", "AGPL-3.0", None)
-    listed = rows(lapel(settings, "models", "list", "--json"))
+    listed = rows(lapel_in(settings.home, "models", "list", "--json"))
     assert listed["yolov8n-seg.pt"]["sha256"]
     with pytest.raises(ModelError, match=r"yolov9z-seg\.pt.*404"):
         pull("yolov9z-seg.pt", settings)
@@ -200,7 +202,7 @@ def test_a_segmentation_file(settings: Settings, published: Path, tmp_path: Path
     local = pull(f"local-dir:{published / 'yolov8n-seg.pt'}", settings, "mine")
     assert (local.name, local.kind, local.licence) == ("mine", "segmenter", "unknown")
     out = tmp_path / "bundle"
-    assert lapel(settings, "models", "export", "mine", "--out", out).exit_code == 0
+    assert lapel_in(settings.home, "models", "export", "mine", "--out", out).exit_code == 0
     assert "LAPEL_DETECTOR=$PWD/mine/yolov8n-seg.pt" in (out / "README.md").read_text("utf-8")
 
 

@@ -36,9 +36,10 @@ from indexer.settings import Settings
 from indexer.system.checksums import check_sums
 from search.finetuning.encoder_trial import Ends, Gain, Verdict
 from search.finetuning.tune_encoder import text_map
-from tests.conftest import SHOP_ITEMS, SeesNothing
+from tests.support.command_line import lapel_in
+from tests.support.fake_models import SeesNothing
+from tests.support.sample_shop import SHOP_ITEMS
 from tests.support.small_catalogue import Stop
-from tests.support.tiny_open_clip import lapel
 
 ITEMS = SHOP_ITEMS[:30]
 Train = Callable[..., Result]
@@ -86,7 +87,7 @@ def train(drawn_shop: Tiny, monkeypatch: pytest.MonkeyPatch) -> Train:
     def run(settings: Settings, *words: object, feed: Path = drawn_shop.feed) -> Result:
         monkeypatch.setenv("LAPEL_ENCODER", settings.encoder)
         monkeypatch.setenv("LAPEL_ATTRIBUTES", settings.attributes)
-        return lapel(settings, "train", "encoder", feed, *words)
+        return lapel_in(settings.home, "train", "encoder", feed, *words)
 
     return run
 
@@ -166,10 +167,10 @@ def test_a_better_encoder_is_kept_and_the_catalogue_goes_over_to_it(
     assert models.fingerprint != load(settings).fingerprint
     monkeypatch.setenv("LAPEL_ENCODER", own.encoder)
     monkeypatch.setenv("LAPEL_ATTRIBUTES", own.attributes)
-    done = lapel(own, "reembed")
+    done = lapel_in(own.home, "reembed")
     assert done.exit_code == 0, done.stderr
     assert Catalogue.open(own).row().fingerprint == models.fingerprint
-    found = lapel(own, "search", "--text", "blue shirt", "--json")
+    found = lapel_in(own.home, "search", "--text", "blue shirt", "--json")
     assert found.exit_code == 0, found.stderr
     assert found.stdout
 

@@ -22,8 +22,8 @@ from indexer.maintenance.doctor import examine
 from indexer.settings import Settings
 from indexer.storage.tables import ItemRow
 from search.filters.conditions import Filters
-from tests.conftest import Shop, import_again, is_consistent
 from tests.support.databases import Store
+from tests.support.sample_shop import Shop, import_again, is_consistent
 from tests.support.small_catalogue import ITEMS, LATE, dots, equal_to_sql, make_small, record_of
 
 

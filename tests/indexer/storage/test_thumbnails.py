@@ -6,7 +6,7 @@ from PIL import Image
 
 from indexer.catalogue.catalogue import Catalogue
 from indexer.storage.thumbnails import SIDE_PX
-from tests.conftest import Shop
+from tests.support.sample_shop import Shop
 
 
 def test_indexing_keeps_thumbnails_and_deleting_removes_them(

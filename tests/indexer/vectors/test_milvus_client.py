@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create_app
-from api.server.limits import Limits
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import VectorsUnreachable
 from indexer.settings import Settings
 from indexer.vectors.milvus.milvus_index import MilvusIndex
+from tests.support.http_requests import serving_here
 from tests.support.milvus_servers import free_port, running_milvus
 from tests.support.small_catalogue import ITEMS, dots, equal_to_sql, fresh, make_small
 
@@ -57,8 +56,7 @@ def test_it_goes_and_comes_back(
         assert isinstance(small.vectors, MilvusIndex)
         assert not small.vectors.is_exact
     settings = Settings(home=small.settings.home)
-    app = create_app(settings, Limits(rate_per_minute=0), load=lambda s: dots(1).models)
-    with TestClient(app, base_url="http://localhost") as client:
+    with serving_here(settings, dots(1).models) as client:
         with running_milvus(tmp_path, port):
             status, all_of_them = similar(client)
             assert (status, ITEM in all_of_them, len(all_of_them)) == (200, False, 20)

@@ -20,7 +20,7 @@ from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import BUNDLED, Models, load_models
 from indexer.models.segmenter import Segmenter
 from indexer.settings import Settings
-from tests.conftest import SeesNothing
+from tests.support.fake_models import SeesNothing
 from training.sample_shop import draw, sample_items
 
 

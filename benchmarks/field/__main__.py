@@ -20,7 +20,7 @@ from benchmarks.field.report import Report, write_block
 from indexer.errors import LapelError
 from indexer.models.loading import load_models
 from indexer.settings import Settings
-from training.data.ccp import shared_folder
+from training.data.location import shared_folder
 
 SETS: Mapping[str, tuple[Callable[[Path, LoadModels], Report], str]] = {
     "ccp": (ccp.measure, ccp.SOURCE),

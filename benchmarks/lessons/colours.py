@@ -2,13 +2,13 @@
 
 import csv
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.lessons.drawing import below, beside, figure_pixels
+from benchmarks.lessons.lesson import Lesson
 from indexer.colour.cielab import hex_to_lab, relight
 from indexer.colour.histogram import pixels_in_mask
 from indexer.colour.illuminant import estimate_illuminant
@@ -24,9 +24,6 @@ from indexer.vocabulary.colour_terms import BASIC_NAMES, basic_name
 from search.evaluation.bootstrap import cell, table
 from training.sample_shop import draw, sample_items
 
-if TYPE_CHECKING:
-    from benchmarks.lessons.__main__ import Lesson
-
 NAMES = WEIGHTS / "colours" / "names.csv"
 TRIED = (1, 3, 7, NEIGHBOURS, 31, 101, 401)  # neighbours
 SIDE_PX = 150
@@ -37,7 +34,7 @@ PLAIN = ("#000000", "#ffffff", "#808080", "#ff0000", "#008000", "#0000ff", "#fff
          "#800080", "#ffc0cb", "#a52a2a")  # fmt: skip
 
 
-def teach(lesson: "Lesson") -> dict[str, str]:
+def teach(lesson: Lesson) -> dict[str, str]:
     """Draw palettes and neighbours, and measure how many are asked on the drawn shop."""
     photos = [read_photo(street_photo(name)) for name in ("bus.jpg", "zidane.jpg")]
     described = lesson.describer.describe(photos)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from api.reports.overlay import draw_overlay
 from api.schemas.serialise import label_of
 from benchmarks.lessons.drawing import below, beside, titled, to_height
+from benchmarks.lessons.lesson import Lesson
 from indexer.images.photo import Photo, read_photo
 from indexer.inference.conversion_check import street_photo
 from indexer.models.encoder import cut_out, fit_into_square
@@ -20,9 +20,6 @@ from search.searcher import Searcher
 from training.sample_shop import Look, draw_look
 from training.segmenter.drawn import VALIDATION_SEED
 
-if TYPE_CHECKING:
-    from benchmarks.lessons.__main__ import Lesson
-
 K = 5
 HIT_PX, PHOTO_PX = 150, 420
 WHITE = (255, 255, 255)
@@ -31,7 +28,7 @@ TEXTS = ("blue jeans", "striped t-shirt", "red dress", "green puffer jacket")
 LOOK = Look("shirt", "light blue", "check", 4242, feminine=False)
 
 
-def show(lesson: "Lesson") -> dict[str, str]:
+def show(lesson: Lesson) -> dict[str, str]:
     """Draw the gallery, and say whose hits are of the garment's category."""
     _, searcher = lesson.shop.indexed
     images = lesson.shop.folder

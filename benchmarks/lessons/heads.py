@@ -3,12 +3,13 @@
 Beside it the same numbers through the other function: softmax shares one out, sigmoid does not.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.lessons.drawing import figure_pixels
+from benchmarks.lessons.lesson import Lesson
 from indexer.description.describe import DescribedGarment
 from indexer.images.photo import Photo, read_photo
 from indexer.inference.conversion_check import street_photo
@@ -16,15 +17,12 @@ from indexer.models.attribute_heads import Head
 from indexer.models.encoder import cut_out
 from search.evaluation.bootstrap import table
 
-if TYPE_CHECKING:
-    from benchmarks.lessons.__main__ import Lesson
-
 SHOWN = 6  # labels of a head in the picture
 SOFTMAX, SIGMOID = "#0072b2", "#d55e00"  # Okabe and Ito's: told apart by colour-blind people too
 COLOURS = {"softmax": SOFTMAX, "sigmoid": SIGMOID}
 
 
-def teach(lesson: "Lesson") -> dict[str, str]:
+def teach(lesson: Lesson) -> dict[str, str]:
     """Draw the heads' answers for the surest garment of bus.jpg."""
     photo = read_photo(street_photo("bus.jpg"))
     garment = lesson.describer.describe([photo])[0][0]
@@ -70,7 +68,7 @@ def _both_ways(head: Head, embedding: NDArray[np.float32]) -> tuple[list[list[st
 
 
 def _draw_heads(
-    lesson: "Lesson",
+    lesson: Lesson,
     photo: Photo,
     garment: DescribedGarment,
     heads: list[Head],

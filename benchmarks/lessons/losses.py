@@ -8,7 +8,6 @@ loss: Lin et al., ICCV 2017.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,12 +17,10 @@ from torch.nn import functional as F
 
 from benchmarks.lessons.drawing import figure_pixels
 from benchmarks.lessons.fits import Loss, cell, fit, folds, logits
+from benchmarks.lessons.lesson import Lesson
 from indexer.finetuning.head_report import measure
 from indexer.finetuning.head_training import NO_LABEL, HeadTarget, LabelledEmbeddings, train_heads
 from search.evaluation.bootstrap import table
-
-if TYPE_CHECKING:
-    from benchmarks.lessons.__main__ import Lesson
 
 CLASS_BALANCE = 0.99  # beta: of some hundred photos; Cui's 0.999 and more are for 10,000s
 FOCUS = 2.0  # gamma of the focal loss, as its paper chose
@@ -32,7 +29,7 @@ ALL_STEPS = (30, 60, 600)  # the last is what the command does by itself
 KEPT = 0.3  # of the rows whose labels stay in the lesson on missing ones
 
 
-def teach(lesson: "Lesson") -> dict[str, str]:
+def teach(lesson: Lesson) -> dict[str, str]:
     """Measure the losses, and draw the learning curve of `lapel train attributes`."""
     data = lesson.shop.labelled
     target = {each.name: each for each in data.targets}

@@ -4,13 +4,12 @@ The drawings are of the sample shop's generator, with seeds that no model was tr
 masks are known to the pixel.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from api.reports.overlay import draw_overlay
 from benchmarks.lessons.drawing import beside, figure_pixels, titled, to_height
+from benchmarks.lessons.lesson import Lesson
 from indexer.garments import WORN_SLOTS, Garments, Slot
 from indexer.images.photo import read_photo
 from indexer.inference.conversion_check import street_photo
@@ -31,16 +30,13 @@ from training.segmenter.mask_matching import (
     pooled_iou,
 )
 
-if TYPE_CHECKING:
-    from benchmarks.lessons.__main__ import Lesson
-
 PICTURES = 120  # drawn; some twenty garments of the rarest slot
 IN_PICTURE = (0.03, 0.2, 0.6, 1.0)  # which of them are shown, from the worst to the best
 BOTH, MISSED, EXTRA = (0, 158, 115), (0, 114, 178), (213, 94, 0)  # Okabe and Ito's
 HEIGHT_PX = 330
 
 
-def teach(lesson: "Lesson") -> dict[str, str]:
+def teach(lesson: Lesson) -> dict[str, str]:
     """Draw the three pictures, and measure the drawings."""
     lesson.save("semantic-instance", _two_people(lesson))
     segmenter = Segmenter.load(detector_source(Settings()), Runtime.choose("cpu"))
@@ -69,7 +65,7 @@ def teach(lesson: "Lesson") -> dict[str, str]:
     return {"masks": table(heads, rows)}
 
 
-def _two_people(lesson: "Lesson") -> NDArray[np.uint8]:
+def _two_people(lesson: Lesson) -> NDArray[np.uint8]:
     """Show zidane.jpg: the photo, a colour a slot, a colour a garment."""
     photo = read_photo(street_photo("zidane.jpg"))
     garments = lesson.describer.describe([photo])[0]

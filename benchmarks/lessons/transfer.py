@@ -8,7 +8,6 @@ WiSE-FT: Wortsman et al., CVPR 2022. Learning without forgetting: Li and Hoiem, 
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,15 +19,13 @@ from tqdm import tqdm
 
 from benchmarks.lessons.drawing import figure_pixels
 from benchmarks.lessons.fits import Loss, cell, fit, folds, logits
+from benchmarks.lessons.lesson import Lesson
+from benchmarks.lessons.shop import DrawnShop
 from indexer.finetuning.head_training import LabelledEmbeddings
 from indexer.images.photo import read_photo
 from indexer.models.encoder import cut_out, fit_into_square
 from indexer.sample import VIEWS, image_link
 from search.evaluation.bootstrap import table
-
-if TYPE_CHECKING:
-    from benchmarks.lessons.__main__ import Lesson
-    from benchmarks.lessons.shop import DrawnShop
 
 SIDE_PX = 16  # of the raw pixels: 768 numbers, thrice as many as the encoder gives
 SHARES = np.linspace(0, 1, 11)  # of the fine-tuned weights in the mean
@@ -39,7 +36,7 @@ Lines = Mapping[str, list[list[float]]]  # worn and flat -> at each share the fo
 Points = Mapping[str, list[float]]
 
 
-def teach(lesson: "Lesson") -> dict[str, str]:
+def teach(lesson: Lesson) -> dict[str, str]:
     """Measure both, and draw the second."""
     data = lesson.shop.labelled
     target = next(each for each in data.targets if each.name == "category")
@@ -59,7 +56,7 @@ def teach(lesson: "Lesson") -> dict[str, str]:
     }
 
 
-def features(shop: "DrawnShop", data: LabelledEmbeddings) -> dict[str, NDArray[np.float32]]:
+def features(shop: DrawnShop, data: LabelledEmbeddings) -> dict[str, NDArray[np.float32]]:
     """Return what the same cut-out garments are as pixels and to the encoder, (n, d) each."""
     crops = _crops(shop)
     small = [fit_into_square(crop, SIDE_PX, (124, 116, 104)) for crop in crops]
@@ -124,7 +121,7 @@ def keeping(before: torch.nn.Linear, inputs: NDArray[np.float32]) -> Loss:
     return loss
 
 
-def _crops(shop: "DrawnShop") -> list[NDArray[np.uint8]]:
+def _crops(shop: DrawnShop) -> list[NDArray[np.uint8]]:
     """Cut out each photo's garment by its true mask, in the labels' order."""
     truths = json.loads((shop.folder / "truth.json").read_text("utf-8"))
     by_photo = {(truth["item_id"], truth["view"]): truth for truth in truths}

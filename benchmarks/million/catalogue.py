@@ -2,12 +2,11 @@
 
     python -m benchmarks.million.catalogue [--garments 1000000] [--seed 0] [--home FOLDER]
 
-For measuring searches: no model describes anything, the vectors are grown
-(`benchmarks/million/vectors.py`)
-and bear the fingerprint of the bundled models. Their heads say what kind each garment is: as in a
-shop, tops lie among tops. Two photos an item, one garment a photo, two items a group. What items
-cost is spread evenly from 0 to 100, so that `price<=5` passes 5 % of them; other columns have a
-shop's words. The same seed writes the same rows.
+For measuring searches: no model runs, the vectors are grown (`benchmarks/million/vectors.py`) and
+carry the fingerprint of the bundled models. Their attribute heads say the kind of each garment, so
+that tops lie among tops, as in a shop. Two photos an item, one garment a photo, two items a group.
+What items cost is spread evenly from 0 to 100, so that `price<=5` passes 5 % of them; other columns
+have a shop's words. The same seed writes the same rows.
 """
 
 import argparse

@@ -2,9 +2,8 @@
 
     python -m benchmarks.million.engines NAME FOLDER --build-threads 2
 
-Run by `benchmarks.million.compare_engines` with the Python of the engine's environment: here
-nothing of ours
-is imported but for our own engine. Each engine answers one query at a time on one thread.
+Run by `benchmarks.million.compare_engines` with the Python of the engine's environment: nothing of
+ours is imported, except for our own engine. Each engine answers one query at a time on one thread.
 """
 
 import argparse

@@ -3,7 +3,7 @@
     python -m benchmarks.million.growth [--sizes 1000 10000 100000 1000000]
         [--seed 0] [--homes FOLDER]
 
-A table, JSON and a picture. The rows and vectors are those of `big_catalogue.py`, kept under
+A table, JSON and a picture. The rows and vectors are those of `catalogue.py`, kept under
 `runs/big`; each size is measured in a process of its own, as the product does it: `Catalogue.open`
 with its vectors, `Searcher`, `Catalogue.write` of items as an import writes them, 32 at a time, the
 saving of the vectors at an import's end, and `delete`. What is written is deleted again. The last

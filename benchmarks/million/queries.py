@@ -2,21 +2,16 @@
 
     python -m benchmarks.million.queries [--garments 1000000] [--clients 1 8] [--seconds 10]
 
-Without --garments, the drawn sample shop; with it, a catalogue of so many (`big_catalogue.py`). The
-server is `lapel serve`, a process of its own; the clients share its cores. Each kind is asked in
-turn, for several rounds, so that a busy machine is busy for all. `server ms` is the processor time
-that the server took for an answer, which other programs disturb less.
+Without --garments, the drawn sample shop; with it, a catalogue of that many, made by
+`benchmarks.million.catalogue`. The server is `lapel serve`, a process of its own; the clients share
+its cores. Each kind is asked in turn, for several rounds, so that a busy machine is busy for all.
+`server ms` is the processor time that the server took for an answer; other programs disturb it
+less.
 """
 
 import argparse
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -28,14 +23,17 @@ import psutil
 
 from benchmarks.million.catalogue import big_catalogue
 from benchmarks.quality.text import read_queries
+from benchmarks.speed.lapel_process import (
+    RUNS,
+    START_S,
+    machine,
+    running_server,
+    sample_home,
+)
 from benchmarks.speed.load import Load, measure
 from indexer.inference.conversion_check import street_photo
-from indexer.system.devices import usual_threads
 from search.evaluation.bootstrap import table
 
-RUNS = Path("runs") / "query"
-LAPEL = (sys.executable, "-c", "from api.cli.main import app; app()")
-START_S = 120.0  # for the models, exported for the first time, and a million vectors
 TARGETS_MS = {"photo": 90, "text": 15, "similar": 8}
 # Of the big catalogue, whose prices are spread evenly from 0 to 100; the sample shop's are similar.
 FILTERS: dict[str, Any] = {
@@ -89,55 +87,6 @@ def _home(garments: int) -> Path:
         catalogue.engine.dispose()
         return catalogue.settings.home
     return sample_home()
-
-
-def sample_home() -> Path:
-    """Return the home of the indexed sample shop, drawn now or before."""
-    shop, home = RUNS / "shop", RUNS / "home"
-    if not (shop / "feed.tsv").exists():
-        _lapel(home, "sample", shop)
-    _lapel(home, "index", shop / "feed.tsv")  # only what changed
-    return home
-
-
-def _lapel(home: Path, *words: object) -> None:
-    subprocess.run(  # noqa: S603 # our own command
-        [*LAPEL, "--home", str(home), *map(str, words)], check=True
-    )
-
-
-@contextmanager
-def running_server(home: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Run `lapel serve` until the block ends; yields its address and its process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    log = home / "speed_query.log"
-    with log.open("wb") as out:
-        server = subprocess.Popen(  # noqa: S603 # our own command
-            [*LAPEL, "--home", str(home), "serve", "--port", str(port)],
-            env={**os.environ, "LAPEL_RATE_PER_MINUTE": "0"},
-            stdout=out,
-            stderr=out,
-        )
-        try:
-            _wait(url, server, log)
-            yield url, psutil.Process(server.pid)
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def _wait(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    raise SystemExit(f"the server did not start: {log.read_text('utf-8', 'replace')[-1_500:]}")
 
 
 def _cases(url: str, photo: Path, is_big: bool, kinds: Sequence[str]) -> list[Case]:
@@ -255,14 +204,6 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
-
-
-def machine() -> str:
-    """Return what the processor is called, and how many of its cores may be used."""
-    import openvino
-
-    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
-    return f"{name}, {usual_threads()} threads"
 
 
 if __name__ == "__main__":

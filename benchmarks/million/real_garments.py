@@ -20,7 +20,8 @@ from indexer.fused_vector import PARTS, Layout
 from indexer.images.photo import read_photo
 from indexer.models.loading import load_models
 from indexer.settings import Settings
-from training.data.ccp import read_ccp, read_validation_ids, shared_folder, tenth_of
+from training.data.ccp import read_ccp, read_validation_ids
+from training.data.location import shared_folder, tenth_of
 from training.sample_shop import write_shop
 
 CACHE = Path(__file__).parents[2] / "runs" / "million"

@@ -41,7 +41,7 @@ RESAMPLES = 400  # of photos, for AP, which is not a mean
 
 def main() -> None:
     """Print the tables asked for."""
-    parser = argparse.ArgumentParser(prog="benchmarks.quality.__main__", description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks.quality", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--out", type=Path, help="write the tables to this file too")
     options = parser.parse_args()

@@ -30,7 +30,7 @@ from indexer.settings import Settings
 from indexer.vocabulary.categories import find_category, slot_of
 from search.evaluation.bootstrap import cell, table
 from search.query.text_query import TEXT_WEIGHTS, read_text
-from training.data.ccp import set_folder
+from training.data.location import set_folder
 
 SLOTS: Mapping[str, Slot] = {"Topwear": "top", "Bottomwear": "bottom", "Dress": "dress"}
 ONE_PART: Mapping[str, Mapping[str, float]] = {

@@ -1,8 +1,9 @@
-"""How early is the partner that a person really wears found, by what Lapel has learned?
+"""Measure how early Lapel's compatibility ranks the partner that a person really wears.
 
-Run: `python -m benchmarks.quality.outfits [--kept FILE]`, on held-out photos of CCP: five minutes
-on one
-core, seconds where `--kept` names what was described before.
+    python -m benchmarks.quality.outfits [--kept FILE]
+
+On held-out photos of CCP: five minutes on one core, seconds where `--kept` names a file of photos
+described before.
 """
 
 import argparse

@@ -2,10 +2,9 @@
 
     python -m benchmarks.quality.precision [--only luma kagl text] [--precisions fp32 bf16 int8]
 
-Each precision runs `benchmarks.quality.__main__` in its own process, and is kept under
-`runs/precision/`
-by the weights it was run with: what was interrupted goes on. int8 needs `lapel[int8]`; it is
-calibrated on pictures of Luma's main photos, kept small, as a shop's own are in its home.
+Each precision runs `benchmarks.quality` in a process of its own. Its tables are kept under
+`runs/precision/` by the weights, so that an interrupted run is continued. int8 needs
+`lapel[int8]`; it is calibrated on reduced copies of Luma's main photos.
 """
 
 import argparse
@@ -74,7 +73,7 @@ def run_quality(precision: str, sections: Sequence[str], folder: Path, home: Pat
     kept = folder / f"{precision}-{'-'.join(sections)}.md"
     if not kept.is_file():
         beside = kept.with_suffix(".part")
-        command = [sys.executable, "-m", "benchmarks.quality.__main__", "--only", *sections]
+        command = [sys.executable, "-m", "benchmarks.quality", "--only", *sections]
         settings = {"LAPEL_HOME": str(home), "LAPEL_PRECISION": precision, "LAPEL_DEVICE": "cpu"}
         subprocess.run(  # noqa: S603
             [*command, "--out", str(beside)],

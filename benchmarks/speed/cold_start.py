@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.million.queries import LAPEL, RUNS, machine, sample_home
+from benchmarks.speed.lapel_process import LAPEL, RUNS, machine, sample_home
 from indexer.inference.conversion_check import street_photo
 from search.evaluation.bootstrap import table
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.speed import process_timing as timed_work
+from benchmarks.speed import process_timing
 from benchmarks.speed.peers import PeerUnavailable, Timed, peer_python
 from benchmarks.speed.photos import (
     WORK,
@@ -118,7 +118,7 @@ def _start(options: argparse.Namespace, photos: Path) -> Iterator[tuple[str, Tim
         out.mkdir(parents=True, exist_ok=True)
         try:
             python = python_of(name)
-            command = [str(python), "-P", timed_work.__file__, name, weights, photos, out]
+            command = [str(python), "-P", process_timing.__file__, name, weights, photos, out]
             words = [*map(str, command), "--batch", str(options.batch)]
             yield name, Timed(words, environment(options.threads))
         except PeerUnavailable as error:
@@ -145,7 +145,7 @@ def serve_ours(row: str, photos: Path) -> None:
     encoder = ClipEncoder.load(f"local-dir:{folder}", runtime)
     paths = sorted(photos.iterdir())
     out = WORK / f"{row}.npy"
-    timed_work.serve(
+    process_timing.serve(
         lambda: np.save(out, encode(encoder, paths, settings.threads).astype(np.float16)),
         {"ran_as": str(encoder.placement)},
     )

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed import process_timing as timed_work
+from benchmarks.speed import process_timing
 from benchmarks.speed.encode import draw, python_of
 from benchmarks.speed.peers import PeerUnavailable, watch
 from benchmarks.speed.photos import WORK, environment, photo_folder, random_model
@@ -164,7 +164,7 @@ def _clip_retrieval(threads: int, photos: Path, filled: Path) -> Way:
 
 
 def _imgsearch(threads: int, photos: Path, filled: Path) -> Way:
-    script = [str(python_of("imgsearch")), "-P", timed_work.__file__, "imgsearch", "-"]
+    script = [str(python_of("imgsearch")), "-P", process_timing.__file__, "imgsearch", "-"]
     weights = filled.with_name("imgsearch-model")
     command = [*script, str(photos), str(weights), "--index"]
     return Way([command], environment(threads, HOME=filled), filled)

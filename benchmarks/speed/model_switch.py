@@ -1,4 +1,4 @@
-"""A served home in, its catalogue made anew by turns of two sets of models while one is inside.
+"""Re-embed a served catalogue with two sets of models in turn, while something else is measured.
 
 The models are the bundled ones, and a copy of the bundled encoder without its attribute heads:
 another fingerprint, and vectors of another length.
@@ -7,7 +7,6 @@ another fingerprint, and vectors of another length.
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,9 +15,9 @@ from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 
+from benchmarks.speed.lapel_process import LAPEL
 from indexer.settings import WEIGHTS
 
-LAPEL = (sys.executable, "-c", "from api.cli.main import app; app()")
 STOP_S = 60  # for a command that is told to end: it keeps what it has done
 
 
@@ -54,10 +53,10 @@ def _switch(
     lines: list[str],
 ) -> None:
     for encoder in cycle(encoders):
-        said = _reembed(home, catalogue, encoder, leaving)
+        line = _reembed(home, catalogue, encoder, leaving)
         if leaving.is_set():
             return
-        lines.append(said)
+        lines.append(line)
 
 
 def _reembed(home: Path, catalogue: str, encoder: str, leaving: threading.Event) -> str:
@@ -74,8 +73,8 @@ def _reembed(home: Path, catalogue: str, encoder: str, leaving: threading.Event)
             if leaving.wait(0.2):
                 running.terminate()
                 running.wait(STOP_S)
-        said = running.stderr.read() if running.stderr else ""
+        messages = running.stderr.read() if running.stderr else ""
     name = "a copy of the encoder, no heads" if encoder else "the bundled models"
     if running.returncode and not leaving.is_set():
-        raise RuntimeError(f"lapel reembed ended with {running.returncode}: {said[-2000:]}")
+        raise RuntimeError(f"lapel reembed ended with {running.returncode}: {messages[-2000:]}")
     return f"switched to {name} after {time.perf_counter() - start:.1f} s"

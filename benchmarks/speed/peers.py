@@ -1,4 +1,4 @@
-"""A peer's name and packages in, a Python out that has them, in an environment of its own.
+"""Make a Python environment that has the packages of another program.
 
 Made once under `runs/peers/`, by the ordinary package client; later runs find it there.
 """
@@ -129,7 +129,8 @@ class Timed:
     """A process that does the same piece of work again each time it is asked.
 
     It writes a line of JSON when it is ready and one after each piece of work
-    (`timed_work.serve`), so that several can take turns on one machine, their models loaded once.
+    (`process_timing.serve`), so that several can take turns on one machine with their models loaded
+    once.
     """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:

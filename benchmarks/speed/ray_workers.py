@@ -1,4 +1,4 @@
-"""Photos in; what a worker on Ray describes in a second, beside a process alone with its threads.
+"""Compare the photos a second of workers on Ray with those of one process with as many threads.
 
     python -m benchmarks.speed.ray_workers [--items 60] [--rounds 3] [--workers 1 2]
 

@@ -18,8 +18,8 @@ import httpx
 import numpy as np
 import psutil
 
+from benchmarks.speed.lapel_process import LAPEL
 from benchmarks.speed.load import MB, TIMEOUT_S, measure, search_request
-from benchmarks.speed.model_switch import LAPEL
 
 START_S = 600.0  # models of many workers on a busy machine
 WARM = 4  # requests to each worker before anything is measured

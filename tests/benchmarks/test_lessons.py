@@ -1,4 +1,4 @@
-"""The parts of the teaching pages' numbers that can be checked by hand."""
+"""The parts of the lessons' numbers that can be checked by hand."""
 
 import numpy as np
 import pytest

@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from benchmarks.million import queries as speed_query
+from benchmarks.million import queries
 from benchmarks.speed import cold_start
 from benchmarks.speed.load import Load
 
 
 def test_a_run_is_shown_as_a_table_and_a_picture(tmp_path: Path) -> None:
-    case = speed_query.Case("photo", "5 %", lambda client: client.get("/"))
+    case = queries.Case("photo", "5 %", lambda client: client.get("/"))
     case.loads[1] = [Load(1, 2.0, [0.05, 0.06]), Load(1, 2.0, [0.07])]
     case.server_s[1] = 0.12
-    row = speed_query._row(case, 1)
+    row = queries._row(case, 1)
     assert (row["answers"], row["a_second"], round(row["p50_ms"])) == (3, 0.75, 60)
     assert round(row["server_ms"]) == 40
-    last = speed_query.report([row]).splitlines()[-1]
+    last = queries.report([row]).splitlines()[-1]
     assert last.startswith("| photo | 5 % | 1 | 3 | 0.8 | 60.0 |")
-    speed_query.draw([row], tmp_path / "one.png")
+    queries.draw([row], tmp_path / "one.png")
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
 
 

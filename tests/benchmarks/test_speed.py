@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.precision import details, lost, measures, summary, write_json
-from benchmarks.speed import process_timing as timed_work
+from benchmarks.speed import process_timing
 from benchmarks.speed.encode import Row, draw, encode
 from benchmarks.speed.encode import report as encode_report
 from benchmarks.speed.index import Cost, Way, WholePhotos, run
@@ -97,14 +97,14 @@ def test_a_command_that_fails_says_why() -> None:
 
 
 def timed(script: str) -> Timed:
-    command = [sys.executable, "-P", "-c", script, str(Path(timed_work.__file__).parent)]
+    command = [sys.executable, "-P", "-c", script, str(Path(process_timing.__file__).parent)]
     return Timed(command, dict(os.environ))
 
 
 def test_pieces_of_work_take_turns() -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from timed_work import serve\n"
+        "from process_timing import serve\n"
         "print('a library says hello')\n"
         "serve(lambda: print('and again') or {'read': 1}, {'ran_as': 'itself'})"
     )

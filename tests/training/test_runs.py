@@ -18,8 +18,8 @@ from indexer.models.loading import Models
 from indexer.models.segmenter import Segmenter
 from indexer.vocabulary.categories import telling
 from training.checkpoints import TimedRun, half_cosine, save_beside
-from training.data.ccp import set_folder, tenth_of
 from training.data.cut_outs import chosen_garment, crop_of, lab_of, shrunk_size
+from training.data.location import set_folder, tenth_of
 from training.encoder.batches import rarity
 from training.heads.colour_garments import relit
 from training.sample_shop.picture import TAILORS

@@ -6,7 +6,6 @@ label in one photo is read as one garment: a shirt under an open coat stays one 
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.garments import Slot
+from training.data.location import set_folder
 
 LABELS_OF_SLOT: dict[Slot, tuple[str, ...]] = {
     "top": (
@@ -92,31 +92,6 @@ class Ccp:
                 f"{photo.mask_path} is no mask of the {len(self.labels)} labels; fetch it again"
             )
         return np.asarray(values, np.uint8)
-
-
-def shared_folder() -> Path:
-    """Find the folder with `data/` and `weights/`: $LAPEL_SHARED, else beside the checkout."""
-    checkout = Path(__file__).resolve().parents[2]
-    return Path(os.environ.get("LAPEL_SHARED") or checkout.parent / "shared")
-
-
-def set_folder(name: str, listing: str, folder: Path | None = None) -> Path:
-    """Return where a set lies, by default in the shared folder.
-
-    Raises FileNotFoundError where the file that lists the set is not there.
-    """
-    folder = folder or shared_folder() / "data" / name
-    if not (folder / listing).is_file():
-        raise FileNotFoundError(
-            f"no {name} set at {folder}: {listing} is missing; set LAPEL_SHARED to the folder that "
-            f"holds data/{name}"
-        )
-    return folder
-
-
-def tenth_of(name: str) -> int:
-    """Put a name into one of ten parts, 0..9, by its sha256: no order or seed changes it."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10
 
 
 def read_ccp(folder: Path | None = None) -> Ccp:

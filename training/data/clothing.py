@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.vocabulary.categories import find_category, slot_of
-from training.data.ccp import set_folder, tenth_of
+from training.data.location import set_folder, tenth_of
 
 EMPTY_LABELS = frozenset({"Shoes", "Hat"})  # no garment of the four slots
 UNCLEAR_LABELS = frozenset({"Not sure", "Other", "Skip"})

@@ -11,7 +11,7 @@ from pathlib import Path
 from indexer.feeds import read_feed
 from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Slot
-from training.data.ccp import set_folder, tenth_of
+from training.data.location import set_folder, tenth_of
 
 NAME = re.compile(r"(?P<sku>.+)-(?P<colour>[a-z]+)_(?P<view>\w+)")
 TEST_TENTHS = 4  # of ten skus, by their hash: never trained on, no choice is made on them

@@ -62,7 +62,7 @@ SHARE = 1.0  # of the fine-tuned weights in the mean: the best of five on the va
 
 def main() -> None:
     """Train for the given time, then write the bundle."""
-    parser = argparse.ArgumentParser(prog="training.encoder.__main__", description=__doc__)
+    parser = argparse.ArgumentParser(prog="training.encoder", description=__doc__)
     parser.add_argument("--out", type=Path, default=BUNDLED["encoder"].folder)
     parser.add_argument("--work", type=Path, default=Path("runs/encoder"))
     parser.add_argument("--minutes", type=float, default=85.0)

@@ -1,5 +1,4 @@
-"""Garments worn together in, the tables of what goes together out
-(`search/recommend/compatibility.py`)."""
+"""Fit the tables of compatible garments from garments worn together."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -19,7 +19,8 @@ from indexer.garments import WORN_SLOTS, Slot
 from indexer.images.photo import read_photo
 from indexer.models.loading import load_models
 from indexer.settings import Settings
-from training.data.ccp import CcpPhoto, read_ccp, read_validation_ids, tenth_of
+from training.data.ccp import CcpPhoto, read_ccp, read_validation_ids
+from training.data.location import tenth_of
 
 PHOTOS_AT_ONCE = 8
 # The set has some photos twice, in other light or cut otherwise: these show 0025 and 1341, which

@@ -1,7 +1,7 @@
 """Learn from street photos which garments go together: `indexer/weights/matching`, with its card.
 
-Run: `python -m training.heads.outfits` (five minutes on one core; `--kept FILE` keeps what models
-see).
+Run: `python -m training.heads.outfits` (five minutes on one core; `--kept FILE` keeps the
+described photos).
 Photos of `splits/ccp_validation.txt`, and a tenth of those without masks, are never learned from.
 """
 

@@ -1,4 +1,4 @@
-"""The sample shop on disk: pictures, a Google Merchant feed, and the truth about every picture.
+"""Write the sample shop to disk: pictures, a Google Merchant feed, and the truth of each picture.
 
 The feed is tab-separated with Google's attribute names (support.google.com, answer 7052112).
 """

@@ -1,4 +1,4 @@
-"""The parts garments are sewn from: bodice, collar, hood, placket, bands, legs.
+"""Cut the parts that garments are sewn from: bodice, collar, hood, placket, bands, legs.
 
 Each is cut to the figure it is given, so one cut fits a person and a flat-lay.
 """

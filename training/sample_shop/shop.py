@@ -1,4 +1,4 @@
-"""The items of the sample shop: what they are, what they cost, and their pictures on demand."""
+"""List the items of the sample shop with their prices, and draw their pictures."""
 
 import random
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from training.checkpoints import half_cosine
-from training.data.ccp import shared_folder
+from training.data.location import shared_folder
 from training.segmenter.dataset import list_training_photos
 from training.segmenter.network import (
     ARCHITECTURE,
@@ -72,7 +72,7 @@ def main() -> None:
 
 def read_options(arguments: list[str] | None = None) -> Options:
     """Read the command line; what the bundled model was made with is in its MODEL_CARD.md."""
-    parser = argparse.ArgumentParser(prog="training.segmenter.__main__", description=__doc__)
+    parser = argparse.ArgumentParser(prog="training.segmenter", description=__doc__)
     add = parser.add_argument
     add("--epochs", type=int, default=30)
     add("--imgsz", type=int, default=320, help="side in pixels of the square seen")

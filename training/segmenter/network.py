@@ -1,4 +1,4 @@
-"""The segmenter as a network: built, started from public weights, written as the bundled files.
+"""Build the segmenter's network, start it from public weights, and write the bundled files.
 
 The architecture is ultralytics' yolov8n-seg (AGPL-3.0) with one class a slot.
 """

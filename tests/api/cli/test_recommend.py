@@ -21,7 +21,8 @@ from indexer.errors import ModelError
 from indexer.models.loading import Models
 from indexer.system.checksums import check_sums
 from search.recommend.compatibility import TABLE, read_compatibility
-from training.data.ccp import read_validation_ids, tenth_of
+from training.data.ccp import read_validation_ids
+from training.data.location import tenth_of
 from training.heads.outfit_evaluation import ASKED, SHIPPED, evaluate_outfits, outfit_table
 from training.heads.outfit_photos import SEEN_AGAIN, Wardrobe
 from training.heads.outfits import learn, write_tables

@@ -28,7 +28,7 @@ from search.query.parts import QueryParts, describe_photo
 from search.query.text_query import TextQuery, parse_text, raise_not_understood
 from search.ranking.confidence import Calibration, read_calibration
 from search.ranking.hits import Hit
-from search.retrieval.exact_scores import Sought
+from search.retrieval.exact_scores import VectorQuery
 from search.retrieval.retrieve import retrieve
 from search.retrieval.stored_items import StoredItem, load_items
 
@@ -128,7 +128,10 @@ class Searcher:
     ) -> list[list[Hit]]:
         """Return the most similar items for each of several, which takes less than one by one."""
         return self.search_vectors(
-            [Sought(each.vector, slots_of(each, options), options.weights) for each in garments],
+            [
+                VectorQuery(each.vector, slots_of(each, options), options.weights)
+                for each in garments
+            ],
             options,
         )
 
@@ -139,11 +142,11 @@ class Searcher:
 
         If k items (groups) match the filters, k come back.
         """
-        return self.search_vectors([Sought(vector, slots, options.weights)], options)[0]
+        return self.search_vectors([VectorQuery(vector, slots, options.weights)], options)[0]
 
-    def search_vectors(self, sought: Sequence[Sought], options: Options) -> list[list[Hit]]:
+    def search_vectors(self, queries: Sequence[VectorQuery], options: Options) -> list[list[Hit]]:
         """Return the items nearest to each of several vectors; weights are each one's own."""
-        return retrieve(self.catalogue, self.layout, sought, options)
+        return retrieve(self.catalogue, self.layout, queries, options)
 
     def _read_words(
         self, parts: QueryParts, options: Options
@@ -186,15 +189,15 @@ class Searcher:
         if garments and sources == ["photo"]:
             found = search_judged(self, read_calibration(self.catalogue), garments, options)
         else:
-            sought = [
-                Sought(
+            queries = [
+                VectorQuery(
                     combine(self.layout, target.vector, vectors),
                     query.slots(target, options),
                     weights,
                 )
                 for target in targets.values()
             ]
-            found = self.search_vectors(sought, options)
+            found = self.search_vectors(queries, options)
         shares = normalise_weights(weights)
         return [
             GarmentAnswer(i, target, tuple(hits), shares, tuple(sources))

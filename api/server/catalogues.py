@@ -1,15 +1,9 @@
-"""Open a home's catalogues by name, each once, for the use of many threads.
-
-Searches run beside each other; one thread at a time changes the vectors, which catch up when
-another process has written to the same catalogue.
-"""
+"""Open a home's catalogues by name, each once, for the use of many threads."""
 
 import threading
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 from sqlalchemy import Engine, bindparam, func, select
 from sqlalchemy.orm import Session
@@ -17,88 +11,14 @@ from sqlalchemy.orm import Session
 from api.schemas.problems import CatalogueUnknown
 from indexer.catalogue.catalogue import Catalogue
 from indexer.catalogue.read_replica import open_replica
-from indexer.fused_vector import Ids
 from indexer.settings import Settings
 from indexer.storage.database import open_engine
 from indexer.storage.item_rows import add_catalogue
 from indexer.storage.tables import CatalogueRow, ItemRow
-from indexer.system.rw_lock import SharedLock
-from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import Stamp, VectorIndex
-from indexer.vectors.milvus.milvus_index import MilvusIndex
 from search.filters.facets import find_facets
 
 MOST_FACETS = 16  # cached answers; a page needs one, and counting a million items takes seconds
 _NAMED = select(CatalogueRow.id).where(CatalogueRow.name == bindparam("name"))
-
-
-class LockedIndex:
-    """A VectorIndex that threads may share."""
-
-    def __init__(self, index: VectorIndex, lock: SharedLock) -> None:
-        self._index = index
-        self._lock = lock
-
-    @property
-    def stamp(self) -> Stamp:
-        """Up to where the index follows SQL."""
-        return self._index.stamp
-
-    @stamp.setter
-    def stamp(self, stamp: Stamp) -> None:
-        self._index.stamp = stamp
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self._index.dim
-
-    def __len__(self) -> int:
-        with self._lock.shared():
-            return len(self._index)
-
-    def ids(self) -> Ids:
-        """Return all ids, in no order."""
-        with self._lock.shared():
-            return self._index.ids()
-
-    def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
-        """Store vectors (n, d) under new ids (n,)."""
-        with self._lock:
-            self._index.add(ids, vectors)
-
-    def remove(self, ids: Collection[int]) -> None:
-        """Forget these ids; those not stored are passed over."""
-        with self._lock:
-            self._index.remove(ids)
-
-    def get(self, ids: Ids) -> NDArray[np.float32]:
-        """Return the vectors (n, d) of stored ids (n,)."""
-        with self._lock.shared():
-            return self._index.get(ids)
-
-    def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
-        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
-        with self._lock.shared():
-            return self._index.differing(ids, vectors)
-
-    def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
-    ) -> tuple[Ids, NDArray[np.float32]]:
-        """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
-        with self._lock.shared():
-            return self._index.search(query, k, allowed)
-
-    @property
-    def is_due(self) -> bool:
-        """Whether so much has changed since the last save that another is worth its time."""
-        with self._lock.shared():
-            return self._index.is_due
-
-    def save(self) -> None:
-        """Make the present state survive the process."""
-        with self._lock:
-            self._index.save()
 
 
 class ServedCatalogue(Catalogue):
@@ -120,12 +40,6 @@ class ServedCatalogue(Catalogue):
             current = [(k, each) for k, each in self._facets.items() if k[0] == revision]
             self._facets = dict([*current, (key, facets)][-MOST_FACETS:])
         return facets
-
-    def vectors_for(self, row: CatalogueRow) -> VectorIndex:
-        """The vector index, caught up with SQL, which threads may share."""
-        vectors = super().vectors_for(row)
-        # Milvus answers many at once by itself.
-        return vectors if isinstance(vectors, MilvusIndex) else LockedIndex(vectors, self._lock)
 
 
 class Catalogues:

@@ -4,6 +4,7 @@ Order of writing: commit SQL, then the vectors. What a crash leaves undone betwe
 caught up when the catalogue is next opened.
 """
 
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,6 @@ from indexer.storage.tables import CatalogueRow, GarmentRow
 from indexer.storage.thumbnails import photo_hashes, remove_unstored
 from indexer.system.batching import batches
 from indexer.system.disk_errors import explained
-from indexer.system.rw_lock import SharedLock
 from indexer.system.writer_lock import WriterLock
 from indexer.vectors.index import VectorIndex
 from indexer.vectors.index_file import IndexTuning, forget_file, move_tuning
@@ -60,9 +60,9 @@ class Catalogue:
         self.settings = settings
         # The vectors, whose they are and made by which models: replaced as one.
         self._held: tuple[VectorIndex, tuple[str, str | None]] | None = None
-        self._lock = SharedLock()  # around each change of the vectors
+        self._lock = threading.RLock()  # one thread at a time brings the vectors up to SQL
         self._replica = Replica() if settings.is_of_replica else None
-        self._shared = shared_vectors(engine, settings, catalogue_id)
+        self.milvus = shared_vectors(engine, settings, catalogue_id)  # None where a file has them
         self._models: str | None = None  # the fingerprint of who reads and writes here, once said
 
     @classmethod
@@ -104,10 +104,10 @@ class Catalogue:
         return self._current_vectors(row, self._models)
 
     def _current_vectors(self, seen: CatalogueRow, models: str | None) -> VectorIndex:
-        if self._shared is not None:
+        if self.milvus is not None:
             if models not in (None, seen.fingerprint):
                 raise fingerprint_mismatch(seen.fingerprint, models)
-            return self._shared.current(seen, layout_of(seen).dim)
+            return self.milvus.current(seen, layout_of(seen).dim)
         held, is_right = self._vectors_of(seen), models in (None, seen.fingerprint)
         if held is not None and held.stamp.revision == seen.revision and is_right:
             return held
@@ -127,8 +127,8 @@ class Catalogue:
     def save_vectors(self, is_sparing: bool = False) -> None:
         """Save them if enough has changed (or searches gain), for who holds the writer's lock."""
         row = self.row()
-        if row.layout is not None and self._shared is not None:
-            self._shared.follow(row, layout_of(row).dim)
+        if row.layout is not None and self.milvus is not None:
+            self.milvus.follow(row, layout_of(row).dim)
         elif row.layout is not None:
             path = self.vector_file(row.uid)
             if index_rebuild.save(
@@ -138,8 +138,8 @@ class Catalogue:
 
     def _forget_vectors(self, uid: str) -> None:
         forget_file(self.vector_file(uid))
-        if self._shared is not None:
-            self._shared.forget(uid)
+        if self.milvus is not None:
+            self.milvus.forget(uid)
 
     def vector_file(self, uid: str) -> Path:
         """Return where the vectors of a catalogue's row are saved."""
@@ -237,8 +237,8 @@ class Catalogue:
         `recall` of the ten best is reached by searches of a large catalogue; by default as before.
         """
         with self.writing():
-            if self._shared is not None:
-                return self._shared.rebuild(self.row(), self.layout.dim)
+            if self.milvus is not None:
+                return self.milvus.rebuild(self.row(), self.layout.dim)
             row = self.row()
             path = self.vector_file(row.uid)
             count = index_rebuild.rebuild(self.engine, row, self.layout, path, recall)
@@ -250,7 +250,7 @@ class Catalogue:
 
         Raises CatalogueError where each garment is scored exactly, and where Milvus searches.
         """
-        if self._shared is not None:
+        if self.milvus is not None:
             raise CatalogueError(
                 "this catalogue's vectors are kept by Milvus, which has its own indexes: name one "
                 "in LAPEL_VECTORS_URL"
@@ -262,8 +262,8 @@ class Catalogue:
 
     def catch_up(self) -> tuple[int, int]:
         """Make the vectors equal to SQL by comparing all; returns how many came and went."""
-        if self._shared is not None:
-            return self._shared.compare(self.row(), self.layout.dim)
+        if self.milvus is not None:
+            return self.milvus.compare(self.row(), self.layout.dim)
         vectors = self.vectors
         with self._lock, Session(self.engine) as session:
             return compare(session, self.row(), vectors)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -10,11 +9,9 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import LapelError, SettingsError, VectorsUnreachable
 from indexer.maintenance.check_result import CheckResult, failure, ok, repaired, warning
+from indexer.storage.catalogue_row import layout_of
 from indexer.storage.database import open_engine
-from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import CatalogueRow
-from indexer.vectors.milvus.filter_fields import covers, read_facts
-from indexer.vectors.milvus.milvus_index import CHUNK, MilvusIndex
 
 ANSWER = "start it, or mend LAPEL_VECTORS_URL; searches answer 503 meanwhile, imports go on"
 # Streaming over a local network lags by less than a second; after a minute it has stopped.
@@ -29,16 +26,15 @@ _LAG = text(
 
 def check_milvus(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     """Check that Milvus answers, and that filters on its fields agree with SQL's."""
-    if not catalogue.settings.vectors_url:
+    row, milvus = catalogue.row(), catalogue.milvus
+    if milvus is None or row.layout is None:
         return
     try:
-        index = catalogue.vectors if catalogue.row().layout is not None else None
+        index = milvus.current(row, layout_of(row).dim)
+        stale = milvus.count_stale(index)
     except (VectorsUnreachable, SettingsError) as error:
         yield failure("milvus", str(error), ANSWER)
         return
-    if not isinstance(index, MilvusIndex):
-        return
-    stale = _count_stale(catalogue, index)
     where = f"{index.name} at {index.address.shown}"
     if not stale:
         yield ok("milvus", f"{where}, indexed as {index.address.kind}")
@@ -54,16 +50,6 @@ def check_milvus(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
 def is_reachable(result: CheckResult) -> bool:
     """Tell whether the vectors can be looked at after this result."""
     return result.state != "wrong" or result.todo != ANSWER
-
-
-def _count_stale(catalogue: Catalogue, index: MilvusIndex) -> int:
-    stale = 0
-    with Session(catalogue.engine) as session:
-        ids = stored_ids(session, catalogue.id)
-        for some in np.array_split(ids, max(1, -(-len(ids) // CHUNK))):
-            now, kept = read_facts(session, some.tolist()), index.facts(some)
-            stale += sum(not covers(kept[i], now[i]) for i in some.tolist() if i in kept)
-    return stale
 
 
 def check_replica(catalogue: Catalogue) -> Iterator[CheckResult]:

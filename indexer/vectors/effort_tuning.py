@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from indexer.fused_vector import DEFAULT_WEIGHTS, Ids, Layout
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import VectorIndex
+from indexer.vectors.index import CANDIDATES, VectorIndex
 from indexer.vectors.ivf_build import PIECE, VectorSource
 from indexer.vectors.ivf_index import IvfIndex
 
-K, CANDIDATES = 10, 50  # search.searcher scores 50 candidates for 10 items
+K = 10
 SHARES = (1.0, 0.5, 0.05, 0.001)  # of the garments that a filter lets through
 COLOURS = (0.0, DEFAULT_WEIGHTS["colour"], 1.0)
 QUERIES = 96  # a share: recall of 320 answers for each of colour's weights, known to a hundredth
@@ -36,7 +36,7 @@ class SampleQueries:
     share: float
     queries: NDArray[np.float32]
     asking: Ids
-    allowed: IdSet | None
+    where: IdSet | None
     right: Ids
 
 
@@ -52,14 +52,14 @@ def sample_queries(
     queries = np.stack(
         [layout.weigh(v, {"colour": w}) for v, w in zip(vectors, weights, strict=True)]
     )
-    alloweds = [
+    id_sets = [
         None if share == 1 else IdSet.of(source.ids[rng.random(len(source.ids)) < share])
         for share in SHARES
     ]
-    rights = _exact(source, queries, asking, alloweds)
+    rights = _exact(source, queries, asking, id_sets)
     return [
-        SampleQueries(share, queries[own], asking[own], allowed, right[own])
-        for share, allowed, right in zip(SHARES, alloweds, rights, strict=True)
+        SampleQueries(share, queries[own], asking[own], where, right[own])
+        for share, where, right in zip(SHARES, id_sets, rights, strict=True)
         for own in (weights == colour for colour in COLOURS)
         if own.any()
     ]
@@ -69,17 +69,17 @@ def _exact(
     source: VectorSource,
     queries: NDArray[np.float32],
     asking: Ids,
-    alloweds: Sequence[IdSet | None],
+    id_sets: Sequence[IdSet | None],
 ) -> list[Ids]:
-    """Return the ids (m, K) with the best exact scores, per set of allowed ids."""
+    """Return the ids (m, K) with the best exact scores, per set of ids that may be found."""
     best = [(np.full((len(queries), K), -1), np.full((len(queries), K), -np.inf, np.float32))
-            for _ in alloweds]  # fmt: skip
+            for _ in id_sets]  # fmt: skip
     for at in range(0, len(source.ids), PIECE):
         ids = source.ids[at : at + PIECE]
         scores = queries @ source.vectors(ids).T  # (m, piece)
         scores[asking[:, None] == ids[None]] = -np.inf  # a garment does not find itself
-        for i, allowed in enumerate(alloweds):
-            here = np.ones(len(ids), np.bool_) if allowed is None else np.isin(ids, allowed.ids)
+        for i, where in enumerate(id_sets):
+            here = np.ones(len(ids), np.bool_) if where is None else np.isin(ids, where.ids)
             some = np.concatenate([best[i][1], np.where(here, scores, -np.inf)], axis=1)
             named = np.concatenate([best[i][0], np.broadcast_to(ids, scores.shape)], axis=1)
             first = np.argsort(-some, axis=1)[:, :K]
@@ -91,7 +91,7 @@ def recall_of(index: VectorIndex, sample: SampleQueries, source: VectorSource) -
     """Return the share of right ids among the best ten of the candidates, scored exactly."""
     hits = wanted = 0
     for query, own, right in zip(sample.queries, sample.asking, sample.right, strict=True):
-        found, _ = index.search(query, CANDIDATES, sample.allowed)
+        found, _ = index.search(query, CANDIDATES, sample.where)
         found = np.sort(found[found != own])
         scores = source.vectors(found) @ query
         best = found[np.argsort(-scores, kind="stable")[:K]]

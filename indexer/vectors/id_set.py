@@ -1,6 +1,6 @@
-"""Garment ids that may be found in, the same ids out in the form that a search tests quickly.
+"""A set of garment ids in the form that a search tests quickly.
 
-Made once for a filter and given to many searches: making it costs more than a search among it.
+It is made once for a filter and given to many searches: to make it costs more than to search it.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class IdSet:
 
     @classmethod
     def of(cls, ids: "Ids | IdSet") -> "IdSet":
-        """Prepare ids (n,) in any order, or return what is prepared already.
+        """Make a set of ids (n,) in any order; a set is returned as it is.
 
-        Ids are rows' ids, so small: the bitmap takes a bit for each id up to the largest.
+        Ids are those of SQL rows, so small: the bitmap takes a bit for each id up to the largest.
         """
         if isinstance(ids, IdSet):
             return ids
@@ -30,22 +30,28 @@ class IdSet:
         marks[ids] = True
         return cls(np.flatnonzero(marks).astype(np.int64), np.packbits(marks, bitorder="little"))
 
-    def has(self, ids: Ids) -> NDArray[np.bool_]:
+    def contains(self, ids: Ids) -> NDArray[np.bool_]:
         """Return which of these ids (n,) are in the set."""
-        found = ids < 8 * len(self.bitmap)
-        found[found] = is_set(self.bitmap, ids[found])
-        return found
-
-    @property
-    def count(self) -> int:
-        """How many ids there are."""
-        return len(self.ids)
+        within = ids < 8 * len(self.bitmap)
+        within[within] = has_bit(self.bitmap, ids[within])
+        return within
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def is_set(bitmap: NDArray[np.uint8], ids: Ids) -> NDArray[np.bool_]:
+def has_bit(bitmap: NDArray[np.uint8], ids: Ids) -> NDArray[np.bool_]:
     """Return whether each id's (n,) bit is set; the bitmap must reach so far."""
     bits = bitmap[ids >> 3] >> (ids & 7).astype(np.uint8) & 1
     return np.asarray(bits, np.bool_)
+
+
+Where = Ids | IdSet | str | None
+"""Which vectors a search may find: ids (n,), a set, an expression of the index's own; None all."""
+
+
+def id_set_of(where: Where) -> IdSet | None:
+    """Return the set of ids, for an index without expressions. Raises TypeError for one."""
+    if isinstance(where, str):
+        raise TypeError(f"this index filters by ids, not by expressions such as {where!r}")
+    return None if where is None else IdSet.of(where)

@@ -1,6 +1,6 @@
-"""Fused vectors in, the nearest ids out: the vector index behind one small protocol.
+"""Define the protocol of a vector index, and the exact index in memory.
 
-Ids are garment ids. The index is derived from SQL: lost or damaged, it is built again.
+Ids are garment ids. An index is derived from SQL: lost or damaged, it is built again.
 """
 
 import logging
@@ -11,20 +11,22 @@ from typing import Any, Protocol
 
 import faiss
 import numpy as np
+from fasteners import ReaderWriterLock
 from numpy.typing import NDArray
 
 from indexer.fused_vector import Ids
 from indexer.system.sealed_files import CorruptFile, write_checksummed
-from indexer.vectors.id_set import IdSet
+from indexer.vectors.id_set import Where, id_set_of
 
 log = logging.getLogger("lapel")
 
 Neighbours = tuple[Ids, NDArray[np.float32]]
 """Ids (n,) and scores (n,), best first where a search gives them."""
-# Of the stored vectors: when so many came or went, the file is written again. Who opens it before
-# reads at most these from SQL: 5,000 of a million, in about 0.1 s.
+CANDIDATES = 50  # scored exactly for ten items: a few variants and photos of each
+# Of the stored vectors: when so many came or went, the file is written again. A process that
+# opens it before reads at most these from SQL: 5,000 of a million, in about 0.1 s.
 SAVED_SHARE = 0.005
-# SQL keeps float16 and the exact index what was read of it: any difference is damage.
+# SQL keeps float16 and the exact index the same numbers: any difference is damage.
 TOLERANCE = 1e-6
 
 
@@ -39,11 +41,30 @@ class Stamp:
     last_id: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ExpressionSearch:
+    """How an index filters by expressions, besides sets of ids."""
+
+    language: str
+    """What the expressions are written in, such as `milvus`."""
+    max_found: int
+    """The most that one search returns."""
+    is_exact: bool
+    """Whether a search scores every vector for which the expression holds."""
+
+
 class VectorIndex(Protocol):
-    """Stores vectors under ids and finds those with the largest inner product."""
+    """Stores vectors under ids and finds those with the largest inner product.
+
+    Threads may share it: searches run beside each other, a change waits for them and they for it.
+    """
 
     stamp: Stamp
-    """Set by who changes the index; saved and opened with it."""
+    """Set by the caller that changes the index; saved and opened with it."""
+
+    @property
+    def expressions(self) -> ExpressionSearch | None:
+        """The expressions that `search` takes as `where`; None where it takes ids only."""
 
     @property
     def dim(self) -> int:
@@ -65,37 +86,40 @@ class VectorIndex(Protocol):
         """Return the vectors (n, d) of stored ids (n,)."""
 
     def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
-        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+        """Count the stored ids (n,) whose vector differs from the given one, (n, d)."""
 
-    def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
-    ) -> Neighbours:
-        """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
+    def search(self, query: NDArray[np.float32], k: int, where: Where = None) -> Neighbours:
+        """Return the k best ids and scores for a query (d,), fewer where no more may be found.
+
+        Raises TypeError for an expression where the index takes none.
+        """
 
     @property
     def is_due(self) -> bool:
         """Whether so much has changed since the last save that another is worth its time."""
 
     def save(self) -> None:
-        """Make the present state survive the process, whether or not that is due. OSError."""
+        """Make the present state survive the process, due or not. Raises OSError."""
 
 
 class FaissIndex:
-    """An exact VectorIndex in memory (faiss IndexFlatIP), saved to one sealed file."""
+    """An exact VectorIndex in memory (faiss IndexFlatIP), saved to one checksummed file."""
 
     kind = "flat"
+    expressions = None
 
     def __init__(self, dim: int, path: Path | None = None) -> None:
-        """Make an empty index that is saved at `path`, if given; what is there is not read."""
+        """Make an empty index that is saved at `path`, if given; a file there is not read."""
         self._path = path
+        self._lock = ReaderWriterLock()
         self.stamp = Stamp()
         self._index: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
-        self._changes = 1  # even empty: of its catalogue no file is there, or none to be used
+        self._changes = 1  # even empty: its catalogue has no file, or none to be used
         self._written = written_ns(path)
 
     @classmethod
     def read(cls, path: Path, facts: Mapping[str, Any]) -> "FaissIndex":
-        """Read what `save` wrote, with the facts of its seal. Raises CorruptFile, OSError."""
+        """Read a saved file with the facts in its footer. Raises CorruptFile, OSError."""
         made = cls(int(facts["dim"]), path)
         try:
             made._index = faiss.read_index(str(path))
@@ -126,47 +150,55 @@ class FaissIndex:
 
     def ids(self) -> Ids:
         """Return all ids, in no order."""
-        if not len(self):
-            return np.zeros(0, np.int64)
-        return np.asarray(faiss.vector_to_array(self._index.id_map), np.int64)
+        with self._lock.read_lock():
+            if not len(self):
+                return np.zeros(0, np.int64)
+            return np.asarray(faiss.vector_to_array(self._index.id_map), np.int64)
 
     def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
         """Store vectors (n, d) under new ids (n,)."""
-        if len(ids):
-            self._index.add_with_ids(np.ascontiguousarray(vectors, np.float32), ids)
+        if not len(ids):
+            return
+        rows = np.ascontiguousarray(vectors, np.float32)
+        with self._lock.write_lock():
+            self._index.add_with_ids(rows, ids)
             self._changes += len(ids)
 
     def remove(self, ids: Collection[int]) -> None:
         """Forget these ids; those not stored are passed over."""
-        if ids and len(self):
-            self._changes += self._index.remove_ids(np.fromiter(ids, np.int64, len(ids)))
+        if not ids:
+            return
+        with self._lock.write_lock():
+            if len(self):
+                self._changes += self._index.remove_ids(np.fromiter(ids, np.int64, len(ids)))
 
     def get(self, ids: Ids) -> NDArray[np.float32]:
         """Return the vectors (n, d) of stored ids (n,)."""
         if not len(ids):
             return np.zeros((0, self.dim), np.float32)
-        return np.asarray(self._index.reconstruct_batch(ids), np.float32).reshape(-1, self.dim)
+        with self._lock.read_lock():
+            return np.asarray(self._index.reconstruct_batch(ids), np.float32).reshape(-1, self.dim)
 
     def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
-        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+        """Count the stored ids (n,) whose vector differs from the given one, (n, d)."""
         return int((np.abs(self.get(ids) - vectors).max(axis=1, initial=0) > TOLERANCE).sum())
 
-    def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
-    ) -> Neighbours:
-        """Return the k best ids and scores for a query (d,), only from `allowed` when given."""
-        k = min(k, len(self) if allowed is None else len(allowed))
-        if k <= 0 or not len(self):
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+    def search(self, query: NDArray[np.float32], k: int, where: Where = None) -> Neighbours:
+        """Return the k best ids and scores for a query (d,), only from `where` when given."""
+        chosen = id_set_of(where)
         parameters = None
-        if allowed is not None:
+        if chosen is not None:
             # Per call: a shared index is never changed to serve one request.
-            selector = faiss.IDSelectorBitmap(IdSet.of(allowed).bitmap)
+            selector = faiss.IDSelectorBitmap(chosen.bitmap)
             parameters = faiss.SearchParameters(sel=selector)
         row = np.ascontiguousarray(query[None], np.float32)
-        scores, ids = self._index.search(row, k, params=parameters)
-        found = ids[0] >= 0  # -1 where fewer than k were allowed
-        return ids[0][found], scores[0][found]
+        with self._lock.read_lock():
+            k = min(k, len(self) if chosen is None else len(chosen))
+            if k <= 0 or not len(self):
+                return np.zeros(0, np.int64), np.zeros(0, np.float32)
+            scores, ids = self._index.search(row, k, params=parameters)
+        is_filled = ids[0] >= 0  # -1 where fewer than k may be found
+        return ids[0][is_filled], scores[0][is_filled]
 
     @property
     def is_replaced(self) -> bool:
@@ -179,16 +211,17 @@ class FaissIndex:
         return is_save_due(self._changes, len(self))
 
     def save(self) -> None:
-        """Write the file beside and then in place: a crash leaves the old or the new. OSError."""
+        """Write the file beside, then in place: a crash leaves old or new. Raises OSError."""
         if self._path is None:
             return
-        facts = {"kind": self.kind, "dim": self.dim, "count": len(self), **asdict(self.stamp)}
-        write_checksummed(
-            self._path,
-            facts,
-            lambda send: faiss.write_index(self._index, faiss.PyCallbackIOWriter(send)),
-        )
-        self._changes, self._written = 0, written_ns(self._path)
+        with self._lock.read_lock():  # searches go on, changes wait
+            facts = {"kind": self.kind, "dim": self.dim, "count": len(self), **asdict(self.stamp)}
+            write_checksummed(
+                self._path,
+                facts,
+                lambda send: faiss.write_index(self._index, faiss.PyCallbackIOWriter(send)),
+            )
+            self._changes, self._written = 0, written_ns(self._path)
 
 
 def written_ns(path: Path | None) -> int:

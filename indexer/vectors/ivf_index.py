@@ -1,10 +1,9 @@
-"""A catalogue's vectors as inverted lists of short codes: queries in, the nearest ids out.
+"""Search a large catalogue's vectors as inverted lists of 8-bit codes in a mapped file.
 
 Vectors are sorted into lists by their nearest centroid (Jegou, Douze, Schmid, Product quantization
-for nearest neighbor search, 2011) and kept as 8- or 16-bit numbers, in a file that is only mapped
-into memory and never changes: what came since lies beside it exactly, what went is passed over,
-and a save packs both into a new file. A search scores about as many vectors as `effort` says; under
-a filter that lets few through fewer, but those of more lists.
+for nearest neighbor search, 2011). The file never changes: vectors added since are kept beside it
+as float16, removed ones are skipped, and a save packs both into a new file. A search scores about
+as many vectors as `effort` says; under a selective filter fewer, but those of more lists.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fasteners import ReaderWriterLock
 from numpy.typing import NDArray
 
 from indexer.fused_vector import Ids
-from indexer.vectors.id_set import IdSet, is_set
+from indexer.vectors.id_set import IdSet, Where, has_bit, id_set_of
 from indexer.vectors.index import (
     FaissIndex,
     Neighbours,
@@ -46,10 +46,9 @@ LOOKED_UP, PASSED_OVER, SCORED = 650, 3, 200
 # everything. But not where what may be found is far from the query: where less of it lies near than
 # this share of what chance would bring. It is spread over more lists than what is near.
 LENIENCY, FAR, FAR_EFFORT = 0.5, 0.15, 2
-# Vectors scored by a search until `tuning.tune_effort` has measured how many this catalogue needs.
+# Vectors scored by a search until `effort_tuning.py` has measured how many the catalogue needs.
 # On a million of `benchmarks/million/vectors.py` two thirds of it have a recall@10 of 0.997 at
-# colour's
-# weight 0, 0.986 at 0.7, but 0.970 at 1: docs/explained/vectors.md.
+# colour's weight 0, 0.986 at 0.7, but 0.970 at 1: docs/explained/vectors.md.
 EFFORT = 15_000
 # At least so many times the k asked for: who asks for 1,000 has the effort of 50 not in mind.
 SCORED_A_HIT = 20
@@ -70,9 +69,12 @@ class _State:
 class IvfIndex:
     """A VectorIndex of many vectors: approximate, its file memory-mapped."""
 
+    expressions = None
+
     def __init__(self, path: Path, facts: dict[str, Any], content_bytes: int) -> None:
         """Open what `ivf_build.build` wrote. Raises CorruptFile, OSError."""
         self._path = path
+        self._lock = ReaderWriterLock()
         self._facts = facts
         self.stamp = Stamp(int(facts["revision"]), int(facts["last_id"]))
         self.effort = EFFORT
@@ -101,71 +103,75 @@ class IvfIndex:
 
     def ids(self) -> Ids:
         """Return all ids, in no order."""
-        state = self._state
-        held = state.lists.ids
-        return np.concatenate([held[is_set(state.alive, held)], state.fresh.ids()])
+        with self._lock.read_lock():
+            state = self._state
+            held = state.lists.ids
+            return np.concatenate([held[has_bit(state.alive, held)], state.fresh.ids()])
 
     def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
         """Store vectors (n, d) under new ids (n,)."""
-        self._state.fresh.add(ids, padded(vectors))
-        self._changes += len(ids)
+        with self._lock.write_lock():
+            self._state.fresh.add(ids, padded(vectors))
+            self._changes += len(ids)
 
     def remove(self, ids: Collection[int]) -> None:
         """Forget these ids; those not stored are passed over."""
         if not ids:
             return
-        state, before = self._state, len(self)
         wanted = np.unique(np.fromiter(ids, np.int64, len(ids)))
-        wanted = wanted[np.isin(wanted, state.lists.ids, assume_unique=True)]
-        wanted = wanted[is_set(state.alive, wanted)]
-        taken = np.left_shift(1, wanted & 7).astype(np.uint8)
-        np.bitwise_and.at(state.alive, wanted >> 3, ~taken)
-        state.gone += len(wanted)
-        state.fresh.remove(ids)
-        self._changes += before - len(self)
+        with self._lock.write_lock():
+            state, before = self._state, len(self)
+            wanted = wanted[np.isin(wanted, state.lists.ids, assume_unique=True)]
+            wanted = wanted[has_bit(state.alive, wanted)]
+            taken = np.left_shift(1, wanted & 7).astype(np.uint8)
+            np.bitwise_and.at(state.alive, wanted >> 3, ~taken)
+            state.gone += len(wanted)
+            state.fresh.remove(ids)
+            self._changes += before - len(self)
 
     def get(self, ids: Ids) -> NDArray[np.float32]:
         """Return the vectors (n, d) of stored ids (n,), as exact as they are kept."""
-        state = self._state
-        rows, held = _rows(state, ids)
-        vectors = np.empty((len(ids), state.fresh.dim), np.float32)
-        vectors[held] = state.lists.index.sq.decode(state.lists.codes(rows))
-        vectors[~held] = state.fresh.get(ids[~held])
-        return vectors[:, : self.dim]
+        with self._lock.read_lock():
+            state = self._state
+            rows, held = _rows(state, ids)
+            vectors = np.empty((len(ids), state.fresh.dim), np.float32)
+            vectors[held] = state.lists.index.sq.decode(state.lists.codes(rows))
+            vectors[~held] = state.fresh.get(ids[~held])
+            return vectors[:, : self.dim]
 
     def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
-        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
-        state = self._state
-        rows, held = _rows(state, ids)
-        given = padded(vectors)
-        expected = state.lists.index.sq.compute_codes(given[held])
-        different = int((state.lists.codes(rows) != expected).any(axis=1).sum())
-        return different + state.fresh.differing(ids[~held], given[~held])
+        """Count the stored ids (n,) whose vector differs from the given one, (n, d)."""
+        wide = padded(vectors)
+        with self._lock.read_lock():
+            state = self._state
+            rows, held = _rows(state, ids)
+            expected = state.lists.index.sq.compute_codes(wide[held])
+            different = int((state.lists.codes(rows) != expected).any(axis=1).sum())
+            return different + state.fresh.differing(ids[~held], wide[~held])
 
-    def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
-    ) -> Neighbours:
-        """Return the k best ids and scores for a query (d,), only from `allowed` when given.
+    def search(self, query: NDArray[np.float32], k: int, where: Where = None) -> Neighbours:
+        """Return the k best ids and scores for a query (d,), only from `where` when given.
 
-        If k are stored and allowed, k come back.
+        If k are stored and may be found, k come back.
         """
-        state = self._state
-        chosen = None if allowed is None else IdSet.of(allowed)
-        k = min(k, len(self) if chosen is None else chosen.count)
-        if k <= 0:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        chosen = id_set_of(where)
         row = padded(query)
-        if chosen is None:
-            effort = max(self.effort, SCORED_A_HIT * k)
-            bitmap = _passing(state, None)
-            found = state.scan.nearest(row, k, effort, state.scan.ordered(row), None, bitmap)
-        else:
-            found = _among(state, row, k, self.effort, chosen)
-        return merge([found, state.fresh.search(row, k, chosen)], k)
+        with self._lock.read_lock():
+            state = self._state
+            k = min(k, len(self) if chosen is None else len(chosen))
+            if k <= 0:
+                return np.zeros(0, np.int64), np.zeros(0, np.float32)
+            if chosen is None:
+                effort = max(self.effort, SCORED_A_HIT * k)
+                bitmap = _passing(state, None)
+                found = state.scan.nearest(row, k, effort, state.scan.ordered(row), None, bitmap)
+            else:
+                found = _among(state, row, k, self.effort, chosen)
+            return merge([found, state.fresh.search(row, k, chosen)], k)
 
     @property
     def beside(self) -> int:
-        """How many vectors lie beside the file, or went from it."""
+        """How many vectors were added to or removed from those in the file."""
         return len(self._state.fresh) + self._state.gone
 
     @property
@@ -179,37 +185,40 @@ class IvfIndex:
         return is_save_due(self._changes, len(self))
 
     def save(self) -> None:
-        """Pack what is stored into a new file, put in place of the old. OSError."""
-        state, stamp = self._state, self.stamp
-        kept = np.flatnonzero(is_set(state.alive, state.lists.ids))
-        fresh = state.fresh.ids()
-        added = state.fresh.get(fresh)
-        index = state.lists.index
-        placed = Placed(
-            np.concatenate([state.lists.ids[kept], fresh]),
-            np.concatenate([state.lists.lists[kept], nearest_lists(index, added, state.scale)]),
-            _Gathered(state.lists, kept, index.sq.compute_codes(added)),
-        )
-        self._facts = {**self._facts, **asdict(stamp)}
-        size = write_lists(self._path, self._facts, index, placed)
-        self._written = written_ns(self._path)
-        self._state = _opened(self._path, size, self._facts.get("runs", ()))
-        self._changes = 0
+        """Pack all vectors into a new file, put in place of the old. Raises OSError."""
+        with self._lock.read_lock():  # searches go on in the old file, changes wait
+            state, stamp = self._state, self.stamp
+            stays = np.flatnonzero(has_bit(state.alive, state.lists.ids))
+            fresh = state.fresh.ids()
+            added = state.fresh.get(fresh)
+            index = state.lists.index
+            placed = Placed(
+                np.concatenate([state.lists.ids[stays], fresh]),
+                np.concatenate(
+                    [state.lists.lists[stays], nearest_lists(index, added, state.scale)]
+                ),
+                _Gathered(state.lists, stays, index.sq.compute_codes(added)),
+            )
+            self._facts = {**self._facts, **asdict(stamp)}
+            size = write_lists(self._path, self._facts, index, placed)
+            self._written = written_ns(self._path)
+            self._state = _opened(self._path, size, self._facts.get("runs", ()))
+            self._changes = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Gathered:
-    """Codes by row: first those kept of a file, then those added."""
+    """Codes by row: first those that stay of a file, then those added."""
 
     lists: Lists
-    kept: NDArray[np.int64]
+    stays: NDArray[np.int64]
     added: Codes
 
     def __call__(self, rows: NDArray[np.int64]) -> Codes:
-        is_kept = rows < len(self.kept)
+        is_old = rows < len(self.stays)
         codes = np.empty((len(rows), self.lists.index.code_size), np.uint8)
-        codes[is_kept] = self.lists.codes(self.kept[rows[is_kept]])
-        codes[~is_kept] = self.added[rows[~is_kept] - len(self.kept)]
+        codes[is_old] = self.lists.codes(self.stays[rows[is_old]])
+        codes[~is_old] = self.added[rows[~is_old] - len(self.stays)]
         return codes
 
 
@@ -228,14 +237,14 @@ def _among(
 ) -> Neighbours:
     """Return the k nearest of those allowed that the file has."""
     least, held = SCORED_A_HIT * k, len(state.lists.ids)
-    share = min(1.0, chosen.count / max(held, 1))
-    if not _is_looked_up(chosen.count, held, max(effort * share**LENIENCY, least)):
+    share = min(1.0, len(chosen) / max(held, 1))
+    if not _is_looked_up(len(chosen), held, max(effort * share**LENIENCY, least)):
         order = state.scan.ordered(row)
         near, share = state.scan.shares(order, effort, chosen)
         is_far = near < FAR * share
         wanted = effort * (FAR_EFFORT if is_far else max(near, share) ** LENIENCY)
         wanted = max(wanted, least)
-        if not _is_looked_up(chosen.count, held, wanted):
+        if not _is_looked_up(len(chosen), held, wanted):
             bitmap = _passing(state, chosen)
             return state.scan.nearest(row, k, wanted, order, chosen, bitmap)
     rows, is_held = _rows(state, chosen.ids)
@@ -251,7 +260,7 @@ def _is_looked_up(count: int, held: int, wanted: float) -> bool:
 def _rows(state: _State, ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the rows in the file of those ids (n,) that are there, and which these are (n,)."""
     rows, held = rows_of(state.lists.ids, ids)
-    stays = is_set(state.alive, ids[held])
+    stays = has_bit(state.alive, ids[held])
     held[held] = stays
     return rows[stays], held
 

@@ -1,10 +1,9 @@
-"""A catalogue's slots and filters in, the ids of the garments that may be found out, kept ready.
+"""Cache the ids of the garments that slots and filters let through.
 
-A set is read from SQL once and then follows what is committed, at the cost of what changed: new
-garments have larger ids than any seen, removed ones stand in a log, and changed items bear the
-catalogue's revision (`indexer/catalogue/index_sync.py`). A set may hold garments that are gone or
-match no more,
-never lack one that matches: who searches checks what it finds.
+A set is read from SQL once and then follows commits, at the cost of what changed: new garments have
+larger ids than any seen, removed ones stand in a log, and changed items bear the catalogue's
+revision (`indexer/storage/revision_log.py`). A set may hold garments that are removed or no longer
+match, but never lacks one that matches: searches check their hits in SQL.
 """
 
 import logging
@@ -38,11 +37,11 @@ MOST_BYTES = 256_000_000
 # Garments of changed items that a set is followed through; of more it is read anew.
 MOST_CHANGED = 20_000
 # A search without its filter's set takes longer: by 1 to 2 ms where it looked at the nearest only,
-# by 10 to 20 where it looked further. After so many of such wishes the set is read beside searches,
+# by 10 to 20 where it looked further. After so many of such misses the set is read beside searches,
 # which takes half a second for a third of a million garments.
-WISHES = 300
-NEAR_WISH, FAR_WISH = 1, 100
-MOST_WISHES = 1_000  # filters of which it is counted
+LOADED_AFTER = 300
+MISS_CHEAP, MISS_COSTLY = 1, 100
+MOST_COUNTED = 1_000  # filters of which it is counted
 MOST_STATEMENTS = 64  # kept ready: of filters that shoppers ask again, on the next page at least
 LEFT_OUT = ("item_id", "group_id")  # `!=` on these takes out few: what is found is checked anyway
 log = logging.getLogger("lapel")
@@ -69,7 +68,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Slotted:
+class _SlotTable:
     """All garments: `ids` (n,) ascending, and `codes` (n,), places in `names`."""
 
     version: Version
@@ -79,26 +78,26 @@ class _Slotted:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Kept:
+class _CachedSet:
     version: Version
-    allowed: IdSet
+    id_set: IdSet
 
 
-class AllowedSets:
+class IdCache:
     """One catalogue's sets; threads may share it."""
 
     def __init__(self, catalogue_id: int) -> None:
         self._id = catalogue_id
-        self._slotted: _Slotted | None = None
-        self._of_slots: dict[Slots, _Kept] = {}
-        self._filtered: OrderedDict[tuple[Slots, Filters], _Kept] = OrderedDict()
+        self._slotted: _SlotTable | None = None
+        self._of_slots: dict[Slots, _CachedSet] = {}
+        self._filtered: OrderedDict[tuple[Slots, Filters], _CachedSet] = OrderedDict()
         self._fields: tuple[Version | None, set[str]] = (None, set())
-        self._wishes: Counter[tuple[Slots, Filters]] = Counter()
-        self._reading: set[tuple[Slots, Filters]] = set()
+        self._misses: Counter[tuple[Slots, Filters]] = Counter()
+        self._loading: set[tuple[Slots, Filters]] = set()
         self._lock = threading.Lock()  # around what is kept, never around a filter's SQL
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> "AllowedSets":
+    def of(cls, catalogue: Catalogue) -> "IdCache":
         """Return the sets of a catalogue, which are kept as long as it is open."""
         with _opening:
             found = _opened.get(catalogue)
@@ -132,19 +131,19 @@ class AllowedSets:
                 slotted = self._follow_slots(sql, version)
                 asked = [i for i, name in enumerate(slotted.names) if name in (*slots, "unknown")]
                 ids = slotted.ids[np.isin(slotted.codes, asked)]
-                kept = self._of_slots[slots] = _Kept(version, IdSet.of(ids))
-            return kept.allowed
+                kept = self._of_slots[slots] = _CachedSet(version, IdSet.of(ids))
+            return kept.id_set
 
     def among_matching(
-        self, sql: Connection, version: Version, slots: Slots, filters: Filters, read: bool
+        self, sql: Connection, version: Version, slots: Slots, filters: Filters, load: bool
     ) -> IdSet | None:
-        """Return the garments of these slots whose items match; without `read`, only if kept."""
+        """Return the garments of these slots whose items match; without `load` if cached."""
         key = slots, filters
         with self._lock:
             kept = self._filtered.get(key)
         followed = kept and self._follow(sql, kept, version, slots, filters)
-        if followed is None and read:
-            followed = _Kept(version, IdSet.of(_ids(sql, self._matching(slots, filters))))
+        if followed is None and load:
+            followed = _CachedSet(version, IdSet.of(_ids(sql, self._matching(slots, filters))))
         with self._lock:
             if followed is None:
                 self._filtered.pop(key, None)
@@ -153,40 +152,40 @@ class AllowedSets:
             self._filtered.move_to_end(key)
             while sum(map(_size, self._filtered.values())) > MOST_BYTES and len(self._filtered) > 1:
                 self._filtered.popitem(last=False)
-        return followed.allowed
+        return followed.id_set
 
-    def wish(self, engine: Engine, slots: Slots, filters: Filters, weight: int) -> None:
-        """Note that a search would have gained by a set that is not kept: NEAR_WISH or FAR_WISH.
+    def note_miss(self, engine: Engine, slots: Slots, filters: Filters, weight: int) -> None:
+        """Note a search without its set in the cache, by MISS_CHEAP or MISS_COSTLY.
 
-        Wished for often enough it is read by a thread of its own: no search waits for it.
+        After LOADED_AFTER it is read by a thread of its own: no search waits for it.
         """
         key = slots, filters
         with self._lock:
-            if len(self._wishes) >= MOST_WISHES:
-                self._wishes.clear()
-            self._wishes[key] += weight
-            if self._wishes[key] < WISHES or key in self._reading:
+            if len(self._misses) >= MOST_COUNTED:
+                self._misses.clear()
+            self._misses[key] += weight
+            if self._misses[key] < LOADED_AFTER or key in self._loading:
                 return
-            del self._wishes[key]
-            self._reading.add(key)
-        threading.Thread(target=self._read, args=(engine, key), name="sets", daemon=True).start()
+            del self._misses[key]
+            self._loading.add(key)
+        threading.Thread(target=self._load, args=(engine, key), name="sets", daemon=True).start()
 
-    def _read(self, engine: Engine, key: tuple[Slots, Filters]) -> None:
+    def _load(self, engine: Engine, key: tuple[Slots, Filters]) -> None:
         try:
             with engine.connect() as sql:
-                self.among_matching(sql, self.version(sql), *key, read=True)
+                self.among_matching(sql, self.version(sql), *key, load=True)
         except Exception as error:  # searches do without it, as they did
             log.debug("a filter's set could not be read: %s", error)
         finally:
             with self._lock:
-                self._reading.discard(key)
+                self._loading.discard(key)
 
-    def _follow_slots(self, sql: Connection, version: Version) -> _Slotted:
+    def _follow_slots(self, sql: Connection, version: Version) -> _SlotTable:
         """Return all garments as of this version; read the whole only where the log is short."""
         old = self._slotted
         if old is None or not _can_follow(old.version, version):
             nothing = replace(version, revision=-1)
-            old = _Slotted(nothing, np.zeros(0, np.int64), np.zeros(0, np.uint8), ())
+            old = _SlotTable(nothing, np.zeros(0, np.int64), np.zeros(0, np.uint8), ())
         last = int(old.ids.max(initial=0))
         new = (GarmentRow.catalogue_id == self._id) & (GarmentRow.id > last)
         found = sql.scalars(select(GarmentRow.slot).where(new).distinct()).all()
@@ -200,12 +199,12 @@ class AllowedSets:
         gone = self._removed(sql, old.version) if len(old.ids) else np.zeros(0, np.int64)
         stays = ~np.isin(ids, gone)
         order = np.argsort(ids[stays], kind="stable")
-        self._slotted = _Slotted(version, ids[stays][order], codes[stays][order], tuple(names))
+        self._slotted = _SlotTable(version, ids[stays][order], codes[stays][order], tuple(names))
         return self._slotted
 
     def _follow(
-        self, sql: Connection, kept: _Kept, version: Version, slots: Slots, filters: Filters
-    ) -> _Kept | None:
+        self, sql: Connection, kept: _CachedSet, version: Version, slots: Slots, filters: Filters
+    ) -> _CachedSet | None:
         """Bring a set to this version; None when it must be read anew."""
         if kept.version == version:
             return kept
@@ -222,9 +221,9 @@ class AllowedSets:
             return None
         matching = self._matching(slots, filters).where(GarmentRow.id.in_(changed))
         gone = np.concatenate([affected, self._removed(sql, kept.version)])
-        before = kept.allowed.ids
+        before = kept.id_set.ids
         stays = before[~np.isin(before, gone)]
-        return _Kept(version, IdSet.of(np.union1d(stays, _ids(sql, matching))))
+        return _CachedSet(version, IdSet.of(np.union1d(stays, _ids(sql, matching))))
 
     def _matching(self, slots: Slots, filters: Filters) -> Select[Any]:
         query = (
@@ -244,7 +243,7 @@ class AllowedSets:
         return _ids(sql, query)
 
 
-def kept_part(filters: Filters) -> Filters:
+def cacheable_part(filters: Filters) -> Filters:
     """Return the conditions that a set is made for: without those that leave out named items."""
     return Filters(
         tuple(
@@ -278,9 +277,9 @@ def _ids(sql: Connection, query: Select[Any]) -> Ids:
     return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
 
-def _size(kept: _Kept) -> int:
-    return kept.allowed.ids.nbytes + kept.allowed.bitmap.nbytes
+def _size(kept: _CachedSet) -> int:
+    return kept.id_set.ids.nbytes + kept.id_set.bitmap.nbytes
 
 
-_opened: WeakKeyDictionary[Catalogue, AllowedSets] = WeakKeyDictionary()
+_opened: WeakKeyDictionary[Catalogue, IdCache] = WeakKeyDictionary()
 _opening = threading.Lock()

@@ -1,28 +1,22 @@
-"""Slots and filters in, the same as an expression for Milvus out.
+"""Write slots and filters as a filter expression of Milvus.
 
 Milvus has one row for a garment, whatever number of items show it, so the expression asks whether
-some item of it *may* match: it never leaves out one that does, and what it lets pass is checked in
-SQL. Values are spelt in safe letters (indexer/vectors/milvus/filter_fields.py), so none can end
+some item of it *may* match: it never leaves out one that does, and SQL checks the garments that
+pass. Values are spelt in safe letters (indexer/vectors/milvus/filter_fields.py), so none can end
 its quotes.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from indexer.vectors.index import Neighbours
 from indexer.vectors.milvus.filter_fields import ANY, NONE, PRICE_LIMIT, WORDS, spell, spell_own
-from indexer.vectors.milvus.milvus_index import MOST_FOUND, MilvusIndex
 from search.filters.conditions import COLUMNS, Condition, Filters, Node
 
 LONGEST = 30_000  # letters of an expression: of 500 values, in a request of a few milliseconds
-FURTHER = 4  # times as many, when the first were too few
 _NEVER, _ALWAYS = "id < 0", "id >= 0"
 
 
 def expression(slots: Sequence[str] | None, filters: Filters) -> str | None:
-    """Return the expression; None when a condition is on what Milvus does not have.
+    """Return the expression; None when a condition is on a field that Milvus does not have.
 
     Without slots and filters it is empty.
     """
@@ -32,26 +26,8 @@ def expression(slots: Sequence[str] | None, filters: Filters) -> str | None:
         if part is None:
             return None
         parts.append(part)
-    said = " and ".join(f"({part})" for part in parts)
-    return said if len(said) <= LONGEST else None
-
-
-def nearest_where(
-    index: MilvusIndex, weighted: NDArray[np.float32], where: str, wanted: int, found: Neighbours
-) -> Generator[Neighbours, None, bool]:
-    """Yield the nearest garments where an expression holds, ever more, best first.
-
-    `found` are the first of them, `wanted`. Returns whether these are surely all: an index that is
-    not exact may miss some, and Milvus finds MOST_FOUND at once.
-    """
-    while True:
-        yield found
-        if len(found[0]) < min(wanted, MOST_FOUND):
-            return index.is_exact
-        if wanted >= MOST_FOUND:
-            return False
-        wanted *= FURTHER
-        found = index.search_where(weighted, wanted, where)
+    written = " and ".join(f"({part})" for part in parts)
+    return written if len(written) <= LONGEST else None
 
 
 def _may_be(node: Node, is_wanted: bool) -> str | None:
@@ -62,12 +38,12 @@ def _may_be(node: Node, is_wanted: bool) -> str | None:
     if node.how == "none":
         is_all = is_wanted
     parts = [_may_be(part, is_wanted != (node.how == "none")) for part in node.parts]
-    told = [f"({part})" for part in parts if part is not None]
-    if len(told) < len(parts):
+    written = [f"({part})" for part in parts if part is not None]
+    if len(written) < len(parts):
         return None
-    if not told:
+    if not written:
         return _ALWAYS if is_all else _NEVER
-    return (" and " if is_all else " or ").join(told)
+    return (" and " if is_all else " or ").join(written)
 
 
 def _condition(condition: Condition, is_wanted: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""The nearest garments as an index has them in, those that hits are made of out, scored exactly.
+"""Score the nearest garments exactly, by their vectors in SQL.
 
 An index keeps vectors less exactly than SQL, from which reading fifty takes a third of a search. So
 the first few are read: how far their exact scores are from the index's own says how far those of
@@ -28,7 +28,7 @@ ROUNDING = 1e-6  # of scores in single precision, where the index is exact
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sought:
+class VectorQuery:
     """A fused vector (dim,) to look for among these slots, or all, and how its parts count."""
 
     vector: NDArray[np.float32]
@@ -47,13 +47,13 @@ class Scored:
     def add(
         self,
         layout: Layout,
-        sought: Sought,
+        query: VectorQuery,
         candidates: Sequence[Candidate],
         vectors: Mapping[int, bytes],
     ) -> None:
         """Score garments exactly, as SQL has their vectors."""
         stored = from_bytes(list(vectors.values()), layout.dim)
-        scores, parts = score_parts(layout, sought.vector, stored, sought.weights)
+        scores, parts = score_parts(layout, query.vector, stored, query.weights)
         self.candidates.extend(candidates)
         self.scores.update(zip(vectors, scores.tolist(), strict=True))
         self._parts.update((garment_id, (parts, row)) for row, garment_id in enumerate(vectors))
@@ -78,7 +78,7 @@ class Scored:
         return bool(self.scores[best[-1].garment_id] > highest)
 
 
-def read_first(options: Options) -> int | None:
+def first_batch_size(options: Options) -> int | None:
     """Return how many of the nearest garments are read before others are; None for all."""
     # What the feed's words lift above its score may be any of them.
     return None if options.known else FIRST * options.k
@@ -87,26 +87,26 @@ def read_first(options: Options) -> int | None:
 def score_nearest(
     sql: Connection,
     layout: Layout,
-    sought: Sequence[Sought],
+    queries: Sequence[VectorQuery],
     near: Sequence[Neighbours],
     options: Options,
 ) -> list[Scored]:
     """Read of each query's nearest garments, best first, as many as the k best may be among."""
-    few = read_first(options) or max(len(ids) for ids, _ in near)
-    scored = [Scored() for _ in sought]
-    _read(sql, layout, sought, scored, [ids[:few] for ids, _ in near], options.filters)
+    few = first_batch_size(options) or max(len(ids) for ids, _ in near)
+    scored = [Scored() for _ in queries]
+    _read(sql, layout, queries, scored, [ids[:few] for ids, _ in near], options.filters)
     missing = [
         ids[few:] if not each.is_enough(options.k, options.group, few, (ids, said)) else ids[:0]
         for each, (ids, said) in zip(scored, near, strict=True)
     ]
-    _read(sql, layout, sought, scored, missing, options.filters)
+    _read(sql, layout, queries, scored, missing, options.filters)
     return scored
 
 
 def _read(
     sql: Connection,
     layout: Layout,
-    sought: Sequence[Sought],
+    queries: Sequence[VectorQuery],
     scored: Sequence[Scored],
     wanted: Sequence[Ids],
     filters: Filters,
@@ -119,7 +119,7 @@ def _read(
     owned: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         owned.setdefault(candidate.garment_id, []).append(candidate)
-    for query, each, some in zip(sought, scored, wanted, strict=True):
+    for query, each, some in zip(queries, scored, wanted, strict=True):
         own = [garment_id for garment_id in some.tolist() if garment_id in owned]
         of_own = [candidate for garment_id in own for candidate in owned[garment_id]]
         each.add(layout, query, of_own, {garment_id: vectors[garment_id] for garment_id in own})

@@ -15,7 +15,7 @@ from sqlalchemy import BindParameter, Connection, Select, bindparam, join, selec
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow, PhotoRow
 from indexer.system.batching import SQL_VALUES, batches
 from search.filters.conditions import Condition, Filters
-from search.filters.id_cache import MOST_STATEMENTS, kept_part
+from search.filters.id_cache import MOST_STATEMENTS, cacheable_part
 from search.ranking.hits import Candidate, HitDetails, HitItem
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
@@ -89,7 +89,7 @@ def _candidates_where(filters: Filters) -> tuple[Select[*tuple[Any, ...]], tuple
 
     Each item that is asked with leaves out itself: in SQL that would be a new statement each time.
     """
-    kept = kept_part(filters)
+    kept = cacheable_part(filters)
     named = tuple(
         node
         for node in filters.conditions

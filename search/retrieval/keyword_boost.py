@@ -20,7 +20,7 @@ from indexer.vectors.id_set import IdSet
 from indexer.vectors.index import Neighbours
 from indexer.vocabulary.categories import telling
 from search.filters.conditions import Filters
-from search.filters.id_cache import MOST_STATEMENTS, AllowedSets, Version, kept_part
+from search.filters.id_cache import MOST_STATEMENTS, IdCache, Version, cacheable_part
 from search.query.keyword_index import KnownWords, plain
 from search.ranking.hits import NO_BOOSTS, Boost, Boosts, Candidate
 
@@ -65,15 +65,15 @@ def match_keywords(
     if not known.words:
         return []
     items, shares = _best_matches(known)
-    sets, version = AllowedSets.of(catalogue), Version.of(row)
+    sets, version = IdCache.of(catalogue), Version.of(row)
     sets.check(sql, version, filters)
     allowed = sets.among_slots(sql, version, None if slots is None else tuple(slots))
-    query = _garments_where(kept_part(filters))
+    query = _garments_where(cacheable_part(filters))
     # From the driver: SQLAlchemy's own rows take longer than the rest of the search.
     pairs = sql.execute(query, {"ids": items.tolist()}).cursor.fetchall()
     owners, garments = np.array(pairs, np.int64).reshape(-1, 2).T
     if allowed is not None:
-        inside = allowed.has(garments)
+        inside = allowed.contains(garments)
         owners, garments = owners[inside], garments[inside]
     order = np.searchsorted(items, owners)
     if len(garments) <= FIRST_MATCHES:

@@ -1,7 +1,7 @@
-"""Retrieve the catalogue's most similar items for fused vectors: the pipeline behind each search.
+"""Retrieve a catalogue's items most similar to each of several fused vectors.
 
-slots and filters -> nearest vectors -> rows and exact scores -> rank. The queries of one photo go
-together: their vectors are searched at the same time, their rows are read by the same SQL.
+slots and filters -> nearest vectors -> rows and exact scores -> rank. The garments of one photo go
+together: their vectors are searched at the same time, their rows are read by the same SQL queries.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.fused_vector import Layout
 from indexer.storage.catalogue_row import select_row
 from indexer.system.parallel import SEARCHING, parallel_map
-from indexer.vectors.index import Neighbours
+from indexer.vectors.index import CANDIDATES, Neighbours
 from search.query.options import Options
 from search.ranking.hits import Hit, boost_of, hit_of, rank
 from search.ranking.rerank import pool_for, rerank_hits
-from search.retrieval.exact_scores import Sought, read_first, score_nearest
+from search.retrieval.exact_scores import VectorQuery, score_nearest
 from search.retrieval.hit_rows import load_hit_details
 from search.retrieval.keyword_boost import (
     NEAREST_BOOSTED,
@@ -25,37 +25,35 @@ from search.retrieval.keyword_boost import (
     match_keywords,
     merge_matches,
 )
-from search.retrieval.nearest import Reach, nearest
-
-FIRST_CANDIDATES = 50  # a few variants and photos of each of ten items; more only if needed
+from search.retrieval.nearest import SearchScope, nearest
 
 
 def retrieve(
-    catalogue: Catalogue, layout: Layout, sought: Sequence[Sought], options: Options
+    catalogue: Catalogue, layout: Layout, queries: Sequence[VectorQuery], options: Options
 ) -> list[list[Hit]]:
     """Return the items nearest to each vector, best first; weights are each one's own.
 
     If k items (groups) match the filters, k come back. Raises QueryError.
     """
-    if not sought:
+    if not queries:
         return []
-    for each in sought:
+    for each in queries:
         replace(options, weights=each.weights).check()
     pool = replace(options, k=pool_for(options.k, options.diversity, options.popularity))
     with SEARCHING, catalogue.engine.connect() as sql:
-        further = _first_candidates(sql, catalogue, layout, sought, pool)
+        further = _first_candidates(sql, catalogue, layout, queries, pool)
         some = [next(each) for each in further]
-        found = _to_hits(sql, layout, sought, [near for near, _ in some], pool)
+        found = _to_hits(sql, layout, queries, [near for near, _ in some], pool)
         for i, (_, is_whole) in enumerate(some):
             # Else many variants of few groups: look further.
             while len(found[i]) < pool.k or not (is_whole or found[i][-1].matched_words):
                 near, is_whole = next(further[i], (None, True))
                 if near is None:
                     break
-                (found[i],) = _to_hits(sql, layout, [sought[i]], [near], pool)
+                (found[i],) = _to_hits(sql, layout, [queries[i]], [near], pool)
         return [
             rerank_hits(sql, catalogue, layout, hits, replace(options, weights=each.weights))
-            for hits, each in zip(found, sought, strict=True)
+            for hits, each in zip(found, queries, strict=True)
         ]
 
 
@@ -63,26 +61,28 @@ def _first_candidates(
     sql: Connection,
     catalogue: Catalogue,
     layout: Layout,
-    sought: Sequence[Sought],
+    queries: Sequence[VectorQuery],
     options: Options,
 ) -> list[Iterator[tuple[Neighbours, bool]]]:
-    """Return for each vector ever more candidates, and whether all keyword matches are in them.
+    """Return for each query ever more candidates, and whether all keyword matches are in them.
 
     The first searches are made at once, in parallel.
     """
     row, known = select_row(sql, catalogue.id), options.known
-    wanted = max(NEAREST_BOOSTED if known.category else FIRST_CANDIDATES, 4 * options.k)
-    weighted = [layout.weigh(each.vector, each.weights) for each in sought]
+    wanted = max(NEAREST_BOOSTED if known.category else CANDIDATES, 4 * options.k)
+    weighted = [layout.weigh(each.vector, each.weights) for each in queries]
     matches = [
-        match_keywords(sql, catalogue, row, known, query, each.slots, options.filters)
-        for query, each in zip(weighted, sought, strict=True)
+        match_keywords(sql, catalogue, row, known, vector, each.slots, options.filters)
+        for vector, each in zip(weighted, queries, strict=True)
     ]
     # Where only the feed understands the text, vectors find nothing.
     by_looks = [i for i, ids in enumerate(matches) if not (ids and known.is_all)]
-    reaches = {i: Reach.of(sql, catalogue, row, sought[i].slots, options.filters) for i in by_looks}
-    firsts = parallel_map(lambda i: reaches[i].first(weighted[i], wanted), by_looks)
+    scopes = {
+        i: SearchScope.of(sql, catalogue, row, queries[i].slots, options.filters) for i in by_looks
+    }
+    firsts = parallel_map(lambda i: scopes[i].first(weighted[i], wanted), by_looks)
     near = {
-        i: nearest(sql, reaches[i], weighted[i], wanted, first, read_first(options))
+        i: nearest(sql, scopes[i], weighted[i], wanted, first)
         for i, first in zip(by_looks, firsts, strict=True)
     }
     return [merge_matches(ids, near.get(i)) for i, ids in enumerate(matches)]
@@ -91,11 +91,11 @@ def _first_candidates(
 def _to_hits(
     sql: Connection,
     layout: Layout,
-    sought: Sequence[Sought],
+    queries: Sequence[VectorQuery],
     near: Sequence[Neighbours],
     options: Options,
 ) -> list[list[Hit]]:
-    scored = score_nearest(sql, layout, sought, near, options)
+    scored = score_nearest(sql, layout, queries, near, options)
     boosts = [find_boosts(sql, options.known, options.words, each.candidates) for each in scored]
     ranked = [
         rank(each.candidates, each.scores, options.k, options.group, boosted)

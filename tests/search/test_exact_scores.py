@@ -11,10 +11,10 @@ from indexer.vectors.index import Neighbours
 from search.filters.conditions import Filters
 from search.query.options import Options
 from search.ranking.hits import Candidate, rank
-from search.retrieval import exact_scores as scoring
-from search.retrieval.exact_scores import Scored, Sought
+from search.retrieval import exact_scores
+from search.retrieval.exact_scores import Scored, VectorQuery
 from search.retrieval.hit_rows import load_candidates
-from search.retrieval.nearest import Reach
+from search.retrieval.nearest import SearchScope
 from search.searcher import Searcher
 from tests.search.test_filter_id_cache import big, brute_force
 from tests.support.small_catalogue import dots
@@ -35,22 +35,22 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
         asked.append(list(ids))
         return load_candidates(sql, ids, filters)
 
-    monkeypatch.setattr(scoring, "load_candidates", spied)
+    monkeypatch.setattr(exact_scores, "load_candidates", spied)
     return asked
 
 
 def inexact(monkeypatch: pytest.MonkeyPatch, noise: float, shift: float = 0.0) -> None:
     """Let the index's first answer be that of less exact vectors: other scores, another order."""
-    first = Reach.first
+    first = SearchScope.first
 
-    def noisy(self: Reach, weighted: np.ndarray, wanted: int) -> Neighbours:
+    def noisy(self: SearchScope, weighted: np.ndarray, wanted: int) -> Neighbours:
         ids, scores = first(self, weighted, len(self.vectors))
         rng = np.random.default_rng(int(1e6 * abs(float(weighted[0]))))
         said = scores + shift + noise * rng.normal(size=len(scores)).astype(np.float32)
         order = np.argsort(-said)[:wanted]
         return ids[order], said[order].astype(np.float32)
 
-    monkeypatch.setattr(Reach, "first", noisy)
+    monkeypatch.setattr(SearchScope, "first", noisy)
 
 
 def query(catalogue: Catalogue, seed: int) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_the_rest_is_read_where_the_first_are_of_too_few_groups(
 ) -> None:
     """As where an item has many variants, which lie beside each other."""
     of_few: Callable[..., list[Candidate]] = lambda *given: rank(*given)[:3]  # noqa: E731
-    monkeypatch.setattr(scoring, "rank", of_few)
+    monkeypatch.setattr(exact_scores, "rank", of_few)
     searcher = Searcher(big, dots(1))
     assert len(searcher.search_vector(query(big, 2), None, Options(k=5))) == 5
     assert [len(ids) for ids in read] == [10, 40]
@@ -100,7 +100,7 @@ def test_the_rest_is_read_where_the_first_are_of_too_few_groups(
 def test_several_queries_read_theirs_together(big: Catalogue, read: Read) -> None:
     searcher, options = Searcher(big, dots(1)), Options(k=5)
     garments = [query(big, seed) for seed in (3, 3, 4)]
-    sought = [Sought(vector, None, {"colour": weight}) for vector, weight in
+    sought = [VectorQuery(vector, None, {"colour": weight}) for vector, weight in
               zip(garments, (0.0, 1.0, 0.7), strict=True)]  # fmt: skip
     together = searcher.search_vectors(sought, options)
     assert len(read) == 1

@@ -18,9 +18,9 @@ from indexer.garments import Slot
 from indexer.settings import Settings
 from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, ItemRow
-from search.filters import id_cache as allowed_sets
+from search.filters import id_cache
 from search.filters.conditions import Filters
-from search.filters.id_cache import AllowedSets
+from search.filters.id_cache import IdCache
 from search.query.options import Options
 from search.ranking.hits import score_parts
 from search.searcher import Searcher
@@ -151,7 +151,7 @@ def test_a_set_follows_commits_without_being_read_anew(
     assert reads == ["all", "changed"]
     expected = brute_force(big, vector, ["top"], rare)
     assert [hit.score for hit in hits] == pytest.approx(np.clip(expected, 0, 1), abs=1e-3)
-    monkeypatch.setattr(allowed_sets, "MOST_CHANGED", 10)
+    monkeypatch.setattr(id_cache, "MOST_CHANGED", 10)
     change_items(big)
     searcher.search_vector(vector, ["top"], rare)
     assert reads == ["all", "changed", "all"]
@@ -161,8 +161,8 @@ def test_sets_are_bounded_in_memory_and_shared_by_threads(
     big: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.retrieval.nearest.LOOKED_AT", 60)
-    monkeypatch.setattr(allowed_sets, "MOST_BYTES", 2_000)
-    searcher, sets = Searcher(big, dots(1)), AllowedSets.of(big)
+    monkeypatch.setattr(id_cache, "MOST_BYTES", 2_000)
+    searcher, sets = Searcher(big, dots(1)), IdCache.of(big)
     vector = big.layout.unit_parts(np.ones(big.layout.dim, np.float32))
     failures: list[Exception] = []
 
@@ -184,7 +184,7 @@ def test_sets_are_bounded_in_memory_and_shared_by_threads(
     for thread in threads:
         thread.join()
     assert not failures
-    sizes = [kept.allowed.ids.nbytes for kept in sets._filtered.values()]
+    sizes = [kept.id_set.ids.nbytes for kept in sets._filtered.values()]
     assert sum(sizes[:-1]) <= 2_000
 
 
@@ -202,7 +202,7 @@ def test_an_unknown_field_is_refused_again_and_again(big: Catalogue) -> None:
 def test_a_set_wished_for_often_is_read_beside_the_searches(
     big: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    searcher, sets = Searcher(big, dots(1)), AllowedSets.of(big)
+    searcher, sets = Searcher(big, dots(1)), IdCache.of(big)
     loose, narrower = Filters.parse(["price<=50"]), Filters.parse(["price<=5"])
     vector = big.layout.unit_parts(np.ones(big.layout.dim, np.float32))
 
@@ -216,9 +216,9 @@ def test_a_set_wished_for_often_is_read_beside_the_searches(
                 thread.join()
         with big.engine.connect() as sql:
             version = sets.version(sql)
-            return sets.among_matching(sql, version, None, filters, read=False) is not None
+            return sets.among_matching(sql, version, None, filters, load=False) is not None
 
-    monkeypatch.setattr(allowed_sets, "WISHES", 310)  # three times far and ten times near
+    monkeypatch.setattr(id_cache, "LOADED_AFTER", 310)  # three times far and ten times near
     monkeypatch.setattr("search.retrieval.nearest.LOOKED_AT", 1_000)
     expected = ask(narrower)
     for _ in range(2):
@@ -241,15 +241,15 @@ def test_a_set_wished_for_often_is_read_beside_the_searches(
 def test_a_set_that_cannot_be_read_is_done_without(
     big: Catalogue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sets, filters = AllowedSets.of(big), Filters.parse(["price<=5"])
+    sets, filters = IdCache.of(big), Filters.parse(["price<=5"])
 
     def fail(*given: object, **more: object) -> None:
         raise OperationalError("SELECT", {}, Exception("the database is locked"))
 
-    monkeypatch.setattr(AllowedSets, "version", fail)
+    monkeypatch.setattr(IdCache, "version", fail)
     caplog.set_level("DEBUG", "lapel")
     for _ in range(2):  # read anew when it is wished for again
-        sets.wish(big.engine, None, filters, allowed_sets.WISHES)
+        sets.note_miss(big.engine, None, filters, id_cache.LOADED_AFTER)
         for thread in threading.enumerate():
             if thread.name == "sets":
                 thread.join()

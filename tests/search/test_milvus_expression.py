@@ -100,7 +100,7 @@ def by_sql(catalogue: Catalogue, filters: Filters) -> set[int]:
 
 
 def by_milvus(index: MilvusIndex, where: str) -> set[int]:
-    return set(index.search_where(np.ones(LAYOUT.dim, np.float32), 500, where)[0].tolist())
+    return set(index.search(np.ones(LAYOUT.dim, np.float32), 500, where)[0].tolist())
 
 
 def one_item(ids: set[int]) -> set[int]:

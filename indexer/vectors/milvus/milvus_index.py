@@ -1,9 +1,8 @@
-"""Fused vectors and facts in, the nearest ids out: the vector index kept by Milvus.
+"""Search and store a catalogue's vectors in Milvus, with the facts that it filters by.
 
 One collection a catalogue, not a partition: catalogues differ in their vectors' length, and a
-collection is dropped at once. It is named by the catalogue's uid, so what is made anew stands
-beside the old. Several processes share it; `indexer/vectors/milvus/milvus_sync.py` keeps it equal
-to SQL.
+collection is dropped at once. It is named by the catalogue's uid, so a new one
+stands beside the old. Several processes share it; `milvus_sync.py` keeps it equal to SQL.
 """
 
 import time
@@ -17,8 +16,8 @@ from indexer.errors import CatalogueError
 from indexer.fused_vector import Ids
 from indexer.settings import MilvusAddress
 from indexer.system.batching import batches
-from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import TOLERANCE, Neighbours, Stamp, merge
+from indexer.vectors.id_set import IdSet, Where
+from indexer.vectors.index import TOLERANCE, ExpressionSearch, Neighbours, Stamp, merge
 from indexer.vectors.milvus.client import GARMENT_FIELDS, READ_S, WRITE_S, MilvusServer, explained
 from indexer.vectors.milvus.filter_fields import unknown_facts
 
@@ -40,7 +39,7 @@ class MilvusIndex:
     """
 
     is_due = False
-    """Whether a save is worth its time: Milvus keeps what it is given."""
+    """Whether a save is worth its time: Milvus stores each change at once."""
 
     def __init__(self, address: MilvusAddress, uid: str, dim: int) -> None:
         """Open the collection of a catalogue's uid, made where there is none of these dimensions.
@@ -64,8 +63,13 @@ class MilvusIndex:
 
     @property
     def is_exact(self) -> bool:
-        """Whether a search looks at every vector."""
+        """Whether a search scores every vector."""
         return self.address.kind == "FLAT"
+
+    @property
+    def expressions(self) -> ExpressionSearch:
+        """Milvus's boolean expressions on the fields of `filter_fields.py`."""
+        return ExpressionSearch("milvus", MOST_FOUND, self.is_exact)
 
     @property
     def is_lost(self) -> bool:
@@ -146,19 +150,20 @@ class MilvusIndex:
         }
 
     def differing(self, ids: Ids, vectors: NDArray[np.float32]) -> int:
-        """Return of how many stored ids (n,) the vector is not what these (n, d) are kept as."""
+        """Count the stored ids (n,) whose vector differs from the given one, (n, d)."""
         return int((np.abs(self.get(ids) - vectors).max(axis=1, initial=0) > TOLERANCE).sum())
 
-    def search(
-        self, query: NDArray[np.float32], k: int, allowed: Ids | IdSet | None = None
-    ) -> Neighbours:
-        """Return the k best ids and scores for a query (d,), only from `allowed` when given.
+    def search(self, query: NDArray[np.float32], k: int, where: Where = None) -> Neighbours:
+        """Return the k best ids and scores for a query (d,), only from `where` when given.
 
-        Many ids are no filter for Milvus: then more are asked for, and the allowed ones taken.
+        With an expression at most MOST_FOUND. Milvus takes no filter of very many ids: then more
+        vectors are asked for, and those among the ids are taken.
         """
-        if allowed is None and k <= MOST_FOUND:
-            return self.search_where(query, k, "")
-        members = IdSet.of(self.ids() if allowed is None else allowed).ids
+        if isinstance(where, str):
+            return self._search_where(query, k, where)
+        if where is None and k <= MOST_FOUND:
+            return self._search_where(query, k, "")
+        members = IdSet.of(self.ids() if where is None else where).ids
         k = min(k, len(members))
         if len(members) <= FEW_IDS and not self.is_exact:
             found = self._found(members)  # without those that are in SQL only, as yet
@@ -166,7 +171,7 @@ class MilvusIndex:
             return merge([(np.array(list(found), np.int64), rows @ query)], k)
         asked = 4 * k
         while len(members) > MOST_IDS:
-            ids, scores = self.search_where(query, asked, "")
+            ids, scores = self._search_where(query, asked, "")
             is_in = np.isin(ids, members)
             if is_in.sum() >= k or len(ids) < min(asked, MOST_FOUND):
                 return ids[is_in][:k], scores[is_in][:k]
@@ -174,14 +179,11 @@ class MilvusIndex:
                 break
             asked *= 4
         pieces = batches(members.tolist(), MOST_IDS)
-        among = [self.search_where(query, k, f"id in {some}") for some in pieces]
+        among = [self._search_where(query, k, f"id in {some}") for some in pieces]
         return merge([NOTHING, *among], k)
 
-    def search_where(self, query: NDArray[np.float32], k: int, where: str) -> Neighbours:
-        """Return the k best ids and scores for a query (d,), where Milvus's expression holds.
-
-        At most MOST_FOUND: Milvus finds no more at once.
-        """
+    def _search_where(self, query: NDArray[np.float32], k: int, where: str) -> Neighbours:
+        """Return the k best ids and scores for a query (d,) where an expression holds."""
         if k <= 0:
             return NOTHING
         k = min(k, MOST_FOUND)
@@ -196,7 +198,7 @@ class MilvusIndex:
         return ids, np.array([hit["distance"] for hit in hits], np.float32)
 
     def save(self) -> None:
-        """Do nothing: Milvus keeps what it is given, and the stamp is written with it."""
+        """Do nothing: Milvus stores each change at once, and its stamp with it."""
 
     def read_stamp(self) -> None:
         """Read up to where the collection follows SQL; another process may have brought it on."""
@@ -208,7 +210,7 @@ class MilvusIndex:
             self._changed_at = time.monotonic()
 
     def write_stamp(self, stamp: Stamp, is_filling: bool = False) -> None:
-        """Say for all up to where the collection follows SQL; for who holds the lock."""
+        """Store up to where the collection follows SQL, for all; the caller holds the lock."""
         row = {"revision": stamp.revision, "last_id": stamp.last_id, "is_filling": is_filling}
         self._server.write_stamp(self.name, row)
         self.stamp, self.is_filling = stamp, is_filling

@@ -1,8 +1,8 @@
-"""A catalogue's rows and its vectors in Milvus in, both equal out, at the cost of what changed.
+"""Keep a catalogue's vectors in Milvus equal to SQL, at the cost of what changed.
 
-All processes share the vectors, so one at a time brings them up to SQL, whoever finds them behind;
-the others search meanwhile in what is there. What a search finds is checked in SQL, so it shows
-nothing that is gone or does not match; what came is found once the vectors are brought up.
+All processes share the vectors, so one at a time brings them up to SQL, whichever finds them
+behind; the others search meanwhile in the vectors as they are. Searches check their hits in SQL, so
+they show nothing that is removed or does not match; new items are found once the vectors are up.
 """
 
 import logging
@@ -29,11 +29,11 @@ from indexer.system.batching import batches
 from indexer.system.writer_lock import WriterLock
 from indexer.vectors.index import Stamp
 from indexer.vectors.milvus.client import MilvusServer
-from indexer.vectors.milvus.filter_fields import read_facts
+from indexer.vectors.milvus.filter_fields import covers, read_facts
 from indexer.vectors.milvus.milvus_index import MilvusIndex, collection_name
 
 log = logging.getLogger("lapel")
-WRITER_WAIT_S = 60  # who has committed waits so long for a reader that is just bringing them up
+WRITER_WAIT_S = 60  # a writer that has committed waits so long for a reader that brings them up
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class SharedVectors:
     lock: WriterLock
     """Of the purpose `vectors`."""
     is_of_replica: bool = False
-    """Rows of a replica may be older than the vectors, and its locks bind nobody: only looks."""
+    """Rows of a replica may be older than the vectors, and its locks bind nobody: it only reads."""
     _index: MilvusIndex | None = None
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,13 +63,13 @@ class SharedVectors:
         return index
 
     def follow(self, row: CatalogueRow, dim: int) -> None:
-        """Bring the index up to what was just committed; where that fails, a later use does it."""
+        """Bring the index up to the last commit; where that fails, a later use does it."""
         try:
             index = self._open(row.uid, dim)
             if index.is_filling or index.stamp.revision != row.revision:
                 self._bring_up(index, WRITER_WAIT_S)
         except VectorsUnreachable as error:
-            log.warning("what was just stored is not found yet: %s", error)
+            log.warning("the newest items are not found yet: %s", error)
 
     def rebuild(self, row: CatalogueRow, dim: int) -> int:
         """Store all vectors anew, and nothing else; returns how many there are.
@@ -96,6 +96,15 @@ class SharedVectors:
             if not index.is_filling and index.stamp.revision >= 0:
                 index.write_stamp(Stamp(index.stamp.revision, int(stored.max(initial=0))))
         return len(missing), len(gone)
+
+    def count_stale(self, index: MilvusIndex) -> int:
+        """Count the rows whose fields let pass less than their items' filters in SQL."""
+        stale = 0
+        with Session(self.engine) as session:
+            for some in batches(stored_ids(session, self.lock.catalogue_id), CHUNK):
+                now, held = read_facts(session, some), index.facts(np.array(some, np.int64))
+                stale += sum(not covers(held[i], now[i]) for i in some if i in held)
+        return stale
 
     def forget(self, uid: str) -> None:
         """Drop the vectors of a row's uid; Milvus keeps them while it does not answer."""
@@ -137,11 +146,11 @@ def shared_vectors(engine: Engine, settings: Settings, catalogue_id: int) -> Sha
 def bring_up(session: Session, row: CatalogueRow, index: MilvusIndex) -> tuple[int, int]:
     """Make the index equal to SQL; returns how many vectors were stored and removed.
 
-    For who holds the lock and has read the stamp. Broken off, the next call goes on.
+    The caller holds the lock and has read the stamp. After an interruption the next call goes on.
     """
     catalogue_id, revision = row.id, row.revision
     if not row.log_from <= index.stamp.revision <= revision:
-        # Nothing is known of them, or what went is not logged, or an older database was put back.
+        # Nothing is known, or removals are no longer logged, or an older database was restored.
         gone = np.setdiff1d(index.ids(), stored_ids(session, catalogue_id))
         index.remove(gone.tolist())
         index.write_stamp(Stamp(revision, 0), is_filling=True)

@@ -132,8 +132,8 @@ def test_what_a_killed_writer_left_is_brought_up_by_who_comes_next(
         killed.setattr(SharedVectors, "follow", lambda *rest: None)
         import_into(small, [record_of(LATE, 2.0), record_of(ITEMS[0], 3.0)])
         small.delete([ITEMS[1].item_id])
-        assert reader._shared is not None
-        with reader._shared.lock.held(0):  # somebody is just bringing them up: nobody waits
+        assert reader.milvus is not None
+        with reader.milvus.lock.held(0):  # somebody is just bringing them up: nobody waits
             other = fresh(small)
             assert item_ids(other) == before - {ITEMS[1].item_id}
     assert item_ids(reader, cheap) == {LATE.item_id, ITEMS[0].item_id}
@@ -168,8 +168,8 @@ def test_a_broken_off_fill_goes_on_where_it_stopped(
 
 
 def index_of_stamp(catalogue: Catalogue) -> tuple[int, int, bool]:
-    assert catalogue._shared is not None
-    server = MilvusServer(catalogue._shared.address)
+    assert catalogue.milvus is not None
+    server = MilvusServer(catalogue.milvus.address)
     row = server.read_stamp(collection_name(catalogue.row().uid))
     assert row is not None
     return row["revision"], row["last_id"], row["is_filling"]

@@ -188,7 +188,7 @@ def test_recall_of_the_exact_search(kinds: MilvusIndex, filters: str | None) -> 
     right = wanted = 0
     for number, query in enumerate(garments(18, 2)):
         weighted = WIDE.weigh(query, weights[number % 3])
-        found = kinds.search_where(weighted, 50, where)[0]
+        found = kinds.search(weighted, 50, where)[0]
         if filters == "ids" or (
             len(found) < 50 and not kinds.is_exact
         ):  # as search/retrieval/nearest.py does

@@ -38,7 +38,7 @@ def check_engine(name: str) -> None:
 def describer_for(
     settings: "Settings", engine: str
 ) -> "Iterator[tuple[Describer, WorkersFactory]]":
-    """Give the models that are wanted, and who works with them. Raises ClusterError."""
+    """Yield a describer, and the factory of the workers that use it. Raises ClusterError."""
     if engine == "local":
         from indexer.ingest.describe_workers import DescribeWorkers
 
@@ -47,7 +47,7 @@ def describer_for(
     from indexer.distributed.ray_workers import RayWorkers
     from indexer.distributed.worker_pool import WorkerPool
 
-    # Of the models here only their names are needed, and the words of items without a slot.
+    # Here only the models' names are needed, and the text tower for items without a slot.
     describer = load_describer(settings, lazy=True)
     with WorkerPool(settings, describer.models.fingerprint) as pool:
         cpus, gpus = settings.ray_cpus, settings.ray_gpus

@@ -1,4 +1,4 @@
-"""A garment's unit parts in, one fused vector out, and back.
+"""Fuse a garment's unit parts into one vector, weigh queries, and pack vectors for SQL.
 
 The stored vector is the concatenation of unit parts. A query multiplies its own parts by the
 wanted weights, and one inner product then is the exact weighted sum of the parts' similarities.

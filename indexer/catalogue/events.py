@@ -1,4 +1,4 @@
-"""What shoppers did with items in, rows of it out; also counts them and forgets the old.
+"""Store, count and delete events: what shoppers did with items.
 
 A row has no person in it: a session's id is the shop's own, and may be left out.
 """

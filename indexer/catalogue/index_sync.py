@@ -1,4 +1,4 @@
-"""A catalogue's rows and an index in, the index made equal out, at the cost of what changed.
+"""Bring a vector index in line with its catalogue's rows, at the cost of what changed.
 
 Garments never change and ids are never given twice, so what is new has a larger id than any seen,
 and what is gone stands in `removed_garment`. A catalogue has one writer at a time, so its ids

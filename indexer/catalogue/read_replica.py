@@ -1,4 +1,4 @@
-"""A read replica's rows and vectors that may be ahead of them in; whether to keep those out.
+"""Open a read replica, and decide whether vectors ahead of its rows are kept.
 
 A replica follows its database with a lag. Vectors that were saved, or caught up at another replica,
 then know more than its rows: garments that it does not have yet, and without those that it still

@@ -1,4 +1,4 @@
-"""Garments' ids, lists and codes in, a sealed FAISS file of inverted lists out, and its parts back.
+"""Write and open a checksummed FAISS file of inverted lists.
 
 The file is what `faiss.write_index` writes of an IndexIVFScalarQuantizer, but written list by list:
 neither making it nor opening it needs room in memory for all codes. FAISS reads it memory-mapped.

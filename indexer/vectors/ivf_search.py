@@ -1,7 +1,7 @@
-"""A weighted query in, the nearest of a mapped file's vectors out: which lists are read, and how.
+"""Search a mapped file of inverted lists: choose the lists to read, and score their vectors.
 
-A search reads the lists whose means have the largest inner product with the query, until as many
-vectors were scored as it may. Of those that may be found it is known how many lie in each list.
+A search reads the lists whose means have the largest inner product with the query, until it has
+scored its effort of vectors. How many of a set's ids lie in each list is counted once.
 """
 
 import math

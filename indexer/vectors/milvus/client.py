@@ -1,6 +1,6 @@
-"""A vectors' address in, a Milvus with Lapel's collections out; what it says becomes our errors.
+"""Talk to Milvus: make and fill Lapel's collections, and raise its errors as ours.
 
-A small collection of stamps says up to where each other one follows SQL: it lasts as long as they.
+A small collection of stamps says up to where each other collection follows SQL.
 """
 
 import logging

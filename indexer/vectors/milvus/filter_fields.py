@@ -1,4 +1,4 @@
-"""Garments in, what of their items Milvus keeps beside the vectors out, so that it can filter.
+"""Make the fields of garments' items that Milvus stores beside the vectors and filters by.
 
 A garment may be several items' (sizes, of two prices), and Milvus has one row for it. So a field
 says what *some* item of the garment may be, never less: a filter on these fields lets pass all that

@@ -194,11 +194,15 @@ def test_neighbours_are_those_of_scikit_learn() -> None:
     namer = bundled_namer()
     at = np.random.default_rng(0).uniform((0, -60, -60), (100, 60, 60), (300, 3))
     places = colour_namer._positions(at, colour_namer.LIGHTNESS)
-    distances, found = KDTree(namer._columns.T).query(places, colour_namer.NEIGHBOURS)
-    votes = (namer._votes[found] / (distances + colour_namer.SOFTEN)[:, :, None]).sum(axis=1)
-    np.testing.assert_allclose(
-        namer.basic_shares(at), votes / votes.sum(axis=1, keepdims=True), atol=1e-9
-    )
+    count = colour_namer.NEIGHBOURS
+    distances, found = KDTree(namer._columns.T).query(places, count + 1)
+    # Of two colours at the same distance for the last place, either is right: processors differ.
+    is_clear = distances[:, count] - distances[:, count - 1] > 1e-9
+    assert is_clear.sum() > 290
+    weights = 1 / (distances[:, :count] + colour_namer.SOFTEN)
+    votes = (namer._votes[found[:, :count]] * weights[:, :, None]).sum(axis=1)
+    expected = votes / votes.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(namer.basic_shares(at)[is_clear], expected[is_clear], atol=1e-9)
 
 
 def test_a_trim_counts_for_more_than_its_share_of_the_pixels() -> None:

@@ -85,8 +85,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         use_words_of(settings.home)
         loaded = await run_in_threadpool(load, settings)
-        state = _build(settings, accepted, loaded, fetcher or Fetcher(), load)
-        app.state.lapel = state
+        state = app.state.lapel = _build(settings, accepted, loaded, fetcher or Fetcher(), load)
         state.inference.start()
         state.model_switch.start()
         try:
@@ -106,7 +105,7 @@ def create_app(
     )
     app.state.rate = RateLimit(accepted.rate_per_minute)
     add_problems(app)
-    # Items' ids may have slashes: what follows them in an address is looked for first.
+    # Item ids may contain slashes: routes with a longer address come first.
     for module in (routes, routes_recommend, routes_events, routes_items, routes_catalogue):
         app.include_router(module.routes, dependencies=[KnownParameters])
     app.include_router(routes_service.routes)

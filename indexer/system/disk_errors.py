@@ -14,8 +14,7 @@ from indexer.errors import CatalogueReadOnly, DiskFull, LapelError
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 # SQLite reports a file over `ulimit -f`, and its shared memory on a full disk, as I/O errors; 53100
-# is
-# PostgreSQL's disk_full, 25006 its read_only_sql_transaction.
+# is PostgreSQL's disk_full, 25006 its read_only_sql_transaction.
 SQL_FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "53100"}
 SQL_READ_ONLY = {"25006"}  # and all SQLite codes that begin with SQLITE_READONLY
 

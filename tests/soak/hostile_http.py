@@ -3,8 +3,7 @@
     python -m tests.soak.hostile_http [--only TEXT] [--report docs/explained/reliability.md]
 
 `tests/api/http/test_hostile_pictures.py` sends a sample in every run. Exit 1 where an answer is
-the server's
-failure, or takes more than `MOST_S`.
+the server's failure, or takes more than `MOST_S`.
 """
 
 import argparse

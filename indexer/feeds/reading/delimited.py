@@ -50,9 +50,8 @@ def read_rows(
     """Yield each row's first line number and its cells by header word, as `plain_word` writes it.
 
     A bad row yields a string that says what is wrong. A word that stands twice in the header has
-    both
-    cells, parted by a comma. Raises FeedError where the header lacks a needed word, or there is
-    none; `check` may raise it too.
+    both cells, joined by a comma. Raises FeedError for a header that lacks a needed word, or an
+    empty feed; `check` may raise it too.
     """
     lines = _Lines(read_lines(source))
     first = lines.peek()

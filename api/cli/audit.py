@@ -34,7 +34,7 @@ def duplicates(
     ] = False,
     uncollapse: Annotated[bool, typer.Option("--uncollapse", help="Undo --collapse.")] = False,
 ) -> None:
-    """List the pictures that several products, or several colours, show."""
+    """List pictures shared by several products or several colours."""
     from api.reports.audit_page import write_csv
     from indexer.audit import duplicates as repeats
     from indexer.catalogue.catalogue import Catalogue
@@ -69,7 +69,7 @@ def audit(
     as_json: Json = False,
     near: Near = 6,
 ) -> None:
-    """List what a shop should look at: colours, garments, pictures, words that do not fit."""
+    """List contradictions between feed and pictures: colours, garments, pictures, words."""
     from api.reports.audit_page import COLUMNS, TITLES, finding_row, write_csv, write_page
     from indexer.audit.audit import audit as find_faults
     from indexer.catalogue.catalogue import Catalogue

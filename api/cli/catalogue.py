@@ -33,7 +33,7 @@ def index(
     profile: Profile = False,
     engine: EngineOption = "local",
 ) -> None:
-    """Index a catalogue; run again, it embeds only what changed."""
+    """Index a catalogue; a second run embeds only changes."""
     from indexer.catalogue.catalogue import Catalogue
     from indexer.ingest.feed_spool import FeedSpool
     from indexer.ingest.importer import Importer
@@ -88,10 +88,10 @@ def rebuild(
     context: typer.Context,
     recall: Annotated[
         float | None,
-        typer.Option(help="Of the ten most similar, so many are found [0.98, or as before]."),
+        typer.Option(help="Recall to reach among the ten most similar [0.98, or as before]."),
     ] = None,
 ) -> None:
-    """Build the vector index anew from the database; no model runs."""
+    """Rebuild the vector index from the database; no model runs."""
     from indexer.catalogue.catalogue import Catalogue
 
     check_recall(recall)
@@ -108,7 +108,7 @@ def check_recall(recall: float | None) -> None:
 def tune(
     context: typer.Context,
     recall: Annotated[
-        float, typer.Option(help="Of the ten most similar, so many must be found.")
+        float, typer.Option(help="Recall to reach among the ten most similar.")
     ] = 0.98,
     kinds: Annotated[list[str] | None, typer.Option("--kind", hidden=True)] = None,
     dry_run: Annotated[
@@ -116,10 +116,10 @@ def tune(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure how far searches of a large catalogue must look to find enough, and keep to it.
+    """Measure how many vectors a search of a large catalogue must score, and use that number.
 
-    A sample of the garments ask for their ten nearest, at any weight of colour, with filters that
-    let through all, a half, 5 % and 0.1 %: the recall is that of the worst filter.
+    A sample of the garments is searched for, with several weights of colour and with filters that
+    all, half, 5 % and 0.1 % of the garments pass; the recall is that of the worst filter.
     """
     from indexer.catalogue.catalogue import Catalogue
 
@@ -142,7 +142,7 @@ def tune(
 
 @commands.command()
 def stats(context: typer.Context, as_json: Json = False) -> None:
-    """Count what is stored."""
+    """Count items, photos, garments and vectors."""
     from indexer.catalogue.catalogue import Catalogue
 
     counted = Catalogue.open(context.obj).stats()

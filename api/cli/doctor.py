@@ -13,21 +13,24 @@ if TYPE_CHECKING:
     from indexer.maintenance.check_result import CheckResult
 
 commands = typer.Typer(rich_markup_mode=None)
-Force = Annotated[bool, typer.Option(help="Replace what is there.")]
+Force = Annotated[bool, typer.Option(help="Replace existing data.")]
 
 
 @commands.command()
 def doctor(
     context: typer.Context,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Build vectors anew, remove what belongs to nothing.")
+        bool, typer.Option("--repair", help="Rebuild the vectors, remove orphaned rows and files.")
     ] = False,
     models: Annotated[
-        bool, typer.Option(help="Also load the models: are they the catalogue's, where they run.")
+        bool,
+        typer.Option(
+            help="Also load the models: compare their fingerprint, show device and precision."
+        ),
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Look whether database, vectors, files and models are well; exit 1 if something is wrong."""
+    """Check database, vectors, files and models; exit 1 if something is wrong."""
     from indexer.maintenance.doctor import examine
 
     def every() -> Iterator["CheckResult"]:
@@ -56,7 +59,7 @@ def backup(
     file: Annotated[Path, typer.Argument(help="The archive to write, a tar.")],
     force: Force = False,
 ) -> None:
-    """Write database, thumbnails and pictures sent in to one archive, while they are served."""
+    """Write database, thumbnails and uploaded pictures to one archive; servers go on meanwhile."""
     from indexer.maintenance.backup import write_backup
 
     report = write_backup(context.obj, file, force)
@@ -72,7 +75,7 @@ def restore(
     file: Annotated[Path, typer.Argument(help="An archive that `lapel backup` wrote.")],
     force: Force = False,
 ) -> None:
-    """Put an archive back: checked first, then switched; a running server sees it at once."""
+    """Restore an archive: verify it, then switch; a running server uses it at once."""
     from indexer.maintenance.restore import restore as restore_backup
 
     report = restore_backup(context.obj, file, force)

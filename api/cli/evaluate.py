@@ -21,27 +21,27 @@ UNREAD_SHOWN = 3  # photos of which it is said why they could not be asked with
 def evaluate(
     context: typer.Context,
     cuts: Annotated[
-        str, typer.Option(help="How queries are cut: some of mask,box,photo.")
+        str, typer.Option(help="Crops of the queries: some of mask,box,photo.")
     ] = "mask",
-    queries: Annotated[int, typer.Option(help="At most so many products are asked for.")] = 1_000,
+    queries: Annotated[int, typer.Option(help="Largest number of products to query.")] = 1_000,
     street: Annotated[
-        bool, typer.Option("--street", help="Also ask with photos made worse, as in a street.")
+        bool, typer.Option("--street", help="Also query with photos degraded like snapshots.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Which photos are hidden.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for the choice of query photos.")] = 0,
     gates: Annotated[
         list[str] | None,
         typer.Option("--gate", help="recall_at_10=0.8: exit 1 below it; may be repeated."),
     ] = None,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Keep what scores mean: hits get a confidence.")
+        bool, typer.Option("--calibrate", help="Store the calibration: hits get a confidence.")
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Also write a page with pictures.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure the search: hide one photo of each product that has several, and look for the rest.
+    """Measure the search: query with one photo of each product, look for its other photos.
 
-    Prints recall, MRR and mAP with 95 % intervals, by slot and category. A gate is on the estimate
-    over all queries of the first cut, not on the interval's low end.
+    Prints recall, MRR and mAP with 95 % intervals, by slot and category. A gate compares the
+    estimate over all queries of the first crop, not the lower end of its interval.
     """
     from api.console.evaluation_tables import Gate
     from indexer.catalogue.catalogue import Catalogue

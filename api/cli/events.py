@@ -8,7 +8,11 @@ from api.console.terminal import Json, emit, say
 from indexer.errors import SettingsError
 
 commands = typer.Typer(rich_markup_mode=None)
-events = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What shoppers did.")
+events = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Views, clicks, carts and purchases of shoppers.",
+)
 commands.add_typer(events, name="events")
 
 
@@ -42,7 +46,7 @@ def prune(
     context: typer.Context,
     days: Annotated[int, typer.Option(help="Events older than so many days are deleted.")] = 90,
 ) -> None:
-    """Delete old events: those of more than 90 days count for nothing any more."""
+    """Delete old events: after 90 days they have no influence."""
     from indexer.catalogue.catalogue import Catalogue
     from indexer.catalogue.events import prune_events
 

@@ -39,7 +39,7 @@ def settings_from(
         Path | None, typer.Option(help="Folder of the catalogue [LAPEL_HOME, or ~/.lapel].")
     ] = None,
     catalogue: Annotated[
-        str | None, typer.Option(help="Which of the home's catalogues [default].")
+        str | None, typer.Option(help="Name of the catalogue in the home [default].")
     ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:

@@ -22,7 +22,9 @@ whole, own changes included, or hold an Enterprise licence from Ultralytics for 
 A licence given as unknown is for you to find out before you use the model."""
 
 commands = typer.Typer(rich_markup_mode=None)
-models = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The models, and others.")
+models = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, pull, export and verify models."
+)
 commands.add_typer(models, name="models")
 
 
@@ -63,9 +65,9 @@ def pull(
             help="open_clip's MODEL/PRETRAINED, hf-hub:OWNER/NAME, yolo...-seg.pt, local-dir:PATH."
         ),
     ],
-    called: Annotated[str, typer.Option("--as", help="Its name here, if not its own.")] = "",
+    called: Annotated[str, typer.Option("--as", help="Another name for it in the home.")] = "",
 ) -> None:
-    """Bring a model into the home, to be used without a network from then on."""
+    """Download a model into the home; it then needs no network."""
     from indexer.models.download import pull as download
 
     say(f"pulling {name}")
@@ -100,7 +102,7 @@ def export(
 
 @models.command()
 def licences(context: typer.Context, as_json: Json = False) -> None:
-    """Say what is shipped and pulled, what can be, and under which terms."""
+    """Show the licences of shipped, pulled and known models."""
     from indexer.models.export_bundle import licence_lines
     from indexer.models.registry import KNOWN, bundled_models, pulled_models, used_models
 
@@ -127,7 +129,7 @@ def verify(
         Path | None, typer.Argument(help="An exported folder or tar; all models here when none.")
     ] = None,
 ) -> None:
-    """Hash the files again and name those that are not as they were."""
+    """Hash the files again and list those that have changed."""
     from indexer.models.registry import bundled_models, pulled_models
     from indexer.system.checksums import check_sums
 
@@ -148,13 +150,13 @@ def verify(
 @commands.command()
 def reembed(
     context: typer.Context,
-    dry_run: Annotated[bool, typer.Option(help="Only say what there is to do.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Only show the remaining work.")] = False,
     allow_missing: Annotated[
-        bool, typer.Option(help="Switch though photos cannot be read any more: drop them.")
+        bool, typer.Option(help="Switch even if photos can no longer be read, and drop those.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Describe the catalogue's photos by the models now set; stopped, it goes on when run again."""
+    """Describe the catalogue's photos with the present models; interrupted, run it again."""
     from indexer.catalogue.catalogue import Catalogue
     from indexer.ingest.reembed import Reembedder
 

@@ -28,7 +28,9 @@ outfits = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The sho
 commands.add_typer(outfits, name="outfits")
 
 ItemId = Annotated[str, typer.Argument(help="An item's id, as in the feed.")]
-Slots = Annotated[list[str] | None, typer.Option("--slot", help="By default all others.")]
+Slots = Annotated[
+    list[str] | None, typer.Option("--slot", help="Slots to complete; by default all others.")
+]
 
 
 @commands.command()
@@ -44,7 +46,7 @@ def similar(
     in_stock_only: InStockOnly = False,
     as_json: Json = False,
 ) -> None:
-    """More like this: items of the same slot, the item's own variants left out."""
+    """Find similar items of the same slot, without the item's own variants."""
     options = read_options(
         filters, None, in_stock_only, k=k, diversity=diversity, popularity=popularity
     )
@@ -57,7 +59,9 @@ def alternatives(
     context: typer.Context,
     item_id: ItemId,
     k: Count = 10,
-    band: Annotated[float, typer.Option(help="Share of the price, up and down.")] = 0.25,
+    band: Annotated[
+        float, typer.Option(help="Price range: this share above and below the item's price.")
+    ] = 0.25,
     filters: FilterTexts = None,
     diversity: Diversity = 0.0,
     popularity: Popularity = 0.0,
@@ -65,7 +69,7 @@ def alternatives(
     dislikes: Dislikes = None,
     as_json: Json = False,
 ) -> None:
-    """Similar items of other groups that can be bought now for about the same price."""
+    """Find similar items of other groups, in stock, at about the same price."""
     options = read_options(filters, None, False, k=k, diversity=diversity, popularity=popularity)
     hits = _recommender(context).alternatives(item_id, options, band, _taste(likes, dislikes))
     _show_hits(item_id, f"instead of {item_id}", hits, as_json)
@@ -85,7 +89,7 @@ def complete(
     in_stock_only: InStockOnly = True,
     as_json: Json = False,
 ) -> None:
-    """What goes with an item, of the other slots."""
+    """Find items of other slots that match an item."""
     options = read_options(
         filters, None, in_stock_only, k=k, diversity=diversity, popularity=popularity
     )
@@ -101,9 +105,9 @@ def complete(
 def outfit(
     context: typer.Context,
     photo: Annotated[Path, typer.Argument(help="A photo of a person.", metavar="PHOTO")],
-    k: Annotated[int, typer.Option(help="Of each slot that completes.")] = 3,
+    k: Annotated[int, typer.Option(help="Items for each slot that is added.")] = 3,
     completes: Annotated[
-        bool, typer.Option("--complete/--no-complete", help="Also for slots that are not worn.")
+        bool, typer.Option("--complete/--no-complete", help="Also add slots that are not worn.")
     ] = True,
     filters: FilterTexts = None,
     diversity: Diversity = 0.0,
@@ -111,7 +115,7 @@ def outfit(
     in_stock_only: InStockOnly = True,
     as_json: Json = False,
 ) -> None:
-    """A whole outfit for a photo: an item for each garment worn, what could be added, the price."""
+    """Put an outfit together for a photo: an item for each garment worn, additions, the price."""
     from indexer.images.photo import read_photo
     from search.recommend.outfit import find_outfit
     from search.searcher import detect_photo
@@ -133,9 +137,9 @@ def outfit(
 @outfits.command("learn")
 @commands.command("looks", hidden=True)  # its name in 0.1.0
 def learn_outfits(context: typer.Context, as_json: Json = False) -> None:
-    """Learn what is worn together: look for the other garments in the items' own photos.
+    """Learn which garments are worn together, from the items' own photos.
 
-    Run it after `index`: `complete` then says what the shop's own looks say. Stopped, it goes on.
+    Run it after `index`: `complete` then uses the shop's own looks. Interrupted, it continues.
     """
     from dataclasses import asdict
 

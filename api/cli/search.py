@@ -58,8 +58,10 @@ GarmentText = Annotated[
 WeightTexts = Annotated[
     list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, words=1, ...")
 ]
-StrictSlot = Annotated[bool, typer.Option(help="Search tops for a top; off, all slots.")]
-Explain = Annotated[bool, typer.Option("--explain", help="Say what each part adds to a score.")]
+StrictSlot = Annotated[bool, typer.Option(help="Search tops for a top; otherwise all slots.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show the contribution of each part to a score.")
+]
 Photos = Annotated[list[Path], typer.Argument(help="Photo files.", metavar="PHOTO...")]
 
 
@@ -75,11 +77,11 @@ def search(
     box: BoxText = None,
     as_json: Json = False,
     k: Annotated[int, typer.Option(help="How many items for each garment.")] = 10,
-    offset: Annotated[int, typer.Option(help="How many hits to pass over first.")] = 0,
+    offset: Annotated[int, typer.Option(help="Number of hits to skip.")] = 0,
     garment: GarmentText = "all",
     filters: FilterTexts = None,
     in_stock_only: InStockOnly = False,
-    min_score: Annotated[float, typer.Option(help="Leave out hits below it, 0 to 1.")] = 0.0,
+    min_score: Annotated[float, typer.Option(help="Lowest score of a hit, 0 to 1.")] = 0.0,
     weights: WeightTexts = None,
     strict_slot: StrictSlot = True,
     diversity: Diversity = 0.0,
@@ -89,8 +91,8 @@ def search(
 ) -> None:
     """Find the catalogue's most similar items for each garment in the photos, or for a text.
 
-    Each photo and each text is a query. An item, what is liked and disliked, and colours count in
-    every one of them: `--item sku-1 --text "but in red"`.
+    Each photo and each text is a query. The item, likes, dislikes and colours are part of every
+    query: `--item sku-1 --text "but in red"`.
     """
     options = read_options(
         filters, weights, in_stock_only, k=k, offset=offset, strict_slot=strict_slot,
@@ -254,7 +256,7 @@ def detect(
     photos: Photos,
     as_json: Json = False,
     out: Annotated[Path | None, typer.Option(help="Folder for overlay pictures.")] = None,
-    semantic: Annotated[bool, typer.Option(help="Overlays with one colour a slot.")] = False,
+    semantic: Annotated[bool, typer.Option(help="Overlays with one colour per slot.")] = False,
 ) -> None:
     """Find the garments in photos: box, mask, slot, category, colours, attributes."""
     from api.console.hit_tables import print_garments

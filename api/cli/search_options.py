@@ -15,11 +15,17 @@ FilterTexts = Annotated[
     list[str] | None,
     typer.Option("--filter", help="field=value, field!=value, field>=number, field<=number."),
 ]
-Diversity = Annotated[float, typer.Option(help="0: by score; 1: as unlike each other as can be.")]
-Popularity = Annotated[float, typer.Option(help="How much events count, 0 to 1.")]
-Likes = Annotated[list[str] | None, typer.Option("--like", help="An item liked; repeat it.")]
-Dislikes = Annotated[list[str] | None, typer.Option("--dislike", help="An item disliked.")]
-InStockOnly = Annotated[bool, typer.Option(help="Only what can be bought now.")]
+Diversity = Annotated[
+    float, typer.Option(help="0: by score; 1: as different from each other as possible.")
+]
+Popularity = Annotated[float, typer.Option(help="Influence of shoppers' events, 0 to 1.")]
+Likes = Annotated[
+    list[str] | None, typer.Option("--like", help="Id of a liked item; may be repeated.")
+]
+Dislikes = Annotated[
+    list[str] | None, typer.Option("--dislike", help="Id of a disliked item; may be repeated.")
+]
+InStockOnly = Annotated[bool, typer.Option(help="Only items in stock.")]
 
 
 def read_options(

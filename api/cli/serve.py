@@ -29,9 +29,9 @@ STOP_S = 20  # for requests in work when the server is stopped
 def serve(
     context: typer.Context,
     host: Annotated[
-        str, typer.Option(help="Address to bind to; without keys, this machine's own only.")
+        str, typer.Option(help="Address to bind to; without keys only this machine's own.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Processes, which share the cores.")
     ] = 1,
@@ -116,7 +116,7 @@ def is_loopback(host: str) -> bool:
 def make(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(help="publishable (search) or admin (writes, too).")],
-    name: Annotated[str, typer.Option(help="For whom it is, for `keys list`.")] = "unnamed",
+    name: Annotated[str, typer.Option(help="Name of the key's user, for `keys list`.")] = "unnamed",
 ) -> None:
     """Make a key and print it: it is stored as a hash, and cannot be shown again."""
     key = _keys(context).make(kind, name)
@@ -146,9 +146,9 @@ def list_keys(context: typer.Context, as_json: Json = False) -> None:
 @keys.command("revoke")
 def revoke(
     context: typer.Context,
-    key_id: Annotated[int, typer.Argument(help="Its number in `keys list`.")],
+    key_id: Annotated[int, typer.Argument(help="Number of the key in `keys list`.")],
 ) -> None:
-    """Make a key useless; a running server refuses it from the next request on."""
+    """Revoke a key; a running server refuses it from the next request on."""
     row = _keys(context).revoke(key_id)
     say(f"key {row.id} ({row.kind}, {row.name}) is revoked")
 

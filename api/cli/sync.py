@@ -29,21 +29,22 @@ def sync(
     context: typer.Context,
     source: FeedArgument,
     mode: Annotated[
-        str, typer.Option(help="upsert: add and change; mirror: also remove what is not there.")
+        str,
+        typer.Option(help="upsert: add and change; mirror: also remove items that the feed lacks."),
     ] = "upsert",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
     as_json: Json = False,
     max_removed: Annotated[
         str, typer.Option(help="Refuse to remove a larger share of the stored items.")
     ] = "20%",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     format_name: Format = "auto",
     images: Images = None,
     mapping: ColumnNames = None,
     profile: Profile = False,
     engine: EngineOption = "local",
 ) -> None:
-    """Bring the catalogue to what a feed says; interrupted, run it again: it goes on."""
+    """Update the catalogue from a feed; interrupted, run it again to continue."""
     options = _SyncOptions(mode, parse_share(max_removed), dry_run, yes, as_json, profile, engine)
     feed = FeedSource(source, images, format_name, mapping or ())
     _sync(context.obj, feed, options)

@@ -30,8 +30,10 @@ def train_encoder(
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the small head.")] = 80,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of --full.")] = 8,
-    queries: Annotated[int, typer.Option(min=1, help="Judge by at most so many photos.")] = 2_000,
-    seed: Annotated[int, typer.Option(help="Which products are held out, and when.")] = 0,
+    queries: Annotated[
+        int, typer.Option(min=1, help="Largest number of query photos for the comparison.")
+    ] = 2_000,
+    seed: Annotated[int, typer.Option(help="Seed for the choice of held-out products.")] = 0,
     keep_anyway: Annotated[
         bool, typer.Option("--keep-anyway", help="Install it even if it is not better.")
     ] = False,
@@ -40,10 +42,10 @@ def train_encoder(
     mapping: ColumnNames = None,
     as_json: Json = False,
 ) -> None:
-    """Tune the encoder on a feed's photos: minutes without a GPU. Kept only if it finds more.
+    """Tune the encoder on a feed's photos, in minutes on a CPU; install it only if better.
 
-    Photos of one product in one colour are to lie together. Judged on products it was not taught;
-    exit 1 if it is not better. The photos are described once: run it again, and that is not redone.
+    Photos of one product in one colour shall have similar embeddings. The comparison uses products
+    outside the training; exit 1 if it is not better. A second run reuses the described photos.
     """
     feed = FeedSource(source, images, format_name, mapping or ())
     _train(

@@ -42,7 +42,7 @@ def train_attributes(
         Path | None, typer.Option(help="Folder for the heads [attributes in the home].")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 600,
-    seed: Annotated[int, typer.Option(help="Seed of the first weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
     keep_all: Annotated[
         bool, typer.Option("--keep-all", help="Also keep heads that are no better than a guess.")
     ] = False,

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from benchmarks.million.engines import ENGINES, PIECE, K
 from benchmarks.million.real_garments import real_garments
 from benchmarks.million.vectors import stored_vectors
-from benchmarks.speed.peers import PeerUnavailable, Timed, peer_python, version_of
+from benchmarks.speed.peers.environments import PeerUnavailable, Timed, peer_python, version_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGES: Mapping[str, tuple[str, ...]] = {

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.process_timing import serve
+from benchmarks.speed.peers.process_timing import serve
 
 K, CANDIDATES = 10, 50
 PIECE = 20_000

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.quality import luma
-from benchmarks.speed.peers import RUNS
+from benchmarks.speed.peers.environments import RUNS
 from indexer.images.photo import read_photo
 from indexer.inference.int8_quantisation import MOST
 from indexer.models.loading import BUNDLED

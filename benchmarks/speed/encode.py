@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.speed import process_timing
-from benchmarks.speed.peers import PeerUnavailable, Timed, peer_python
-from benchmarks.speed.photos import (
+from benchmarks.speed.peers import process_timing
+from benchmarks.speed.peers.environments import PeerUnavailable, Timed, peer_python
+from benchmarks.speed.peers.photos import (
     WORK,
     calibrated_home,
     environment,

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed import process_timing
 from benchmarks.speed.encode import draw, python_of
-from benchmarks.speed.peers import PeerUnavailable, watch
-from benchmarks.speed.photos import WORK, environment, photo_folder, random_model
+from benchmarks.speed.peers import process_timing
+from benchmarks.speed.peers.environments import PeerUnavailable, watch
+from benchmarks.speed.peers.photos import WORK, environment, photo_folder, random_model
 from indexer.catalogue.catalogue import Catalogue
 from indexer.description.describe import Describer
 from indexer.feeds import read_feed

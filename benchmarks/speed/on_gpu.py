@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.speed.photos import WORK
+from benchmarks.speed.peers.photos import WORK
 from benchmarks.speed.runtime import Lenient, load_model
 from indexer.inference.conversion_check import reference_images
 from indexer.inference.openvino_network import Answers

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.photos import WORK, calibrated_home, photo_folder, random_model
+from benchmarks.speed.peers.photos import WORK, calibrated_home, photo_folder, random_model
 from indexer.images.photo import read_photo
 from indexer.inference.export_cache import ExportCache
 from indexer.inference.int8_quantisation import MOST, catalogue_pictures

@@ -73,7 +73,14 @@ def sync_index(
     path: Path,
     replica: Replica | None = None,
 ) -> VectorIndex:
-    """Return the index equal to SQL: the one held, or the file's where that is better or alone."""
+    """Return an index equal to SQL: the one held, or the file's where that is better.
+
+    After an older database was restored the file is read again, for searches go on in the one held
+    meanwhile, and would find little while it is emptied and filled.
+    """
+    is_older = held is not None and row.revision < held.stamp.revision
+    if held is not None and is_older and not (replica and replica.is_behind(session, row, held)):
+        held = None
     if held is not None:
         catch_up(session, row, held, replica)
     if held is None or is_superseded(held, path):

@@ -11,13 +11,19 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.precision import details, lost, measures, summary, write_json
-from benchmarks.speed import process_timing
 from benchmarks.speed.encode import Row, draw, encode
 from benchmarks.speed.encode import report as encode_report
 from benchmarks.speed.index import Cost, Way, WholePhotos, run
 from benchmarks.speed.index import report as index_report
-from benchmarks.speed.peers import PeerUnavailable, Timed, peer_python, version_of, watch
-from benchmarks.speed.photos import environment
+from benchmarks.speed.peers import process_timing
+from benchmarks.speed.peers.environments import (
+    PeerUnavailable,
+    Timed,
+    peer_python,
+    version_of,
+    watch,
+)
+from benchmarks.speed.peers.photos import environment
 from benchmarks.speed.runtime import Measured, closeness_table, times_table
 from indexer.description.describe import Describer
 from indexer.images.photo import read_photo

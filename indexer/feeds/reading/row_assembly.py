@@ -31,8 +31,8 @@ def assemble(
 
     `values` has the words of `PLACED`, and any others, which become fields; if a `sale_price` is
     valid now, it is the price. `kinds` are what the row's words name (`find_kind`), the most
-    trusted first; without any, its category, product type and title are asked. Raises ValueError, with
-    what is wrong, for a row that gives no item.
+    trusted first; without any, its category, product type and title are read. Raises
+    ValueError, with what is wrong, for a row that gives no item.
     """
     cleaned = ((storable(word), storable(cell).strip()) for word, cell in values.items() if cell)
     values = {word: cell for word, cell in cleaned if cell}

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.speed.peers import RUNS
+from benchmarks.speed.peers.environments import RUNS
 from indexer.images.photo import read_photo
 from indexer.inference.int8_quantisation import MOST
 from indexer.storage.thumbnails import keep_thumbnail

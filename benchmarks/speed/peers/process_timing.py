@@ -1,6 +1,6 @@
 """Run another program's own code over a folder of photos and time it.
 
-    python -P benchmarks/speed/process_timing.py NAME WEIGHTS PHOTOS OUT --batch 32
+    python -P benchmarks/speed/peers/process_timing.py NAME WEIGHTS PHOTOS OUT --batch 32
 
 Run by the Python of the peer's environment: nothing of ours is imported here, and nothing but the
 standard library before a peer is chosen. `serve` is also how ours is run (`encode.py`).

@@ -18,10 +18,10 @@ from typing import Any
 import psutil
 from filelock import FileLock
 
-from benchmarks.speed.process_timing import ANSWER
+from benchmarks.speed.peers.process_timing import ANSWER
 from indexer.errors import LapelError
 
-RUNS = Path(__file__).parents[2] / "runs"  # git leaves it out
+RUNS = Path(__file__).parents[3] / "runs"  # git leaves it out
 PEERS = RUNS / "peers"
 LOOK_S = 0.5  # between two looks at the memory: more of them take time from what is timed
 SAID = 1_500  # characters of the package client's last words: the reason, not the whole log

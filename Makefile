@@ -37,12 +37,13 @@ demo: setup ## index the sample shop and search it with two street photos: demo/
 	    $(VENV)/lib/python3.*/site-packages/ultralytics/assets/*.jpg
 	@echo "open demo/result.html in a browser" >&2
 
-# A file's tests run in one process: they share what is slow to make. Each process takes some 2 GB.
+# A file's tests run in one process: they share what is slow to make. The longest files come first
+# (tests/conftest.py). Each process takes some 2 GB.
 test: setup ## run every test
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup ## run the tests that take less than ten seconds each, without servers and browsers
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 	    -m 'not slow and not browser and not postgres and not gpu'
 
 # A hundred writes killed at random moments: 20 to 30 minutes; the result goes into the page.

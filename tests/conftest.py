@@ -15,7 +15,36 @@ from indexer.models.loading import Models, load_models
 from indexer.settings import Settings
 from tests import CACHE
 from tests.support.databases import PostgresStore, Store, running_postgres
+from tests.support.long_files import LONG_FILES
 from tests.support.sample_shop import Shop, cached_shop
+
+# Marked by where a test stands, or by the fixture it asks for.
+MARKS_OF_PLACES = {
+    "tests/page/": "browser",
+    "tests/training/": "training",
+    "tests/indexer/inference/test_gpu.py": "gpu",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests, and put the longest files first: the same order in every worker."""
+    for item in items:
+        file = item.path.relative_to(config.rootpath).as_posix()
+        marks = {mark for place, mark in MARKS_OF_PLACES.items() if file.startswith(place)}
+        if file in LONG_FILES:
+            marks.add("slow")
+        if _asks_for_postgres(item):
+            marks.add("postgres")
+        for mark in sorted(marks):
+            item.add_marker(mark)
+    items.sort(key=lambda item: -LONG_FILES.get(item.nodeid.partition("::")[0], 0))
+
+
+def _asks_for_postgres(item: pytest.Item) -> bool:
+    if "postgres" in getattr(item, "fixturenames", ()):
+        return True
+    call = getattr(item, "callspec", None)
+    return call is not None and call.params.get("store") == "postgresql"
 
 
 @pytest.fixture(scope="session")

@@ -1,102 +1,34 @@
-"""What the pages say is true: commands run, requests are answered, links and names lead somewhere.
+"""What the pages say is true: options, requests, links, files and settings exist.
 
-A new page is read by itself. Each of its commands must run here, or stand in UNRUN with the reason
-why it does not; then its options must still be ones that the program has.
+A new page is read by itself. Its commands run in test_pages_run.py, or stand in UNRUN of
+tests/support/page_runs.py with the reason why they do not; their options are checked here.
 """
 
 import importlib
 import importlib.util
 import re
-import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 import typer.main
-from fastapi.testclient import TestClient
 
+from api.app import create_app
 from api.cli.main import app
 from api.schemas.problems import STATUSES, ServerError
 from api.server.limits import Limits
 from indexer.errors import LapelError
-from indexer.models.loading import Models
 from indexer.settings import Settings
-from tests.support.docs_sandbox import Desk, help_of, lay_out, served, small_home
+from tests.support.docs_sandbox import help_of
 from tests.support.markdown_commands import PAGES, ROOT, Command, Page, commands_of, read_command
-from tests.support.sample_shop import Shop
 
 READ = [Page.read(path) for path in PAGES]
-TYPED = [page for page in READ if page.steps]
 NAMES = [str(page.path.relative_to(ROOT)) for page in READ]
 ERRORS = ROOT / "docs/reference/errors.md"
 NEVER_SEEN: frozenset[str] = frozenset()
 SPAN = re.compile(r"`(\w+)`")
 FOLDERS = ("api", "benchmarks", "deploy", "docs", "indexer", "search", "tests", "training")
-# What no test here runs, by the beginning of the command, and why.
-UNRUN = {
-    r"make [a-z-]+$": "takes minutes; .ci/run and people run it",
-    r"pip install|git clone|apt": "needs a network, and changes the environment",
-    r"docker |kubectl |helm |minikube |ray ": "needs a cluster",
-    r"pg_|psql ": "needs a PostgreSQL server; test_postgres.py has one of its own",
-    r"lapel (--home \S+ )?serve\b": "does not end; the pages' requests are sent to such a server",
-    r"python -m (benchmarks|training|tests)\.": "takes minutes to hours, some data or a GPU",
-    r"lapel (--home \S+ )?(index|sync) .*--engine": "needs a cluster; tests of that engine run it",
-    r"lapel tune": "needs a thousand garments; test_effort_tuning.py draws them",
-    r"lapel train encoder": "takes minutes; tests of training/ run it on a few photos",
-    r"(\S+=\S+ )*LAPEL_(ENCODER|DETECTOR)=(hf-hub:|\S+/laion)": "needs a model hub",
-    r"LAPEL_VECTORS_URL=milvus": "needs a Milvus server; test_milvus_client.py asks one",
-    r"lapel models pull hf-hub:": "needs a model hub; test_download.py has a copy of one",
-}
-REASONS = {re.compile(pattern): reason for pattern, reason in UNRUN.items()}
-
-
-def reason_not_to_run(command: Command) -> str | None:
-    return next((why for pattern, why in REASONS.items() if pattern.match(command.text)), None)
-
-
-@pytest.fixture(scope="module")
-def small(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_home(shop, tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture
-def desk(
-    shop: Shop, small: Path, models: Models, street_photo: Path, tiny: Path,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> Desk:  # fmt: skip
-    stands_for = lay_out(tmp_path, shop, small, street_photo, tiny)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAPEL_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("indexer.models.loading.load_models", lambda settings, *_, **__: models)
-    return Desk(tmp_path, models, stands_for)
-
-
-@pytest.mark.parametrize("page", TYPED, ids=[str(p.path.relative_to(ROOT)) for p in TYPED])
-def test_what_a_page_shows_runs(page: Page, desk: Desk) -> None:
-    asks = [step for step in page.steps if "127.0.0.1:8000" in str(step) or step_asks(step)]
-    uses_curl = any(isinstance(step, Command) and step.program == "curl" for step in asks)
-    if uses_curl and shutil.which("curl") is None:
-        pytest.skip("needs: apt-get install curl")
-    if uses_curl or any(isinstance(step, str) for step in asks):
-        with served(desk):
-            run_all(page, desk)
-    else:
-        run_all(page, desk)
-
-
-def step_asks(step: Command | str) -> bool:
-    return isinstance(step, str) and "api.client" in step
-
-
-def run_all(page: Page, desk: Desk) -> None:
-    for step in page.steps:
-        if isinstance(step, str):
-            code = desk.filled(step).replace("127.0.0.1:8000", desk.address)
-            known = {"__name__": "page", **desk.variables}
-            exec(compile(code, str(page.path), "exec"), known)  # noqa: S102
-        elif reason_not_to_run(step) is None:
-            desk.run(step)
 
 
 @pytest.mark.parametrize("page", READ, ids=NAMES)
@@ -178,9 +110,9 @@ def test_files_and_settings_that_are_named_exist(page: Page) -> None:
             assert list(ROOT.glob(span)), f"{page.path.name}: no file {span}"
 
 
-def test_every_request_and_error_is_described(client: TestClient) -> None:
+def test_every_request_and_error_is_described(tmp_path: Path) -> None:
     text = "\n".join(page.text for page in READ)
-    for path, operations in client.get("/openapi.json").json()["paths"].items():
+    for path, operations in create_app(Settings(home=tmp_path)).openapi()["paths"].items():
         for method in operations:
             plain = path.replace("{item_id:path}", "{item_id}")
             assert f"`{method.upper()} {plain}`" in text, f"no page has {method.upper()} {plain}"

@@ -1,8 +1,10 @@
 """The rules of the house, held by code: import direction, lengths of files and functions."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,10 @@ MAY_IMPORT = {
     "benchmarks": {"benchmarks", "training", "api", "search", "indexer"},
 }
 FILES = sorted(p for package in (*PACKAGES, "tests") for p in (ROOT / package).rglob("*.py"))
+PRODUCT = [p for p in FILES if p.relative_to(ROOT).parts[0] not in ("migrations", "tests")]
+# Packages that users or scripts import from: what they offer is named in `__init__`.
+WITH_CODE = {"indexer/feeds", "indexer/sample", "training/sample_shop"}
+MANY = {"benchmarks/speed": 18}  # measurements that know nothing of each other
 MAX_FILE, MAX_FUNCTION, MAX_MODULES = 400, 40, 16
 
 
@@ -44,6 +50,38 @@ def test_file(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0]
     if package in MAY_IMPORT:
         assert imported(tree) <= MAY_IMPORT[package]
+
+
+def test_folders_are_small_enough_to_read() -> None:
+    modules = Counter(
+        path.parent.relative_to(ROOT).as_posix() for path in PRODUCT if path.name != "__init__.py"
+    )
+    full = {folder: n for folder, n in modules.items() if n > MANY.get(folder, MAX_MODULES)}
+    assert full == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PRODUCT if path.name == "__init__.py"],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_a_package_says_what_it_is_for_and_no_more(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    text = ast.get_docstring(tree) or ""
+    assert re.match(r"[^\n]{10,}\.(\n|$)", text), "its first line is no sentence"
+    package = path.parent.relative_to(ROOT).as_posix()
+    assert len(tree.body) == 1 or package in WITH_CODE, "code belongs into a module"
+    assert "\n" not in text or package in WITH_CODE, "one sentence"
+
+
+def test_a_class_name_means_one_thing() -> None:
+    places = defaultdict(list)
+    for path in PRODUCT:
+        if path.relative_to(ROOT).parts[0] in ("indexer", "search", "api"):
+            for node in ast.parse(path.read_text("utf-8")).body:
+                if isinstance(node, ast.ClassDef):
+                    places[node.name].append(path.relative_to(ROOT).as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_no_vague_module_names() -> None:

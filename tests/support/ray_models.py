@@ -28,6 +28,8 @@ from tests.soak.kill_writer import Acknowledging
 from tests.support.fake_models import SeesNothing
 from tests.support.small_catalogue import ITEMS, Dots, dots, record_of
 
+# For a node to come up, on a machine that does other things, too.
+RAY_START_S = 120
 SLOW_S = 0.05  # a photo: sixteen of them are long enough to be killed in
 
 

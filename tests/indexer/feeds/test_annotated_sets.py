@@ -82,7 +82,9 @@ def test_consumer_to_shop(tmp_path: Path) -> None:
     assert [error.row for error in errors if isinstance(error, RowError)] == [5, 6]
 
 
-def test_deepfashion2(tmp_path: Path) -> None:
+@pytest.fixture
+def deepfashion2(tmp_path: Path) -> Path:
+    """Two photos with annotations, of the shop's and of a customer's, and a file cut off."""
     garment = {
         "category_id": 8, "category_name": "trousers", "bounding_box": [10, 20, 110, 220],
         "style": 1,
@@ -100,7 +102,11 @@ def test_deepfashion2(tmp_path: Path) -> None:
             "validation/image/000001.jpg": "",
         },
     )
-    first, no_category, broken, last = read_feed(tmp_path)
+    return tmp_path
+
+
+def test_a_garment_of_deepfashion2(deepfashion2: Path) -> None:
+    first = next(iter(read_feed(deepfashion2)))
     assert isinstance(first, ItemRecord)
     assert (first.item_id, first.group_id) == ("train/000001/item1", "9/1/trousers")
     assert (first.photos, first.slot) == (("train/image/000001.jpg",), "bottom")
@@ -108,6 +114,10 @@ def test_deepfashion2(tmp_path: Path) -> None:
     assert first.polygons == ((10.0, 20.0, 110.0, 20.0, 60.5, 220.0),)
     assert first.fields["landmarks"] == "10 20 2 0 0 0"
     assert (first.fields["viewpoint"], first.fields["pair_id"]) == ("2", "9")
+
+
+def test_errors_of_deepfashion2_and_a_garment_without_a_style(deepfashion2: Path) -> None:
+    _, no_category, broken, last = read_feed(deepfashion2)
     assert isinstance(no_category, RowError)
     assert "expected 1 to 13" in no_category.detail
     assert isinstance(broken, RowError)

@@ -11,13 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-from typer.testing import CliRunner
 
-from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
 from indexer.distributed import worker_pool as ray_crew
 from indexer.distributed.ray_workers import RayWorkers
@@ -25,33 +20,21 @@ from indexer.distributed.worker import Load
 from indexer.distributed.worker_pool import WorkerPool
 from indexer.errors import ClusterError, FingerprintMismatch, PhotoMissing
 from indexer.feeds.reading.record import ItemRecord
-from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import ImportReport
 from indexer.settings import Settings
-from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow, PhotoRow
 from tests.support import ray_models
-from tests.support.ray_models import InFours
-from tests.support.sample_shop import Shop, is_consistent
+from tests.support.ray_models import RAY_START_S, InFours
+from tests.support.sample_shop import is_consistent
 from tests.support.small_catalogue import ITEMS, dots, record_of
+from tests.support.stored_garments import rows
 
 # Looked for, not imported: it reads its variables when it is.
-pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs: pip install 'lapel[ray]'")
-LAPEL = (sys.executable, "-c", "from api.cli.main import app; app()")
+pytestmark = [
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs: pip install 'lapel[ray]'"),
+    pytest.mark.usefixtures("_ray_token"),
+]
 # The head gives up on a node after four such checks: seconds, not half a minute.
 CHECKS = {"health_check_period_ms": 1000, "health_check_failure_threshold": 4}
-START_S = 120  # for a node to come up, on a machine that does other things, too
-Row = tuple[int, str, int, str, str, str, bytes]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _token() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")
-        patch.setenv("RAY_raylet_start_wait_time_s", str(START_S))
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", "0" * 64)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +45,7 @@ def cluster() -> Iterator[Any]:
     made = Cluster(True, head_node_args={"num_cpus": 0, "_system_config": CHECKS})
     for _ in range(2):
         made.add_node(wait=False, num_cpus=1)
-    made.wait_for_nodes(timeout=START_S)
+    made.wait_for_nodes(timeout=RAY_START_S)
     yield made
     made.shutdown()
 
@@ -81,22 +64,6 @@ def new(tmp_path: Path, name: str, **given: Any) -> Catalogue:
     catalogue = Catalogue.open(Settings(home=tmp_path / name, **given), create=True)
     (tmp_path / name / "begun").mkdir()
     return catalogue
-
-
-def rows(catalogue: Catalogue) -> list[Row]:
-    """All garments, with all ids, as they were written."""
-    query = (
-        select(
-            ItemRow.id, ItemRow.item_id, GarmentRow.id, PhotoRow.sha256, GarmentRow.wanted,
-            GarmentRow.fingerprint, GarmentRow.vector,
-        )
-        .join(ItemGarmentRow, ItemGarmentRow.garment_id == GarmentRow.id)
-        .join(ItemRow, ItemRow.id == ItemGarmentRow.item_id)
-        .join(PhotoRow, PhotoRow.id == GarmentRow.photo_id)
-        .order_by(ItemRow.id, GarmentRow.id)
-    )  # fmt: skip
-    with Session(catalogue.engine) as session:
-        return [tuple(row) for row in session.execute(query)]  # type: ignore[misc]
 
 
 def files(catalogue: Catalogue) -> tuple[str, dict[str, bytes]]:
@@ -139,7 +106,7 @@ def test_a_node_killed_in_the_middle_changes_nothing(
     catalogue = new(tmp_path, "afar", ray_address=cluster.address)
     begun = catalogue.settings.home / "begun"
     cluster.add_node(wait=False, num_cpus=1)  # the third worker's
-    cluster.wait_for_nodes(timeout=START_S)
+    cluster.wait_for_nodes(timeout=RAY_START_S)
     killed = []
 
     def rows_until_killed() -> Iterator[ItemRecord]:
@@ -221,39 +188,3 @@ def test_no_room_and_no_cluster(cluster: Any) -> None:
         none = WorkerPool(Settings(ray_address=address), "")
         with pytest.raises(ClusterError, match="LAPEL_RAY_ADDRESS"), none:
             pass
-
-
-def test_the_command_and_the_bundled_models(shop: Shop, tmp_path: Path) -> None:
-    lines = shop.feed.read_text("utf-8").splitlines()[:4]
-    few = tmp_path / "feed.tsv"
-    few.write_text("\n".join(lines) + "\n", "utf-8")
-    words = ["index", str(few), "--images", str(shop.folder), "--engine", "ray"]
-    done = subprocess.run(  # a process of its own: here Ray knows the tests' cluster
-        [*LAPEL, "--home", str(tmp_path / "afar"), *words],
-        env={**os.environ, "LAPEL_RAY_WORKERS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "1 workers, each of 1 CPUs" in done.stderr
-    assert "3 items added" in done.stderr
-    afar = rows(Catalogue.open(Settings(home=tmp_path / "afar")))
-    here_catalogue = Catalogue.open(Settings(home=shop.home))
-    here = rows(here_catalogue)[: len(afar)]
-    assert [row[:-1] for row in afar] == [row[:-1] for row in here]
-    dim = here_catalogue.layout.dim
-    ours, theirs = (from_bytes([row[-1] for row in each], dim) for each in (afar, here))
-    cosines = (ours * theirs).sum(1) / np.sqrt((ours**2).sum(1) * (theirs**2).sum(1))
-    assert cosines.min() >= 0.9999
-
-
-def test_without_ray_the_command_says_what_to_install(
-    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("indexer.distributed.cluster.find_spec", lambda name: None)
-    words = ["--home", str(tmp_path / "none"), "index", str(drawn / "feed.tsv")]
-    done = CliRunner().invoke(app, [*words, "--engine", "ray"])
-    assert (done.exit_code, "pip install 'lapel[ray]'" in done.stderr) == (2, True)
-    done = CliRunner().invoke(app, [*words, "--engine", "spark"])
-    assert (done.exit_code, "one of local, ray" in done.stderr) == (2, True)
-    assert not (tmp_path / "none").exists()

@@ -13,6 +13,7 @@ LONG_FILES = {
     "tests/indexer/models/test_encoder_tuning.py": 83,
     "tests/indexer/ingest/test_reembed_interrupted.py": 82,
     "tests/api/http/test_hostile_pictures.py": 60,
+    "tests/project/test_docs.py": 60,
     "tests/indexer/catalogue/test_duplicates.py": 57,
     "tests/indexer/vision/test_photo.py": 51,
     "tests/indexer/ingest/test_ray_command.py": 40,

@@ -13,4 +13,4 @@ def is_drawn(path: Path) -> bool:
         kind = image.format
     height, width = pixels.shape
     ground = np.bincount(pixels.ravel()).max() / pixels.size
-    return kind == "PNG" and min(width, height) >= 200 and 0.3 < ground < 0.999
+    return kind == "PNG" and min(width, height) >= 100 and 0.3 < ground < 0.999

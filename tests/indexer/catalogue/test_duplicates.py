@@ -3,12 +3,10 @@
 import csv
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from indexer.sample import SampleItem
 from indexer.settings import Settings
 from search.query.options import Options
 from search.searcher import Searcher
+from tests.support.command_line import lapel_in
 from tests.support.sample_shop import Shop
 from tests.support.small_catalogue import dots, fresh
 from training.sample_shop import sample_items, write_shop
@@ -213,17 +212,9 @@ def test_the_sample_shop_has_none(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_the_command(small: Catalogue, tmp_path: Path) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        home = ("--home", str(small.settings.home))
-        return subprocess.run(
-            [sys.executable, "-c", "from api.cli.main import app; app()", *home, "duplicates",
-             *arguments],
-            capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3],
-            env=dict(os.environ),
-        )  # fmt: skip
-
+    run = partial(lapel_in, small.settings.home, "duplicates")
     done = run("--json", "--csv", str(tmp_path / "d.csv"), "--collapse")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["kind"] for line in lines] == ["exact", "near", "exact"]
     assert [item["item_id"] for item in lines[1]["items"]] == ["b1", "b2"]
@@ -232,4 +223,4 @@ def test_the_command(small: Catalogue, tmp_path: Path) -> None:
     assert "2 items were collapsed" in done.stderr
     assert "2 items are hits of their own" in run("--uncollapse").stderr
     bad = run("--near", "30")
-    assert (bad.returncode, "give 0 to 11" in bad.stderr) == (2, True)
+    assert (bad.exit_code, "give 0 to 11" in bad.stderr) == (2, True)

@@ -1,7 +1,7 @@
-"""The story of a search: from the parts of a query to ranked hits for each garment.
+"""Run a search: from the parts of a query to ranked hits for each garment.
 
 items, photo and words are loaded -> garments to look for -> vectors, slots, filters -> retrieval
--> confidence -> answer. The command line, HTTP and Python tell it by `Searcher.answer`.
+-> confidence -> answer. The command line, HTTP and Python all call `Searcher.answer`.
 """
 
 import time

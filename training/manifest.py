@@ -1,7 +1,7 @@
 """Write a `SHA256SUMS` beside each bundled model.
 
-`lapel models verify` compares with these; a test holds that they are those of the files. Run it
-after any training that writes to `indexer/weights`.
+`lapel models verify` compares with these, and a test checks that they match the files. Run it after
+any training that writes to `indexer/weights`.
 """
 
 import sys

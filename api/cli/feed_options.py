@@ -1,4 +1,4 @@
-"""Declare the arguments and options by which commands are told of a feed."""
+"""Declare the arguments and options that name a feed and say how to read it."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,7 @@
 """Store import jobs in SQL, so that every worker of a server can report on each.
 
-The worker that runs an import gives a sign of life every few seconds; when a killed worker's signs
-stop, its imports count as failed.
+The worker that runs an import sends a heartbeat every few seconds; when the heartbeats of a killed
+worker stop, its imports count as failed.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Read what the server accepts and keeps from `LAPEL_...` variables, each with its reason."""
+"""Read the server's limits from `LAPEL_...` variables; `routes/auth.py` applies the rate limit."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """Bring a vector index in line with its catalogue's rows, at the cost of what changed.
 
-Garments never change and ids are never given twice, so what is new has a larger id than any seen,
-and what is gone stands in `removed_garment`. A catalogue has one writer at a time, so its ids
-become visible in their order.
+Garments never change and ids are never reused, so new garments have larger ids than any seen
+before, and removed ones are listed in `removed_garment`. A catalogue has one writer at a time, so
+ids become visible in ascending order.
 """
 
 from collections.abc import Iterable

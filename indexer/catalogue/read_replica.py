@@ -1,8 +1,9 @@
 """Open a read replica, and decide whether vectors ahead of its rows are kept.
 
-A replica follows its database with a lag. Vectors that were saved, or caught up at another replica,
-then know more than its rows: garments that it does not have yet, and without those that it still
-has. Neither harms a search, which shows rows only; to throw them away and read all again would.
+A replica lags behind its database. Vectors that were saved, or synced with another replica, may be
+newer than its rows: they include garments that it does not have yet, and lack some that it still
+has. Both are harmless, because a search shows only what has a row; discarding the vectors and
+reading all of them again would not be.
 """
 
 import time

@@ -1,7 +1,7 @@
-"""Describe photos by workers on a Ray cluster, in the place of this process's own threads.
+"""Describe photos with workers on a Ray cluster, instead of on this process's own threads.
 
-This process alone looks up and writes. Workers read the pictures from where they lie; those that a
-worker cannot see are sent to it.
+Only this process reads and writes the database. Workers read pictures from their own address; a
+picture that a worker cannot reach is sent to it.
 """
 
 from collections.abc import Iterable, Sequence

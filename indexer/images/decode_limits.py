@@ -3,7 +3,7 @@
 The number of pixels bounds the cost of decoding only as long as each is decoded once. A progressive
 JPEG may refine them any number of times (libjpeg-turbo's "Two issues with the JPEG standard"), a
 HEIF grid may show one tile thousands of times (ISO/IEC 23008-12, 6.6.2), and headers that Pillow
-reads in Python may come in millions.
+reads in Python may come in millions. Bytes and pixels are limited in `photo.py`.
 """
 
 import io

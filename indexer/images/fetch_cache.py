@@ -1,7 +1,7 @@
 """A cache of fetched pictures and of what is known of each address, bounded, in the home.
 
-All of it is derived: deleted, it is fetched and computed again. So it has a SQLite file of its own,
-apart from the catalogue's rows.
+Everything in it can be fetched or computed again, so it has its own SQLite file, which may be
+deleted, apart from the catalogue's rows.
 """
 
 import sqlite3

@@ -1,9 +1,9 @@
 """Fetch pictures from public web servers only, over connections that are kept open.
 
 An address that others send may point at this machine or its neighbours (server-side request
-forgery, OWASP). So the addresses of a host are looked up once a connection, each is checked, and
-the connection goes to the very address that was checked; a redirect goes through the same checks.
-The validators of a response (RFC 9110: ETag, Last-Modified) go into the next request for it.
+forgery, OWASP). So each connection resolves its host once, checks every address found, and connects
+to an address that was checked; a redirect goes through the same checks. The validators of a
+response (RFC 9110: ETag, Last-Modified) go into the next request for it.
 """
 
 import ipaddress

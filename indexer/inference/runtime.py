@@ -1,8 +1,8 @@
 """Choose device, engine and precision of each network.
 
-On a CPU networks are compiled by OpenVINO, exported once a fingerprint into the home's cache; on
-CUDA and MPS, and wherever that fails, torch runs them. A network in lower precision is compared
-with the exact one before it is used, and refused when its answers differ.
+On a CPU, networks are compiled by OpenVINO and exported once per fingerprint into the home's cache;
+on CUDA and MPS, and wherever that fails, torch runs them. A network in lower precision (bf16, int8)
+is compared with the exact one before it is used, and refused if its answers differ.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Find the garments that a catalogue's photos show beside the items' own, and store them.
 
-An import describes only the garment that an item is. The others are looked for here, when a shop
-wants to know what it wears together. Each photo is looked at once by the same models.
+An import describes only the garment that is sold as the item. The others are found here, for a shop
+that wants to know which garments are worn together. Each photo is processed once per set of models.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence

@@ -1,9 +1,9 @@
-"""Photos that are there to be read in, what is to be written of them out, by several threads.
+"""Describe photos on several threads, in chunks of about `PHOTOS_A_BATCH` (`photo_tasks.py`).
 
 Each worker takes a chunk of photos through all stages (read, decode, detect, embed, attributes,
 colour, thumbnail) while the caller looks for the next photos and writes what is done. So all cores
-are busy whatever the stages cost: with one thread for each stage, the slowest would set the pace
-and the others idle. Decoders, OpenCV, OpenVINO and NumPy let other threads run meanwhile.
+stay busy, whatever each stage costs; with one thread per stage the others would wait for the
+slowest. Decoders, OpenCV, OpenVINO and NumPy let other threads run meanwhile.
 """
 
 import threading

@@ -1,7 +1,7 @@
 """Compare a feed with a catalogue, show the plan, refuse dangerous ones, and carry it out.
 
 The feed is read once, as a stream: ids and the rows to work on are spooled to temporary files.
-Interrupted, what is done is done: the next plan is for the rest.
+After an interruption finished work is kept, and the next plan covers the rest.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -1,6 +1,6 @@
 """Download published models; without a network, raise an error that says so at once.
 
-HF_HUB_OFFLINE and YOLO_OFFLINE hold, and nothing is reported to anyone.
+HF_HUB_OFFLINE and YOLO_OFFLINE are respected, and telemetry is disabled.
 """
 
 import os

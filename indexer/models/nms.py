@@ -1,7 +1,7 @@
 """Non-maximum suppression of a detector's raw rows, and how well two networks' detections agree.
 
-Computes what ultralytics' `non_max_suppression` does with its best class a box (a test holds the
-two together); that one needs torch and torchvision, which take seconds to import.
+Gives the same result as ultralytics' `non_max_suppression` with the best class of each box (a test
+compares the two), but without torch and torchvision, which take seconds to import.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Write and check the SHA-256 of each file of a folder, in a `SHA256SUMS` beside them.
 
-The file is what `sha256sum` writes and checks. Pages in Markdown are not listed: a model card may
-be corrected without the model being another one.
+The file has the format of `sha256sum`. Markdown files are not listed, so a model card can be
+corrected without changing the model's checksums.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Write files with a checksummed footer, and verify them when they are read.
 
-The footer stands behind the content, where readers of the content's own format do not look: the
-facts as JSON, the length of the JSON, eight letters, and the CRC-32 of all before it. It is to
-notice damage, not forgery: a million vectors (0.8 GB) are checked in 0.6 s, by SHA-256 in 2.2 s.
+The footer follows the content, where readers of the content's own format do not look: the facts as
+JSON, the length of the JSON, eight letters, and the CRC-32 of everything before it. It detects
+damage, not forgery: a million vectors (0.8 GB) take 0.6 s to check, with SHA-256 2.2 s.
 """
 
 import json

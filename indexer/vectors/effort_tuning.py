@@ -1,8 +1,9 @@
 """Measure how many vectors a search must score on a catalogue to reach a recall.
 
-A sample of the catalogue's garments ask for their ten nearest others, with colour's weight 0, its
-default or 1, among all and under filters; the truth is the exact score of every stored vector. What
-counts is what a search shows: the best ten of fifty candidates after they are scored exactly.
+The queries are a sample of the catalogue's garments. For each the ten nearest others are wanted,
+with the colour weight at 0, its default or 1, with and without filters. The reference answer scores
+every stored vector exactly. Recall is measured on what a search shows: the best ten of fifty
+candidates after exact scoring.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Search a mapped file of inverted lists: choose the lists to read, and score their vectors.
 
-A search reads the lists whose means have the largest inner product with the query, until it has
-scored its effort of vectors. How many of a set's ids lie in each list is counted once.
+A search reads lists in order of their mean's inner product with the query, largest first, until it
+has scored about `effort` vectors. How many ids of a filter's set each list holds is counted once.
 """
 
 import math

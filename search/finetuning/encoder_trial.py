@@ -1,6 +1,6 @@
-"""Measure what a search gains by another encoder, on products that this one has not seen.
+"""Measure what a search gains from another encoder, on products that it has not seen.
 
-By pairs: each query is asked of the gallery described by the one and by the other.
+The comparison is paired: each query searches the gallery as described by each of the two encoders.
 """
 
 from collections.abc import Sequence

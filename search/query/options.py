@@ -1,4 +1,4 @@
-"""What a search may be told besides its query: how many hits, filters, weights, their order."""
+"""Define the options of a search besides its query: number of hits, filters, weights, order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,7 @@
-"""Rank scored garments: the best photo of each item, the best item of each group."""
+"""Rank scored garments: the best photo of each item, the best item of each group.
+
+`rerank.py` may then change the order, by popularity and for diversity.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

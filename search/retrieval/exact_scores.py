@@ -1,9 +1,10 @@
 """Score the nearest garments exactly, by their vectors in SQL.
 
-An index keeps vectors less exactly than SQL, from which reading fifty takes a third of a search. So
-the first few are read: how far their exact scores are from the index's own says how far those of
-others can be. Where none of the others can be among the best, none of them is read. The queries of
-one photo read theirs together: threads that read rows wait for each other more than they gain.
+An index keeps vectors less precisely than SQL, but reading fifty candidates from SQL takes a third
+of a search. So only the first few are read at first. The differences between their exact scores and
+the index's scores show how far off the other scores can be; the others are read only if one of them
+could still be among the best. All queries of one photo are read together, because parallel readers
+would wait for each other longer than they save.
 """
 
 from collections.abc import Mapping, Sequence

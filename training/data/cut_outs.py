@@ -1,6 +1,7 @@
 """Cut out of a photo the garment that the engine would index for a named slot.
 
-What is trained on is cut as what is served: by the bundled segmenter and the product's own choice.
+Training crops are cut as in production: the bundled segmenter finds the garments, and the engine's
+own rules choose among them.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Find the shared data sets, and part their names into tenths."""
+"""Find the shared data sets, and assign each name in them to one of ten parts."""
 
 import hashlib
 import os

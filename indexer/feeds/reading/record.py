@@ -1,4 +1,4 @@
-"""Define the result of every feed reader: a record or an error a row, never an exception."""
+"""Define the result of every feed reader: for each row a record or an error, not an exception."""
 
 import hashlib
 import json

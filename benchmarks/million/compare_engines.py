@@ -28,6 +28,7 @@ from benchmarks.million.engines import ENGINES, PIECE, K
 from benchmarks.million.real_garments import real_garments
 from benchmarks.million.vectors import stored_vectors
 from benchmarks.speed.peers.environments import PeerUnavailable, Timed, peer_python, version_of
+from benchmarks.speed.plots import saved_figure
 
 ROOT = Path(__file__).parents[2]
 PACKAGES: Mapping[str, tuple[str, ...]] = {
@@ -199,23 +200,17 @@ def _cell(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path, n: int) -> None:
     """Draw recall against queries a second, a panel a filter."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, panels = pyplot.subplots(1, len(SHARES), figsize=(4 * len(SHARES), 3.6),
-                                     layout="constrained", sharex=True)  # fmt: skip
-    for share, axes in zip(SHARES, panels, strict=True):
-        for name in dict.fromkeys(row["engine"] for row in rows):
-            own = [row for row in rows if (row["engine"], row["share"]) == (name, share)]
-            axes.plot([row["recall"] for row in own], [row["qps"] for row in own], "o-", label=name)
-        axes.set(title=f"{n:,} garments, {100 * share:g} % pass", xlabel="recall@10", yscale="log")
-        axes.axvline(RECALL, color="grey", lw=0.8)
-    panels[0].set_ylabel("queries a second, one thread")
-    panels[0].legend()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with saved_figure(path, 4 * len(SHARES), 3.6, 1, len(SHARES)) as grid:
+        for share, axes in zip(SHARES, grid[0], strict=True):
+            for name in dict.fromkeys(row["engine"] for row in rows):
+                own = [row for row in rows if (row["engine"], row["share"]) == (name, share)]
+                recalls, rates = [row["recall"] for row in own], [row["qps"] for row in own]
+                axes.plot(recalls, rates, "o-", label=name)
+            title = f"{n:,} garments, {100 * share:g} % pass"
+            axes.set(title=title, xlabel="recall@10", yscale="log")
+            axes.axvline(RECALL, color="grey", lw=0.8)
+        grid[0, 0].set_ylabel("queries a second, one thread")
+        grid[0, 0].legend()
 
 
 if __name__ == "__main__":

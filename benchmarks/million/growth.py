@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from benchmarks.million.catalogue import big_catalogue
 from benchmarks.million.vectors import fused_vectors
+from benchmarks.speed.plots import saved_figure
 from benchmarks.speed.sync import Idle
 from indexer.catalogue.catalogue import Catalogue
 from indexer.colour.palette import PaletteColour
@@ -205,24 +206,17 @@ def report(found: Mapping[int, Costs], exponents: Mapping[str, float | None]) ->
 
 def draw(found: Mapping[int, Costs], exponents: Mapping[str, float | None], path: Path) -> None:
     """Draw each column against the sizes, both in logarithms."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, grid = pyplot.subplots(2, 4, figsize=(14, 6), layout="constrained")
-    for axes, (name, (head, _)) in zip(grid.flat, COLUMNS.items(), strict=True):
-        costs = [each[name] for each in found.values()]
-        axes.plot(list(found), costs, "o-")
-        axes.set_xscale("log")
-        if min(costs) > 0:  # of a small catalogue, memory may not grow at all
-            axes.set_yscale("log")
-        x = exponents[name]
-        axes.set_title(head if x is None else f"{head}: n^{x:.2f}", fontsize=10)
-        axes.set_xlabel("garments")
-        axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    with saved_figure(path, 14, 6, 2, 4) as grid:
+        for axes, (name, (head, _)) in zip(grid.flat, COLUMNS.items(), strict=True):
+            costs = [each[name] for each in found.values()]
+            axes.plot(list(found), costs, "o-")
+            axes.set_xscale("log")
+            if min(costs) > 0:  # of a small catalogue, memory may not grow at all
+                axes.set_yscale("log")
+            x = exponents[name]
+            axes.set_title(head if x is None else f"{head}: n^{x:.2f}", fontsize=10)
+            axes.set_xlabel("garments")
+            axes.grid(alpha=0.3)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from benchmarks.speed.lapel_process import (
     sample_home,
 )
 from benchmarks.speed.load import Load, measure
+from benchmarks.speed.plots import draw_bars, saved_figure
 from indexer.inference.conversion_check import street_photo
 from search.evaluation.bootstrap import table
 
@@ -186,24 +187,16 @@ def report(rows: Sequence[dict[str, Any]]) -> str:
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw the medians and 95 % of one client as bars, with the targets."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     fewest = min(row["clients"] for row in rows)
-    shown = [row for row in rows if row["clients"] == fewest][::-1]
-    figure, axes = pyplot.subplots(figsize=(7, 0.4 * len(shown) + 1.2), layout="constrained")
-    names = [f"{row['query']} {row['filter']}" for row in shown]
-    axes.barh(names, [row["p95_ms"] for row in shown], color="#c9d6e8", label="p95")
-    bars = axes.barh(names, [row["p50_ms"] for row in shown], color="#2d5d9f", label="p50")
-    axes.bar_label(bars, [f"{row['p50_ms']:.0f}" for row in shown], padding=3)
-    for place, row in enumerate(shown):
-        axes.plot([TARGETS_MS[row["query"]]] * 2, [place - 0.45, place + 0.45], color="#c0392b")
-    axes.set_xlabel(f"ms, {fewest} client(s); red: wanted")
-    axes.legend(loc="lower right")
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    shown = {f"{row['query']} {row['filter']}": row for row in rows if row["clients"] == fewest}
+    with saved_figure(path, 7, 0.4 * len(shown) + 1.2) as grid:
+        axes = grid[0, 0]
+        medians = {name: row["p50_ms"] for name, row in shown.items()}
+        wanted = {name: TARGETS_MS[row["query"]] for name, row in shown.items()}
+        axes.barh(list(shown)[::-1], [row["p95_ms"] for row in shown.values()][::-1],
+                  color="#c9d6e8", label="p95")  # fmt: skip
+        draw_bars(axes, medians, 0, wanted)
+        axes.set_xlabel(f"ms, {fewest} client(s), median and p95 (pale); red: wanted")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.quality import luma
 from benchmarks.speed.peers.environments import RUNS
+from benchmarks.speed.plots import saved_figure
 from indexer.images.photo import read_photo
 from indexer.inference.int8_quantisation import MOST
 from indexer.models.loading import BUNDLED
@@ -156,23 +157,17 @@ def write_json(
 
 def draw(found: Mapping[str, Mapping[Measure, float]], path: Path) -> None:
     """Draw each precision's losses, a point a measure, with the bound that holds for their mean."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     others = [name for name in found if name != "fp32"]
-    figure, axes = pyplot.subplots(figsize=(7, 1 + 1.2 * len(others)), layout="constrained")
-    for y, name in enumerate(others):
-        values = list(lost(found["fp32"], found[name]).values())
-        spread = np.linspace(-0.2, 0.2, len(values))
-        axes.plot(values, y + spread, "o", alpha=0.5, markersize=4)
-        axes.plot([ALLOWED[name]] * 2, [y - 0.3, y + 0.3], "k--")
-        axes.plot([np.mean(values)] * 2, [y - 0.3, y + 0.3], "k-")
-    axes.set_yticks(range(len(others)), others)
-    axes.set_xlabel("points lost against fp32 (a point a measure; line: mean; dashed: bound)")
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with saved_figure(path, 7, 1 + 1.2 * len(others)) as grid:
+        axes = grid[0, 0]
+        for y, name in enumerate(others):
+            values = list(lost(found["fp32"], found[name]).values())
+            spread = np.linspace(-0.2, 0.2, len(values))
+            axes.plot(values, y + spread, "o", alpha=0.5, markersize=4)
+            axes.plot([ALLOWED[name]] * 2, [y - 0.3, y + 0.3], "k--")
+            axes.plot([np.mean(values)] * 2, [y - 0.3, y + 0.3], "k-")
+        axes.set_yticks(range(len(others)), others)
+        axes.set_xlabel("points lost against fp32 (a point a measure; line: mean; dashed: bound)")
 
 
 def _weights() -> str:

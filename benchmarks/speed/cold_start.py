@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.speed.lapel_process import LAPEL, RUNS, machine, sample_home
+from benchmarks.speed.plots import draw_bars, saved_figure
 from indexer.inference.conversion_check import street_photo
 from search.evaluation.bootstrap import table
 
@@ -97,22 +98,14 @@ def report(seconds: Mapping[tuple[str, str], Sequence[tuple[float, float]]]) -> 
 
 def draw(seconds: Mapping[tuple[str, str], Sequence[tuple[float, float]]], path: Path) -> None:
     """Draw the medians as bars, with what is wanted."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    shown = list(seconds)[::-1]
-    clocks = [statistics.median(clock for clock, _ in seconds[each]) for each in shown]
-    figure, axes = pyplot.subplots(figsize=(7, 0.4 * len(shown) + 1.2), layout="constrained")
-    bars = axes.barh([f"{name}  {way}".strip() for name, way in shown], clocks, color="#2d5d9f")
-    axes.bar_label(bars, [f"{clock:.2f}" for clock in clocks], padding=3)
-    for place, (name, _) in enumerate(shown):
-        axes.plot([TARGETS_S[name]] * 2, [place - 0.45, place + 0.45], color="#c0392b")
-    axes.set_xlabel("s from the process's start to its end; red: wanted")
-    axes.margins(x=0.1)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    names = {case: f"{case[0]}  {case[1]}".strip() for case in seconds}
+    medians = {
+        names[case]: statistics.median(clock for clock, _ in both) for case, both in seconds.items()
+    }
+    with saved_figure(path, 7, 0.4 * len(seconds) + 1.2) as grid:
+        wanted = {names[case]: TARGETS_S[case[0]] for case in seconds}
+        draw_bars(grid[0, 0], medians, 2, wanted)
+        grid[0, 0].set_xlabel("s from the process's start to its end; red: wanted")
 
 
 def _by_name(

@@ -31,6 +31,7 @@ from benchmarks.speed.peers.photos import (
     photo_folder,
     random_model,
 )
+from benchmarks.speed.plots import draw_bars, saved_figure
 from indexer.images.photo import read_photo
 from indexer.inference.runtime import Runtime
 from indexer.models.encoder import ClipEncoder
@@ -176,19 +177,9 @@ def report(rows: Sequence[Row], photos: int) -> str:
 
 def draw(rates: Mapping[str, float], path: Path) -> None:
     """Draw the rates as bars."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 0.8 + 0.4 * len(rates)), layout="constrained")
-    names = list(rates)[::-1]
-    bars = axes.barh(names, [rates[name] for name in names])
-    bars_said = [f"{rates[name]:.0f}" for name in names]
-    axes.bar_label(bars, bars_said, padding=3)
-    axes.set_xlabel("photos a second")
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with saved_figure(path, 7, 0.8 + 0.4 * len(rates)) as grid:
+        draw_bars(grid[0, 0], rates, 0)
+        grid[0, 0].set_xlabel("photos a second")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.peers.photos import WORK, calibrated_home, photo_folder, random_model
+from benchmarks.speed.plots import draw_bars, saved_figure
 from indexer.images.photo import read_photo
 from indexer.inference.export_cache import ExportCache
 from indexer.inference.int8_quantisation import MOST, catalogue_pictures
@@ -162,23 +163,11 @@ def closeness_table(found: Sequence[Measured]) -> str:
 
 def draw(found: Sequence[Measured], path: Path) -> None:
     """Draw each model's milliseconds a picture as bars."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(
-        1, len(found), figsize=(4.5 * len(found), 2.5), layout="constrained", squeeze=False
-    )
-    for axis, each in zip(axes[0], found, strict=True):
-        ways = list(each.ms)[::-1]
-        bars = axis.barh(ways, [each.ms[way] for way in ways])
-        axis.bar_label(bars, [f"{each.ms[way]:.1f}" for way in ways], padding=3)
-        axis.set_title(each.name)
-        axis.set_xlabel("ms a picture, processor time")
-        axis.margins(x=0.15)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with saved_figure(path, 4.5 * len(found), 2.5, 1, len(found)) as grid:
+        for axes, each in zip(grid[0], found, strict=True):
+            draw_bars(axes, each.ms, 1)
+            axes.set_title(each.name)
+            axes.set_xlabel("ms a picture, processor time")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import psutil
 
 from benchmarks.speed.lapel_process import LAPEL
 from benchmarks.speed.load import MB, TIMEOUT_S, measure, search_request
+from benchmarks.speed.plots import saved_figure
 
 START_S = 600.0  # models of many workers on a busy machine
 WARM = 4  # requests to each worker before anything is measured
@@ -105,18 +106,15 @@ def _wait(url: str, server: "subprocess.Popen[bytes]") -> None:
 
 def draw(rows: Sequence[Served], path: Path) -> None:
     """Draw speed and memory by the number of workers."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    speed, memory = figure.subplots(1, 2)
-    at = [str(row.workers) for row in rows]
-    speed.bar(at, [row.per_s for row in rows])
-    speed.set(xlabel="workers", ylabel="photo searches a second")
-    memory.bar(at, [row.rss_bytes / MB for row in rows], label="resident, summed")
-    memory.bar(at, [row.pss_bytes / MB for row in rows], label="proportional")
-    memory.set(xlabel="workers", ylabel="MB")
-    memory.legend()
-    figure.savefig(path, dpi=120)
+    counts = [str(row.workers) for row in rows]
+    with saved_figure(path, 8, 3.2, 1, 2) as grid:
+        speed, memory = grid[0]
+        speed.bar(counts, [row.per_s for row in rows])
+        speed.set(xlabel="workers", ylabel="photo searches a second")
+        memory.bar(counts, [row.rss_bytes / MB for row in rows], label="resident, summed")
+        memory.bar(counts, [row.pss_bytes / MB for row in rows], label="proportional")
+        memory.set(xlabel="workers", ylabel="MB")
+        memory.legend()
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -75,6 +75,14 @@ def test_a_package_says_what_it_is_for_and_no_more(path: Path) -> None:
     assert not more or package in WITH_CODE, "one sentence"
 
 
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_module_says_what_it_does(path: Path) -> None:
+    """Not what goes into it and what comes out of it."""
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    sentence = re.split(r"\.\s", text)[0]
+    assert not re.search(r"\bin, .*\bout\b", sentence, re.DOTALL), sentence
+
+
 def test_a_class_name_means_one_thing() -> None:
     places = defaultdict(list)
     for path in PRODUCT:

@@ -1,4 +1,4 @@
-"""Orders on stdin, writes to a catalogue out: each in a child process, which may be killed.
+"""Carry out orders from stdin on a catalogue, each in a child process that may be killed.
 
 Started once, for the libraries take seconds to load; every order is then carried out by a fork.
 Lines of JSON come out: what is stored or deleted for good, and how the child ended.

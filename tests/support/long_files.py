@@ -17,4 +17,6 @@ LONG_FILES = {
     "tests/indexer/catalogue/test_duplicates.py": 57,
     "tests/indexer/vision/test_photo.py": 51,
     "tests/indexer/ingest/test_ray_command.py": 40,
+    "tests/api/cli/test_recommend.py": 38,
+    "tests/api/cli/test_evaluate.py": 20,
 }

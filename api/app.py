@@ -18,7 +18,6 @@ from api.routes import items as routes_items
 from api.routes import recommend as routes_recommend
 from api.routes import search as routes
 from api.routes import service as routes_service
-from api.routes.auth import RateLimit
 from api.routes.parameters import KnownParameters
 from api.schemas.problems import add_problems
 from api.schemas.recommend import CompleteRequest, EventsIn, OutfitRequest
@@ -42,6 +41,7 @@ from api.server.metrics import Metrics
 from api.server.middleware import RequestMiddleware
 from api.server.model_switch import ModelSwitch
 from api.server.photo_cache import PhotoCache
+from api.server.rate_limit import RateLimit
 from api.server.state import ServerState
 from indexer.images.safe_fetch import Fetcher
 from indexer.models.loading import Models, load_models

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from indexer.description.describe import DescribedGarment
 from indexer.garments import Slot
 from search.query.text_query import TextQuery
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.retrieval.stored_items import StoredItem
 
 

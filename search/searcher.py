@@ -27,7 +27,7 @@ from search.query.options import WORDS_WEIGHT, Options
 from search.query.parts import QueryParts, describe_photo
 from search.query.text_query import TextQuery, parse_text, raise_not_understood
 from search.ranking.confidence import Calibration, read_calibration
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.retrieval.exact_scores import VectorQuery
 from search.retrieval.retrieve import retrieve
 from search.retrieval.stored_items import StoredItem, load_items

@@ -105,7 +105,7 @@ def _show_sets(sets: Sequence["DuplicateSet"], as_json: bool) -> None:
 
 
 def _checked(near: int) -> int:
-    from indexer.audit.image_hash import MOST_BITS
+    from indexer.audit.near_duplicates import MOST_BITS
 
     if not 0 <= near <= MOST_BITS:
         raise SettingsError(f"--near {near}: give 0 to {MOST_BITS}; more would match anything")

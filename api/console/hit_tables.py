@@ -10,7 +10,7 @@ from api.schemas.serialise import label_of
 from indexer.description.describe import DescribedGarment
 from indexer.fused_vector import PARTS
 from search.answer import Answer, SearchTarget
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.retrieval.stored_items import StoredItem
 
 

@@ -21,7 +21,7 @@ from api.server.state import ServerState
 from search.answer_facts import answer_envelope, new_id, to_ms
 from search.filters.json_filters import read_filter
 from search.query.options import Options
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.recommend.outfit import choose_worn, find_outfit, worn_with
 from search.recommend.recommender import Completion, Recommender, Taste, Worn
 from search.searcher import Searcher

@@ -21,7 +21,7 @@ from api.schemas.serialise import (
 )
 from search.answer import Answer
 from search.filters.conditions import COLUMNS
-from search.ranking.hits import Hit, HitItem
+from search.ranking.rank import Hit, HitItem
 
 _RESULTS = TypeAdapter(list[Result])
 _FIELDS = frozenset(Result.model_fields)  # a shop's column of the same name is not shown

@@ -17,7 +17,7 @@ from indexer.errors import PhotoError
 from indexer.images.photo import Photo, read_photo
 from indexer.storage.thumbnails import hash_by_garment, thumbnail_path
 from search.answer import Answer, GarmentAnswer
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 
 PHOTO_SIDE_PX = 900
 HIT_SIDE_PX = 260

@@ -14,7 +14,7 @@ from indexer.description.describe import DescribedGarment
 from indexer.errors import LapelError
 from search.answer import Answer, GarmentAnswer
 from search.answer_facts import answer_envelope
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.retrieval.stored_items import StoredItem
 
 ITEM_FIELDS = (

@@ -21,7 +21,7 @@ from indexer.description.describe import DescribedGarment, Describer
 from indexer.description.garment_target import Target
 from indexer.garments import Slot
 from indexer.images.photo import Photo
-from indexer.ingest.photo_tasks import PIXELS_A_BATCH
+from indexer.ingest.describe_workers import PIXELS_A_BATCH
 from indexer.models.loading import Models
 from indexer.system.stopwatch import Stopwatch
 from search.answer_facts import to_ms

@@ -1,11 +1,11 @@
-"""Read the server's limits from `LAPEL_...` variables; `routes/auth.py` applies the rate limit."""
+"""Read the server's limits from `LAPEL_...` variables; `rate_limit.py` counts requests."""
 
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from indexer.images.photo import MAX_BYTES
+from indexer.images.decode_limits import MAX_BYTES
 
 
 class Limits(BaseSettings):

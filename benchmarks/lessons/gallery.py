@@ -15,7 +15,7 @@ from indexer.inference.conversion_check import street_photo
 from indexer.models.encoder import cut_out, fit_into_square
 from search.evaluation.bootstrap import table
 from search.query.options import Options
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.searcher import Searcher
 from training.sample_shop import Look, draw_look
 from training.segmenter.drawn import VALIDATION_SEED

@@ -59,9 +59,9 @@ class Lapel(Engine):
         import faiss
 
         from indexer.system.sealed_files import read_checksummed
-        from indexer.vectors.index import Stamp
         from indexer.vectors.ivf_build import VectorSource, build
         from indexer.vectors.ivf_index import IvfIndex
+        from indexer.vectors.protocol import Stamp
 
         faiss.omp_set_num_threads(given.threads)
         ids = np.arange(len(given.vectors))

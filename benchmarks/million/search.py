@@ -26,9 +26,9 @@ from benchmarks.million.vectors import stored_vectors
 from indexer.fused_vector import DEFAULT_WEIGHTS
 from indexer.system.sealed_files import read_checksummed
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import CANDIDATES, Stamp
 from indexer.vectors.ivf_build import PIECE, VectorSource, build
 from indexer.vectors.ivf_index import EFFORT, IvfIndex
+from indexer.vectors.protocol import CANDIDATES, Stamp
 
 CHANGED = 1_000  # garments that come and go
 ALIKE = 0.05  # the share of what is most like one garment: as shoes alone for a shirt

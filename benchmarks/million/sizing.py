@@ -8,7 +8,7 @@ Run: python -m benchmarks.million.sizing
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.vectors.index_file import FLAT_MOST
+from indexer.vectors.open_index import FLAT_MOST
 
 SIZES = (20_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 GB, MB = 1e9, 1e6

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from api.handlers.results import item_value, make_results, picture_folder, public_name
 from api.schemas.responses import SearchAnswer, SearchedGarment
 from api.schemas.serialise import ITEM_FIELDS, match_json
-from search.ranking.hits import Hit, HitItem
+from search.ranking.rank import Hit, HitItem
 
 CATALOGUE = "default"
 HEAD: dict[str, Any] = {

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from indexer.audit.duplicates import DuplicateSet, find_duplicates
-from indexer.audit.image_hash import NEAR_BITS
+from indexer.audit.near_duplicates import NEAR_BITS
 from indexer.audit.rules import Finding, SeenGarment, Severity, findings_of
 from indexer.catalogue.catalogue import Catalogue
 from indexer.storage.import_faults import ImportFault, stored_faults

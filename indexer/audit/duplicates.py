@@ -16,13 +16,8 @@ from PIL import Image
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from indexer.audit.image_hash import (
-    HASH_AND_GRID_BYTES,
-    NEAR_BITS,
-    ImageHashes,
-    find_alike,
-    image_hash,
-)
+from indexer.audit.image_hash import HASH_AND_GRID_BYTES, ImageHashes, image_hash
+from indexer.audit.near_duplicates import NEAR_BITS, find_alike
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import PhotoError
 from indexer.images.image_sources import ImageSources

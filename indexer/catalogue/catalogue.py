@@ -43,9 +43,9 @@ from indexer.storage.thumbnails import photo_hashes, remove_unstored
 from indexer.system.batching import batches
 from indexer.system.disk_errors import explained
 from indexer.system.writer_lock import WriterLock
-from indexer.vectors.index import VectorIndex
-from indexer.vectors.index_file import IndexTuning, forget_file, move_tuning
 from indexer.vectors.milvus.milvus_sync import shared_vectors
+from indexer.vectors.open_index import IndexTuning, forget_file, move_tuning
+from indexer.vectors.protocol import VectorIndex
 
 LOCK_WAIT_S = 10  # a second writer waits so long for the first before it says so
 CHUNK = 2_000  # items deleted in one transaction

@@ -19,8 +19,10 @@ from indexer.system.batching import SQL_VALUES, batches
 from indexer.system.disk_errors import sync_folder
 from indexer.system.sealed_files import read_checksummed
 from indexer.vectors.effort_tuning import sample_queries, tune_effort
-from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
-from indexer.vectors.index_file import (
+from indexer.vectors.flat_index import FaissIndex
+from indexer.vectors.ivf_build import KIND, PIECE, VectorSource, build
+from indexer.vectors.ivf_index import IvfIndex
+from indexer.vectors.open_index import (
     FLAT_MOST,
     RECALL,
     IndexTuning,
@@ -32,8 +34,7 @@ from indexer.vectors.index_file import (
     tuning_file,
     write_tuning,
 )
-from indexer.vectors.ivf_build import KIND, PIECE, VectorSource, build
-from indexer.vectors.ivf_index import IvfIndex
+from indexer.vectors.protocol import Stamp, VectorIndex
 
 log = logging.getLogger("lapel")
 

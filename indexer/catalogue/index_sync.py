@@ -18,8 +18,8 @@ from indexer.fused_vector import from_bytes
 from indexer.storage.revision_log import CHUNK, count_stored, stored_ids
 from indexer.storage.tables import CatalogueRow, GarmentRow, RemovedGarmentRow
 from indexer.system.batching import batches
-from indexer.vectors.index import Stamp, VectorIndex
-from indexer.vectors.index_file import is_superseded, open_vectors
+from indexer.vectors.open_index import is_superseded, open_vectors
+from indexer.vectors.protocol import Stamp, VectorIndex
 
 
 def catch_up(

@@ -16,7 +16,7 @@ from indexer.errors import CatalogueEmpty, SchemaOutdated
 from indexer.fused_vector import from_bytes
 from indexer.storage.database import open_engine
 from indexer.storage.tables import CatalogueRow, GarmentRow
-from indexer.vectors.index import Stamp, VectorIndex
+from indexer.vectors.protocol import Stamp, VectorIndex
 
 NEWEST = 64  # garments compared: those that an older database, put back, would have given anew
 # A cosine. Rounded to eight bits, the coarsest that an index keeps, a vector has 0.9997 or more

@@ -7,7 +7,7 @@ store's own tools.
 from typing import Any
 
 from indexer.errors import PhotoMissing, PhotoTooManyBytes
-from indexer.images.photo import MAX_BYTES
+from indexer.images.decode_limits import MAX_BYTES
 from indexer.images.safe_fetch import FetchFailed
 
 # scheme -> the extra that brings its client. Not all that fsspec knows: a feed must not lead it to

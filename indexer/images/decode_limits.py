@@ -15,6 +15,11 @@ from functools import cache
 
 from indexer.errors import PhotoTooManyPieces
 
+MAX_BYTES = 25_000_000  # of a picture's file
+MAX_PIXELS = 50_000_000
+MIN_SIDE_PX = 32
+# Of a run-length coded BMP: Pillow decodes it in Python, up to 0.1 microseconds a pixel.
+MAX_RUN_PIXELS = 4_000_000
 MAX_READS = 200_000  # a second of Pillow's headers; a 25 MB PNG of 4 kB chunks needs 20,000
 MAX_SCANS = 100  # as libtiff allows in a TIFF; encoders write 1 to 14
 MAX_BOXES = 20_000  # of a HEIF; telephones write 1,500 for 50 megapixels, libheif takes 1,000 items

@@ -31,7 +31,14 @@ from indexer.errors import (
     PhotoTruncated,
     PhotoUnreadable,
 )
-from indexer.images.decode_limits import ReadLimitedFile, check_decode_cost
+from indexer.images.decode_limits import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    MAX_RUN_PIXELS,
+    MIN_SIDE_PX,
+    ReadLimitedFile,
+    check_decode_cost,
+)
 from indexer.images.downscaling import decode_reduced, downscale, scale_factor
 
 # Thumbnails, depth and the like are never looked at, and are so many more pictures to decode.
@@ -40,11 +47,6 @@ pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_image
 # install a package. Here Pillow's own is used, whichever is imported first.
 _open = getattr(sys.modules.get("ultralytics.utils.patches"), "_image_open", Image.open)
 
-MAX_BYTES = 25_000_000
-MAX_PIXELS = 50_000_000
-MIN_SIDE_PX = 32
-# Of a run-length coded BMP: Pillow decodes it in Python, up to 0.1 microseconds a pixel.
-MAX_RUN_PIXELS = 4_000_000
 # What shops, phones and browsers send; MPO, which many phones write, is opened as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
 SUFFIXES = frozenset(

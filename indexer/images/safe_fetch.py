@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 import httpcore
 
 from indexer.errors import PhotoMissing, PhotoTooManyBytes
-from indexer.images.photo import MAX_BYTES
+from indexer.images.decode_limits import MAX_BYTES
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Iterable[str]]

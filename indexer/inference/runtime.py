@@ -6,7 +6,7 @@ is compared with the exact one before it is used, and refused if its answers dif
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +24,9 @@ from indexer.inference.openvino_network import (
     LazyNetwork,
     Network,
     Precision,
-    has_bf16,
     times_as_fast,
 )
+from indexer.inference.precision import WORTH_IT, allowed_precisions, is_close_enough
 from indexer.inference.torch_network import TorchNetwork
 from indexer.settings import Settings
 from indexer.system.devices import cpu_and_compiler, find_device, usual_threads
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 log = logging.getLogger("lapel")
-PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")  # each falls back to the next
-# Not every CPU that has bf16 is faster in it: on an Intel Xeon whose AMX is hidden by its virtual
-# machine the bundled models take 1.7 times as long as in fp32. Of no gain, the exact one is taken.
-WORTH_IT = 1.1
 CalibrationPictures = Callable[[], Sequence[NDArray[np.uint8]]]
 
 
@@ -153,7 +149,7 @@ class Runtime:
 
     def _in_order(self, once: "_SourceOnce", cache: ExportCache) -> list[Precision]:
         """Return the precisions to try, of those that have a bound; bf16 not before it gains."""
-        wanted = [each for each in self._wanted() if each in once.source.bounds]
+        wanted = allowed_precisions(self.precision, once.source.bounds)
         is_free = self.precision != "bf16" and {"bf16", "fp32"} <= set(wanted)
         if is_free and self._gain(once, cache) < WORTH_IT:
             wanted[-2:] = wanted[:-3:-1]
@@ -175,18 +171,8 @@ class Runtime:
                 cache.note_measured(name, how, gain)
         return gain
 
-    def _wanted(self) -> Iterator[Precision]:
-        wanted = self.precision
-        if wanted == "auto":
-            wanted = "bf16"
-        elif wanted == "bf16" and not has_bf16():
-            log.warning("this CPU has no bf16; LAPEL_PRECISION=bf16 runs as fp32")
-        for precision in PRECISIONS[PRECISIONS.index(wanted) :]:
-            if precision != "bf16" or has_bf16():
-                yield precision
-
     def _on_torch(self, once: "_SourceOnce") -> Network:
-        loaded = once.loaded()
+        loaded, bounds = once.loaded(), once.source.bounds
         # On a CPU torch gains nothing by less exact numbers; whoever wants that has OpenVINO.
         inexact = self.device != "cpu" and self.precision in ("auto", "bf16", "int8")
         if self.precision == "int8" and "int8" in once.source.bounds:
@@ -194,7 +180,7 @@ class Runtime:
         if inexact and not self.device.startswith("mps"):
             once.answer_exactly()  # on the CPU, before the module is moved from it
             network = TorchNetwork(loaded.module, loaded.facts, self.device, "bf16")
-            if self._is_close(once, "bf16", once.compared(network)):
+            if is_close_enough(once.source.name, "bf16", once.compared(network), bounds):
                 return network
         return TorchNetwork(loaded.module, loaded.facts, self.device, "fp32")
 
@@ -202,7 +188,7 @@ class Runtime:
         self, once: "_SourceOnce", cache: ExportCache, precision: Precision
     ) -> Network | None:
         """Return the network compiled in this precision; None when its answers are not the same."""
-        facts = once.facts(cache)
+        facts, bounds = once.facts(cache), once.source.bounds
         name = str(facts["fingerprint"])
         xml = cache.find(name) or cache.add(name, once.export)
         if precision == "int8":
@@ -219,7 +205,9 @@ class Runtime:
             xml = quantised
         how = f"{precision} {cpu_and_compiler()}"
         closeness = cache.measured(name, how)
-        if closeness is not None and not self._is_close(once, precision, closeness):
+        if closeness is not None and not is_close_enough(
+            once.source.name, precision, closeness, bounds
+        ):
             return None
 
         def compiled() -> CompiledNetwork:
@@ -230,17 +218,7 @@ class Runtime:
         network = compiled()
         closeness = once.compared(network)
         cache.note_measured(name, how, closeness)
-        return network if self._is_close(once, precision, closeness) else None
-
-    def _is_close(self, once: "_SourceOnce", precision: Precision, closeness: float) -> bool:
-        bound = once.source.bounds[precision]
-        if closeness >= bound:
-            return True
-        log.warning(
-            "the %s is not run in %s: its answers would be %.4f like the exact ones, less than %g",
-            once.source.name, precision, closeness, bound,
-        )  # fmt: skip
-        return False
+        return network if is_close_enough(once.source.name, precision, closeness, bounds) else None
 
 
 class _SourceOnce:

@@ -16,12 +16,12 @@ from indexer.errors import PhotoError
 from indexer.fused_vector import to_bytes
 from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo, read_photo
+from indexer.ingest.describe_workers import PHOTOS_A_BATCH
 from indexer.storage.tables import CompanionRow, GarmentRow, ItemPhotoRow, PhotoRow
 
 if TYPE_CHECKING:
     from indexer.description.describe import DescribedGarment, Describer
 
-PHOTOS_A_BATCH = 16  # as many as an import decodes at once
 # Boxes that overlap more show the same garment, whatever slot it was given.
 SAME_OVERLAP = 0.5
 NOTHING = "unknown"

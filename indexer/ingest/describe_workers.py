@@ -1,4 +1,4 @@
-"""Describe photos on several threads, in chunks of about `PHOTOS_A_BATCH` (`photo_tasks.py`).
+"""Describe photos on several threads, in chunks of about `PHOTOS_A_BATCH`.
 
 Each worker takes a chunk of photos through all stages (read, decode, detect, embed, attributes,
 colour, thumbnail) while the caller looks for the next photos and writes what is done. So all cores
@@ -20,18 +20,16 @@ import cv2
 import numpy as np
 
 from indexer.description.describe import DescribedGarment, Describer
-from indexer.errors import LapelError
+from indexer.errors import LapelError, PhotoError, PhotoMissing
 from indexer.images.image_sources import ImageSources
-from indexer.images.photo import Photo
-from indexer.ingest.photo_tasks import (
-    PHOTOS_A_BATCH,
-    PIXELS_A_BATCH,
-    Contents,
-    PhotoTask,
-    decode_in_batches,
-)
+from indexer.images.photo import Photo, read_photo
+from indexer.ingest.photo_tasks import Contents, PhotoTask
 from indexer.storage.thumbnails import keep_thumbnail
 from indexer.system.parallel import single_threaded_blas
+
+# Photos decoded at once, and no more than so many pixels together: four bytes each, and as much
+# again while models look at them.
+PHOTOS_A_BATCH, PIXELS_A_BATCH = 16, 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +172,47 @@ class DescribeWorkers:
         finally:
             with self._lock:
                 self._busy_s += time.perf_counter() - start
+
+
+def decode_in_batches(
+    contents: Contents,
+    photos: Iterable[PhotoTask],
+    cannot_decode: Callable[[PhotoTask, LapelError], None],
+    most_pixels: int = PIXELS_A_BATCH,
+) -> Iterator[list[tuple[PhotoTask, Photo]]]:
+    """Yield decoded photos in batches that fit memory; bad ones go to `cannot_decode`.
+
+    A picture in which several slots are wanted is decoded once; all its tasks are in one batch.
+    """
+    by_content: dict[str, list[PhotoTask]] = {}
+    for photo in photos:
+        by_content.setdefault(photo.sha256, []).append(photo)
+    batch: list[tuple[PhotoTask, Photo]] = []
+    pixels = 0
+    for sha256, shown in by_content.items():
+        try:
+            decoded = _decode(contents, shown[0].resolved, sha256)
+        except PhotoError as error:
+            for photo in shown:
+                cannot_decode(photo, error)
+            continue
+        height, width = decoded.image_hw
+        if batch and (len(batch) >= PHOTOS_A_BATCH or pixels + height * width > most_pixels):
+            yield batch
+            batch, pixels = [], 0
+        batch += [(photo, decoded) for photo in shown]
+        pixels += height * width
+    if batch:
+        yield batch
+
+
+def _decode(contents: Contents, resolved: str, sha256: str) -> Photo:
+    """Read and decode a picture; undecodable content is remembered as such."""
+    content = contents.read(resolved, sha256)
+    try:
+        return read_photo(content, resolved)
+    except PhotoMissing:
+        raise
+    except PhotoError as error:
+        contents.remember_broken(sha256, error)
+        raise

@@ -1,22 +1,18 @@
 """Find the photos of an item that must be described, and decode them in batches."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from indexer.description.garment_target import MAX_PX, Target, TargetRegion, target_key
-from indexer.errors import LapelError, PhotoError, PhotoMissing
+from indexer.errors import LapelError
 from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Slot
 from indexer.images.image_sources import ImageSources
-from indexer.images.photo import Photo, read_photo
 from indexer.storage.item_rows import ItemState, PhotoWrite
 
 if TYPE_CHECKING:  # its import loads the models' libraries
     from indexer.description.describe import DescribedGarment
-
-PHOTOS_A_BATCH = 16  # decoded at once, and no more than so many pixels together (four bytes each,
-PIXELS_A_BATCH = 60_000_000  # and as much again while models look at them)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,47 +102,3 @@ def photo_write(
     """Return a photo to write; `garments` is None when they are stored already."""
     place = photo.wanted.to_json() if isinstance(photo.wanted, TargetRegion) else None
     return PhotoWrite(photo.resolved, photo.sha256, image_hw, garments, photo.key[1], place)
-
-
-def decode_in_batches(
-    contents: Contents,
-    photos: Iterable[PhotoTask],
-    cannot_decode: Callable[[PhotoTask, LapelError], None],
-    most_pixels: int = PIXELS_A_BATCH,
-) -> Iterator[list[tuple[PhotoTask, Photo]]]:
-    """Yield decoded photos in batches that fit memory; bad ones go to `cannot_decode`.
-
-    A picture in which several slots are wanted is decoded once; all its tasks are in one batch.
-    """
-    by_content: dict[str, list[PhotoTask]] = {}
-    for photo in photos:
-        by_content.setdefault(photo.sha256, []).append(photo)
-    batch: list[tuple[PhotoTask, Photo]] = []
-    pixels = 0
-    for sha256, shown in by_content.items():
-        try:
-            decoded = _decode(contents, shown[0].resolved, sha256)
-        except PhotoError as error:
-            for photo in shown:
-                cannot_decode(photo, error)
-            continue
-        height, width = decoded.image_hw
-        if batch and (len(batch) >= PHOTOS_A_BATCH or pixels + height * width > most_pixels):
-            yield batch
-            batch, pixels = [], 0
-        batch += [(photo, decoded) for photo in shown]
-        pixels += height * width
-    if batch:
-        yield batch
-
-
-def _decode(contents: Contents, resolved: str, sha256: str) -> Photo:
-    """Read and decode a picture; undecodable content is remembered as such."""
-    content = contents.read(resolved, sha256)
-    try:
-        return read_photo(content, resolved)
-    except PhotoMissing:
-        raise
-    except PhotoError as error:
-        contents.remember_broken(sha256, error)
-        raise

@@ -31,8 +31,8 @@ from indexer.storage.tables import GarmentRow
 from indexer.system.batching import batches
 from indexer.system.disk_errors import free_bytes, is_writable
 from indexer.system.sealed_files import CorruptFile
-from indexer.vectors.index import VectorIndex
-from indexer.vectors.index_file import describe_tuning, read_vectors
+from indexer.vectors.open_index import describe_tuning, read_vectors
+from indexer.vectors.protocol import VectorIndex
 
 TRIES = 5  # while another process writes
 CHUNK = 2_000  # vectors compared at a time

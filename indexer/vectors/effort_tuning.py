@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from indexer.fused_vector import DEFAULT_WEIGHTS, Ids, Layout
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import CANDIDATES, VectorIndex
 from indexer.vectors.ivf_build import PIECE, VectorSource
 from indexer.vectors.ivf_index import IvfIndex
+from indexer.vectors.protocol import CANDIDATES, VectorIndex
 
 K = 10
 SHARES = (1.0, 0.5, 0.05, 0.001)  # of the garments that a filter lets through

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.fused_vector import Ids
-from indexer.vectors.index import Stamp
 from indexer.vectors.ivf_file import Placed, nearest_lists, padded, scale_of, write_lists
+from indexer.vectors.protocol import Stamp
 
 PIECE = 5_000  # vectors read at a time: 16 MB
 # FAISS asks for 39 a centroid at least, and takes 25 rounds; after 10 the lists hardly change.

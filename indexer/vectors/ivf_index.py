@@ -16,16 +16,8 @@ from fasteners import ReaderWriterLock
 from numpy.typing import NDArray
 
 from indexer.fused_vector import Ids
+from indexer.vectors.flat_index import FaissIndex
 from indexer.vectors.id_set import IdSet, Where, has_bit, id_set_of
-from indexer.vectors.index import (
-    FaissIndex,
-    Neighbours,
-    Stamp,
-    is_replaced,
-    is_save_due,
-    merge,
-    written_ns,
-)
 from indexer.vectors.ivf_file import (
     Codes,
     Lists,
@@ -37,6 +29,7 @@ from indexer.vectors.ivf_file import (
     write_lists,
 )
 from indexer.vectors.ivf_search import Scan, rows_of
+from indexer.vectors.protocol import Neighbours, Stamp, is_replaced, is_save_due, merge, written_ns
 
 # Nanoseconds, on a million vectors of 784 x 8 bits: an allowed vector looked up by its id and
 # scored; one in a list that is passed over; one in a list that is scored. The cheaper way is taken.

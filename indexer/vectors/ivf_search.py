@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from indexer.fused_vector import Ids
 from indexer.system.parallel import SEARCHING, parallel_map
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import Neighbours, merge
 from indexer.vectors.ivf_file import Lists
+from indexer.vectors.protocol import Neighbours, merge
 
 # Codes scored at a time, by their ids: their floats stay in the processor's own cache.
 TOGETHER = 256

@@ -1,6 +1,6 @@
 """Rank the whole gallery for each query, and measure where the right product comes.
 
-Scores are those of search/ranking/hits.py. Of equal scores the right one counts as the last, so
+Scores are those of search/ranking/rank.py. Of equal scores the right one counts as the last, so
 that an encoder which gives everything the same vector finds nothing.
 """
 

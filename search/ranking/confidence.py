@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from indexer.catalogue.catalogue import Catalogue
 from indexer.fused_vector import normalise_weights
 from indexer.storage.tables import CatalogueRow
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 
 SAME = "same product"
 SIMILAR = "similar"

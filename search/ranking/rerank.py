@@ -19,8 +19,8 @@ from indexer.fused_vector import Layout, from_bytes, normalise_weights
 from indexer.storage.tables import GarmentRow
 from indexer.system.batching import SQL_VALUES, batches
 from search.query.options import Options
-from search.ranking.hits import Hit
 from search.ranking.popularity import AVERAGE, CachedPopularity, Popularity
+from search.ranking.rank import Hit
 
 # Hits that are put into another order: always as many, so that a second page follows the first.
 POOL = 200

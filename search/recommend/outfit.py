@@ -15,7 +15,7 @@ from search.answer_facts import not_in_photo
 from search.filters.conditions import Condition
 from search.query.options import MAX_K, Options
 from search.query.parts import DescribedPhoto, QueryParts, choose_garments
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.recommend.recommender import Completion, Recommender, Taste, Worn
 from search.searcher import Searcher
 

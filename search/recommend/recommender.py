@@ -21,7 +21,7 @@ from search.filters.json_filters import not_these, read_filter
 from search.query.mixing import SHARES
 from search.query.options import Options
 from search.query.parts import QueryParts
-from search.ranking.hits import Hit, score_parts
+from search.ranking.rank import Hit, score_parts
 from search.ranking.rerank import POOL, load_vectors, rerank_hits
 from search.recommend.co_worn import CoWorn, Partner
 from search.recommend.compatibility import Compatibility

@@ -16,10 +16,10 @@ from sqlalchemy import Connection
 
 from indexer.fused_vector import Ids, Layout, from_bytes
 from indexer.garments import Slot
-from indexer.vectors.index import Neighbours
+from indexer.vectors.protocol import Neighbours
 from search.filters.conditions import Filters
 from search.query.options import Options
-from search.ranking.hits import Candidate, rank, score_parts
+from search.ranking.rank import Candidate, rank, score_parts
 from search.retrieval.hit_rows import load_candidates
 
 FIRST = 2  # times k: some are variants, or other photos, of what was found before them

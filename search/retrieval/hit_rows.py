@@ -16,7 +16,7 @@ from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemPhotoRow, Ite
 from indexer.system.batching import SQL_VALUES, batches
 from search.filters.conditions import Condition, Filters
 from search.filters.id_cache import MOST_STATEMENTS, cacheable_part
-from search.ranking.hits import Candidate, HitDetails, HitItem
+from search.ranking.rank import Candidate, HitDetails, HitItem
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)

@@ -17,12 +17,12 @@ from indexer.fused_vector import Ids
 from indexer.storage.tables import CatalogueRow, GarmentRow, ItemGarmentRow, ItemRow
 from indexer.system.batching import SQL_VALUES, batches
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import Neighbours
+from indexer.vectors.protocol import Neighbours
 from indexer.vocabulary.categories import telling
 from search.filters.conditions import Filters
 from search.filters.id_cache import MOST_STATEMENTS, IdCache, Version, cacheable_part
 from search.query.keyword_index import KnownWords, plain
-from search.ranking.hits import NO_BOOSTS, Boost, Boosts, Candidate
+from search.ranking.rank import NO_BOOSTS, Boost, Boosts, Candidate
 
 # Of the words' weight, for an item whose category in the feed is the text's. At 0, 0.05, 0.1, 0.15,
 # 0.2 and 0.3 the drawn sample shop's right categories (`benchmarks/quality/text.py`) are 0.75,

@@ -13,11 +13,12 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.fused_vector import Layout
 from indexer.storage.catalogue_row import select_row
 from indexer.system.parallel import SEARCHING, parallel_map
-from indexer.vectors.index import CANDIDATES, Neighbours
+from indexer.vectors.protocol import CANDIDATES, Neighbours
 from search.query.options import Options
-from search.ranking.hits import Hit, boost_of, hit_of, rank
+from search.ranking.rank import Hit, boost_of, hit_of, rank
 from search.ranking.rerank import pool_for, rerank_hits
 from search.retrieval.exact_scores import VectorQuery, score_nearest
+from search.retrieval.filtered_search import SearchScope, nearest
 from search.retrieval.hit_rows import load_hit_details
 from search.retrieval.keyword_boost import (
     NEAREST_BOOSTED,
@@ -25,7 +26,6 @@ from search.retrieval.keyword_boost import (
     match_keywords,
     merge_matches,
 )
-from search.retrieval.nearest import SearchScope, nearest
 
 
 def retrieve(

@@ -14,10 +14,11 @@ from indexer.system import parallel
 from indexer.system.parallel import ActiveCounter, parallel_map
 from indexer.system.sealed_files import read_checksummed
 from indexer.vectors import ivf_search
+from indexer.vectors.flat_index import FaissIndex
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
 from indexer.vectors.ivf_build import VectorSource, build
 from indexer.vectors.ivf_index import IvfIndex
+from indexer.vectors.protocol import Stamp, VectorIndex
 
 LONG_S = 30  # a test that hangs fails instead
 

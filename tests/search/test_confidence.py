@@ -25,7 +25,7 @@ from search.ranking.confidence import (
     read_calibration,
     store_calibration,
 )
-from search.ranking.hits import Hit, HitItem
+from search.ranking.rank import Hit, HitItem
 from search.searcher import Searcher, search_judged
 from tests.search.test_evaluation import by_hand
 from tests.support.small_catalogue import dots

@@ -25,7 +25,7 @@ from search.evaluation.queries import Query, choose_queries, slots_looked_in, st
 from search.evaluation.street_noise import DegradedPhoto, degrade
 from search.evaluation.weight_grid import try_weights
 from search.query.options import Options
-from search.ranking.hits import score_parts
+from search.ranking.rank import score_parts
 from search.searcher import Searcher
 from tests.support.small_catalogue import ITEMS, dots, make_small, record_of
 

@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import Connection
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.vectors.index import Neighbours
+from indexer.vectors.protocol import Neighbours
 from search.filters.conditions import Filters
 from search.query.options import Options
-from search.ranking.hits import Candidate, rank
+from search.ranking.rank import Candidate, rank
 from search.retrieval import exact_scores
 from search.retrieval.exact_scores import Scored, VectorQuery
+from search.retrieval.filtered_search import SearchScope
 from search.retrieval.hit_rows import load_candidates
-from search.retrieval.nearest import SearchScope
 from search.searcher import Searcher
 from tests.search.test_filter_id_cache import big, brute_force
 from tests.support.small_catalogue import dots

@@ -22,7 +22,7 @@ from search.filters import id_cache
 from search.filters.conditions import Filters
 from search.filters.id_cache import IdCache
 from search.query.options import Options
-from search.ranking.hits import score_parts
+from search.ranking.rank import score_parts
 from search.searcher import Searcher
 from tests.support.small_catalogue import dots
 
@@ -53,7 +53,7 @@ def big(tmp_path: Path) -> Iterator[Catalogue]:
 def looked_at(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loose filters are checked on few garments, so that sets are read; or on enough."""
     monkeypatch.setattr(
-        "search.retrieval.nearest.LOOKED_AT", 60 if request.param == "few" else 5_000
+        "search.retrieval.filtered_search.LOOKED_AT", 60 if request.param == "few" else 5_000
     )
 
 
@@ -130,7 +130,7 @@ def change_items(catalogue: Catalogue) -> None:
 def test_a_set_follows_commits_without_being_read_anew(
     big: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.retrieval.nearest.LOOKED_AT", 60)
+    monkeypatch.setattr("search.retrieval.filtered_search.LOOKED_AT", 60)
     searcher = Searcher(big, dots(1))
     # Of 1,200 garments some three: never enough among the nearest, whatever becomes of prices.
     rare = Options(filters=Filters.parse(["brand=Brand 3", "price<=90"]))
@@ -160,7 +160,7 @@ def test_a_set_follows_commits_without_being_read_anew(
 def test_sets_are_bounded_in_memory_and_shared_by_threads(
     big: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.retrieval.nearest.LOOKED_AT", 60)
+    monkeypatch.setattr("search.retrieval.filtered_search.LOOKED_AT", 60)
     monkeypatch.setattr(id_cache, "MOST_BYTES", 2_000)
     searcher, sets = Searcher(big, dots(1)), IdCache.of(big)
     vector = big.layout.unit_parts(np.ones(big.layout.dim, np.float32))
@@ -219,7 +219,7 @@ def test_a_set_wished_for_often_is_read_beside_the_searches(
             return sets.among_matching(sql, version, None, filters, load=False) is not None
 
     monkeypatch.setattr(id_cache, "LOADED_AFTER", 310)  # three times far and ten times near
-    monkeypatch.setattr("search.retrieval.nearest.LOOKED_AT", 1_000)
+    monkeypatch.setattr("search.retrieval.filtered_search.LOOKED_AT", 1_000)
     expected = ask(narrower)
     for _ in range(2):
         assert not kept(narrower)

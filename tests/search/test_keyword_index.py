@@ -23,7 +23,7 @@ from search.filters.conditions import Filters
 from search.query.keyword_index import MOST_WORDS, POSTGRESQL, find_words, forms_of, plain, words_of
 from search.query.options import Options
 from search.query.text_query import parse_text
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.searcher import Searcher
 from tests.search.test_text_query import KnowsNoText
 from tests.support.databases import Store

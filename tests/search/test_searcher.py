@@ -19,7 +19,7 @@ from indexer.sample import SampleItem
 from indexer.settings import Settings
 from search.filters.conditions import Filters
 from search.query.options import Options
-from search.ranking.hits import Hit
+from search.ranking.rank import Hit
 from search.searcher import Searcher
 from tests.support.fake_models import SeesNothing
 from tests.support.sample_shop import Shop

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from indexer.fused_vector import unit_rows
-from indexer.vectors.index import Stamp
 from indexer.vectors.ivf_build import VectorSource
+from indexer.vectors.protocol import Stamp
 
 
 def source(

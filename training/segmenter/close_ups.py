@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.images.photo import MIN_SIDE_PX
+from indexer.images.decode_limits import MIN_SIDE_PX
 from training.data.ccp import WornGarment, without_specks
 from training.segmenter.dataset import Example
 

@@ -17,9 +17,9 @@ from indexer.fused_vector import Ids
 from indexer.settings import MilvusAddress
 from indexer.system.batching import batches
 from indexer.vectors.id_set import IdSet, Where
-from indexer.vectors.index import TOLERANCE, ExpressionSearch, Neighbours, Stamp, merge
 from indexer.vectors.milvus.client import GARMENT_FIELDS, READ_S, WRITE_S, MilvusServer, explained
 from indexer.vectors.milvus.filter_fields import unknown_facts
+from indexer.vectors.protocol import TOLERANCE, ExpressionSearch, Neighbours, Stamp, merge
 
 CHUNK = 2_000  # rows a request: 6 MB of vectors; Milvus takes 64
 MOST_IDS = 4_000  # in one expression: 40 kB, read in milliseconds

@@ -27,10 +27,10 @@ from indexer.storage.tables import (
 )
 from indexer.system.batching import batches
 from indexer.system.writer_lock import WriterLock
-from indexer.vectors.index import Stamp
 from indexer.vectors.milvus.client import MilvusServer
 from indexer.vectors.milvus.filter_fields import covers, read_facts
 from indexer.vectors.milvus.milvus_index import MilvusIndex, collection_name
+from indexer.vectors.protocol import Stamp
 
 log = logging.getLogger("lapel")
 WRITER_WAIT_S = 60  # a writer that has committed waits so long for a reader that brings them up

@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 
 from api.handlers.results import make_results
 from api.schemas.serialise import to_json
-from search.ranking.hits import Hit, HitItem
+from search.ranking.rank import Hit, HitItem
 from tests.support.http_requests import post
 
 HEAD = {"query_id", "took_ms", "model", "warnings", "catalogue", "k", "offset", "garments"}

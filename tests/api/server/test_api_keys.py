@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from api.cli.main import app as command_line
 from api.cli.serve import check_binding, is_loopback
-from api.routes.auth import RateLimit
 from api.schemas.problems import TooManyRequests
 from api.server.api_keys import ApiKeys
 from api.server.limits import Limits
+from api.server.rate_limit import RateLimit
 from indexer.errors import SettingsError
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models

@@ -14,7 +14,7 @@ from PIL import Image
 from api.app import create_app
 from api.schemas.requests import MAX_FIELDS, MAX_ITEMS, MAX_LIKES
 from api.server.limits import Limits
-from indexer.images.photo import MAX_BYTES, MAX_PIXELS
+from indexer.images.decode_limits import MAX_BYTES, MAX_PIXELS
 from indexer.images.safe_fetch import Fetcher
 from indexer.models.loading import Models
 from indexer.settings import Settings

@@ -15,13 +15,8 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from indexer.audit.duplicates import collapse, find_duplicates, uncollapse
-from indexer.audit.image_hash import (
-    SAME_CELL,
-    ImageHashes,
-    find_alike,
-    image_hash,
-    max_cell_distance,
-)
+from indexer.audit.image_hash import ImageHashes, image_hash
+from indexer.audit.near_duplicates import SAME_CELL, find_alike, max_cell_distance
 from indexer.catalogue.catalogue import Catalogue
 from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import Importer

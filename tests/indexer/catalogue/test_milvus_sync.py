@@ -17,12 +17,12 @@ from indexer.ingest.reembed import Reembedder
 from indexer.maintenance.doctor import examine
 from indexer.settings import Settings, read_address
 from indexer.storage.tables import GarmentRow
-from indexer.vectors.index import Stamp
 from indexer.vectors.milvus import milvus_sync as shared_vectors
 from indexer.vectors.milvus.client import MilvusServer
 from indexer.vectors.milvus.filter_fields import unknown_facts
 from indexer.vectors.milvus.milvus_index import MilvusIndex, collection_name
 from indexer.vectors.milvus.milvus_sync import SharedVectors
+from indexer.vectors.protocol import Stamp
 from search.filters.json_filters import read_filter
 from search.query.options import Options
 from search.searcher import Searcher

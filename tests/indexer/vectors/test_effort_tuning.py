@@ -20,10 +20,11 @@ from indexer.ingest.importer import Importer
 from indexer.maintenance.doctor import examine
 from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import GarmentRow, PhotoRow
-from indexer.vectors import index_file, ivf_build
-from indexer.vectors.index import FaissIndex
-from indexer.vectors.index_file import read_tuning
+from indexer.vectors import ivf_build
+from indexer.vectors import open_index as index_file
+from indexer.vectors.flat_index import FaissIndex
 from indexer.vectors.ivf_index import IvfIndex
+from indexer.vectors.open_index import read_tuning
 from tests.support.small_catalogue import ITEMS, dots, equal_to_sql, fresh, record_of
 
 GARMENTS = 1_500

@@ -18,9 +18,11 @@ from indexer.fused_vector import (
     unit_rows,
 )
 from indexer.vectors import ivf_build
+from indexer.vectors.flat_index import FaissIndex
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
-from indexer.vectors.index_file import (
+from indexer.vectors.ivf_build import build
+from indexer.vectors.ivf_index import IvfIndex
+from indexer.vectors.open_index import (
     FLAT_MOST,
     IndexTuning,
     is_flat,
@@ -31,8 +33,7 @@ from indexer.vectors.index_file import (
     read_vectors,
     write_tuning,
 )
-from indexer.vectors.ivf_build import build
-from indexer.vectors.ivf_index import IvfIndex
+from indexer.vectors.protocol import Stamp, VectorIndex
 from tests.support.clustered_vectors import clustered, source
 
 LAYOUT = Layout(visual=8, colour=5, attributes=3)

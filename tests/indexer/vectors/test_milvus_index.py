@@ -12,11 +12,12 @@ import pytest
 from indexer.errors import CatalogueError, SettingsError, VectorsUnreachable
 from indexer.fused_vector import Layout, unit_rows
 from indexer.settings import MILVUS_INDEXES, read_address
-from indexer.vectors.index import FaissIndex, Stamp, VectorIndex
+from indexer.vectors.flat_index import FaissIndex
 from indexer.vectors.milvus import milvus_index as milvus_vectors
 from indexer.vectors.milvus.client import MilvusServer, _connect
 from indexer.vectors.milvus.filter_fields import unknown_facts
 from indexer.vectors.milvus.milvus_index import MilvusIndex, collection_name
+from indexer.vectors.protocol import Stamp, VectorIndex
 from search.filters.json_filters import read_filter
 from search.filters.milvus_expression import expression
 from tests.indexer.vectors.test_index import (
@@ -191,7 +192,7 @@ def test_recall_of_the_exact_search(kinds: MilvusIndex, filters: str | None) -> 
         found = kinds.search(weighted, 50, where)[0]
         if filters == "ids" or (
             len(found) < 50 and not kinds.is_exact
-        ):  # as search/retrieval/nearest.py does
+        ):  # as search/retrieval/filtered_search.py does
             found = kinds.search(weighted, 50, allowed)[0]
         assert np.isin(found, allowed).all()
         best = exact(weighted, allowed, 10)

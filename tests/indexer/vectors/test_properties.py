@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from indexer.fused_vector import PARTS, Layout, from_bytes, normalise_weights, to_bytes, unit_rows
 from indexer.system.sealed_files import read_checksummed
+from indexer.vectors.flat_index import FaissIndex
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import FaissIndex, Stamp
 from indexer.vectors.ivf_build import VectorSource, build
 from indexer.vectors.ivf_index import IvfIndex
+from indexer.vectors.protocol import Stamp
 
 SEEDS = st.integers(0, 2**32 - 1)
 LENGTHS = st.builds(Layout, st.integers(1, 40), st.integers(1, 20), st.integers(0, 9))

@@ -20,8 +20,9 @@ from indexer.errors import (
     PhotoTruncated,
     PhotoUnreadable,
 )
+from indexer.images.decode_limits import MAX_BYTES
 from indexer.images.downscaling import LEAST_SIDE_PX, scale_factor
-from indexer.images.photo import MAX_BYTES, read_photo
+from indexer.images.photo import read_photo
 
 RED_LEFT = np.zeros((40, 60, 3), np.uint8)
 RED_LEFT[:, :30] = (200, 30, 30)

@@ -13,8 +13,9 @@ from pathlib import Path
 from indexer.system.disk_errors import sync_folder
 from indexer.system.sealed_files import CorruptFile, read_checksummed
 from indexer.vectors import ivf_build
-from indexer.vectors.index import FaissIndex, VectorIndex, say_unused
+from indexer.vectors.flat_index import FaissIndex
 from indexer.vectors.ivf_index import EFFORT, IvfIndex
+from indexer.vectors.protocol import VectorIndex, say_unused
 
 # Garments up to which every vector is scored: 20,000 take 2.5 ms on one thread and 62 MB, and the
 # answer is exact. Sorted into lists, so many take 0.6 ms, and a million 1 to 3 ms.

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from indexer.catalogue.catalogue import Catalogue
 from indexer.storage.tables import CatalogueRow
 from indexer.vectors.id_set import IdSet
-from indexer.vectors.index import Neighbours, VectorIndex
+from indexer.vectors.protocol import Neighbours, VectorIndex
 from search.filters import milvus_expression
 from search.filters.conditions import Filters
 from search.filters.id_cache import (

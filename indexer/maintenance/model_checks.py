@@ -56,9 +56,9 @@ def versions() -> Iterator[str]:
 def _runs_on(model: Any) -> str:
     """Return the actual device and precision of a model's networks, not the ones asked for."""
     parts = list(vars(model).values())
-    places = (getattr(part, "place", None) for part in parts)
-    if said := sorted({str(place) for place in places if place and not callable(place)}):
-        return " and ".join(said)
+    placements = (getattr(part, "placement", None) for part in parts)
+    if names := sorted({str(each) for each in placements if each and not callable(each)}):
+        return " and ".join(names)
     import torch
 
     modules = (each for each in parts if isinstance(each, torch.nn.Module))

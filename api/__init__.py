@@ -1,1 +1,1 @@
-"""How people and programs reach Lapel: the command line now, HTTP and a page next."""
+"""Let people and programs reach Lapel: the command line, HTTP, and a page."""

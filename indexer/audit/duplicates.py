@@ -1,8 +1,8 @@
 """Find pictures that a catalogue shows more than once, and the items that show them.
 
 Exact: the same file. Near: the same picture saved anew, resized, or slightly lighter. Two colours
-of one cut are neither, and the variants of one group may share a picture. `image_hash.py` compares
-the pictures.
+of one cut are neither, and the variants of one group may share a picture. `near_duplicates.py`
+compares the pictures.
 """
 
 import tempfile

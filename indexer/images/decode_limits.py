@@ -1,9 +1,9 @@
-"""Refuse picture files that would take far longer to decode than their pixels suggest.
+"""Limit what decoding a picture may cost: bytes, pixels, and how often a pixel is decoded.
 
 The number of pixels bounds the cost of decoding only as long as each is decoded once. A progressive
 JPEG may refine them any number of times (libjpeg-turbo's "Two issues with the JPEG standard"), a
 HEIF grid may show one tile thousands of times (ISO/IEC 23008-12, 6.6.2), and headers that Pillow
-reads in Python may come in millions. Bytes and pixels are limited in `photo.py`.
+reads in Python may come in millions.
 """
 
 import io
@@ -13,7 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
-from indexer.errors import PhotoTooManyPieces
+from PIL import Image
+
+from indexer.errors import (
+    PhotoEmpty,
+    PhotoTooManyBytes,
+    PhotoTooManyPieces,
+    PhotoTooManyPixels,
+    PhotoTooSmall,
+)
 
 MAX_BYTES = 25_000_000  # of a picture's file
 MAX_PIXELS = 50_000_000
@@ -180,3 +188,32 @@ class _Boxes:
         self.count += more
         if self.count > MAX_BOXES:
             raise _too_many(self.name, f"is cut into over {MAX_BOXES:,} pieces")
+
+
+def check_bytes(size: int, name: str) -> None:
+    """Refuse an empty file, and one of over MAX_BYTES. Raises PhotoEmpty, PhotoTooManyBytes."""
+    if size == 0:
+        raise PhotoEmpty(f"{name} is empty (0 bytes); send a picture")
+    if size > MAX_BYTES:
+        raise PhotoTooManyBytes(
+            f"{name} has {size:,} bytes, at most {MAX_BYTES:,} are read; send it smaller"
+        )
+
+
+def check_size(image: Image.Image, name: str) -> None:
+    """Refuse a picture by the size in its header: nothing is decoded yet.
+
+    Raises PhotoTooManyPixels, PhotoTooSmall.
+    """
+    width, height = image.size
+    is_of_runs = any(tile[0] == "bmp_rle" for tile in getattr(image, "tile", ()))
+    most = MAX_RUN_PIXELS if is_of_runs else MAX_PIXELS
+    if width * height > most:
+        raise PhotoTooManyPixels(
+            f"{name} is {width}x{height}, {width * height:,} pixels; at most {most:,} are decoded"
+            f"{' of a compressed BMP' if is_of_runs else ''}; send it smaller"
+        )
+    if min(width, height) < MIN_SIDE_PX:
+        raise PhotoTooSmall(
+            f"{name} is {width}x{height}; each side must have at least {MIN_SIDE_PX} px"
+        )

@@ -22,22 +22,19 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from indexer.errors import (
-    PhotoEmpty,
     PhotoError,
     PhotoMissing,
-    PhotoTooManyBytes,
     PhotoTooManyPixels,
-    PhotoTooSmall,
     PhotoTruncated,
     PhotoUnreadable,
 )
 from indexer.images.decode_limits import (
     MAX_BYTES,
     MAX_PIXELS,
-    MAX_RUN_PIXELS,
-    MIN_SIDE_PX,
     ReadLimitedFile,
+    check_bytes,
     check_decode_cost,
+    check_size,
 )
 from indexer.images.downscaling import decode_reduced, downscale, scale_factor
 
@@ -121,7 +118,7 @@ def read_bytes(path: Path) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise PhotoMissing(f"{path} is not a file; give the path of a picture")
-            _check_bytes(status.st_size, str(path))
+            check_bytes(status.st_size, str(path))
             return file.read(MAX_BYTES + 1)  # it may be growing
     except FileNotFoundError as error:
         raise PhotoMissing(f"no file at {path}; check the path") from error
@@ -144,7 +141,7 @@ def read_photo(source: bytes | Path, name: str = "", in_full: bool = False) -> P
     """
     name = name or (str(source) if isinstance(source, Path) else "the picture")
     content = read_bytes(source) if isinstance(source, Path) else source
-    _check_bytes(len(content), name)
+    check_bytes(len(content), name)
     try:
         pixels, full_hw = _decode(content, name, in_full)
     except PhotoError:
@@ -160,15 +157,6 @@ def read_photo(source: bytes | Path, name: str = "", in_full: bool = False) -> P
     except Exception as error:  # decoders raise anything on hostile bytes
         raise _broken(name, error) from error
     return Photo(pixels, hash_bytes(content), full_hw)
-
-
-def _check_bytes(size: int, name: str) -> None:
-    if size == 0:
-        raise PhotoEmpty(f"{name} is empty (0 bytes); send a picture")
-    if size > MAX_BYTES:
-        raise PhotoTooManyBytes(
-            f"{name} has {size:,} bytes, at most {MAX_BYTES:,} are read; send it smaller"
-        )
 
 
 def _broken(name: str, error: Exception) -> PhotoError:
@@ -219,7 +207,7 @@ def _decode(
     # Importing ultralytics switches this on for the whole process; half a picture is no picture.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with _quiet(), _open(ReadLimitedFile(content, name), formats=FORMATS) as image:
-        _check_size(image, name)
+        check_size(image, name)
         full, by = image.size, 1 if in_full else scale_factor(image.size)
         left = decode_reduced(image, by)
         image.load()
@@ -228,22 +216,6 @@ def _decode(
         pixels = downscale(np.array(rgb, dtype=np.uint8), left)
         height, width = full if turn in _SIDEWAYS else full[::-1]
         return pixels, (height, width) if by > 1 else None
-
-
-def _check_size(image: Image.Image, name: str) -> None:
-    """Refuse a picture by what its header says: nothing is decoded yet."""
-    width, height = image.size
-    is_of_runs = any(tile[0] == "bmp_rle" for tile in getattr(image, "tile", ()))
-    most = MAX_RUN_PIXELS if is_of_runs else MAX_PIXELS
-    if width * height > most:
-        raise PhotoTooManyPixels(
-            f"{name} is {width}x{height}, {width * height:,} pixels; at most {most:,} are decoded"
-            f"{' of a compressed BMP' if is_of_runs else ''}; send it smaller"
-        )
-    if min(width, height) < MIN_SIDE_PX:
-        raise PhotoTooSmall(
-            f"{name} is {width}x{height}; each side must have at least {MIN_SIDE_PX} px"
-        )
 
 
 def _turn_of(image: Image.Image) -> Image.Transpose | None:

@@ -1,7 +1,7 @@
 """Quantise an exported network to int8, calibrated on pictures of the catalogue.
 
 Post-training quantisation by NNCF: the range of each layer's activations is observed on the
-thumbnails of the shop's own photos. `runtime.py` decides whether a network runs in int8.
+thumbnails of the shop's own photos. `precision.py` decides whether a network runs in int8.
 """
 
 import logging

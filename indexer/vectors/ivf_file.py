@@ -1,7 +1,8 @@
-"""Write and open a checksummed FAISS file of inverted lists.
+"""Write and open the vector file of a large catalogue: a checksummed FAISS file of inverted lists.
 
 The file is what `faiss.write_index` writes of an IndexIVFScalarQuantizer, but written list by list:
 neither making it nor opening it needs room in memory for all codes. FAISS reads it memory-mapped.
+The file of a small catalogue is written by `FaissIndex.save` in `flat_index.py`.
 """
 
 import os

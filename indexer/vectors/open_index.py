@@ -1,9 +1,9 @@
 """Open a catalogue's vector file as the right kind of index, and tell when it must be rebuilt.
 
 There are two kinds: `flat`, float32 in memory and every vector scored, and `ivf8`, 8-bit codes in a
-mapped file, sorted into lists. The number of garments decides. `index.py` writes the first kind,
-`ivf_file.py` the second. The tuning of `ivf8` is kept in a small JSON file beside the vectors, so
-it is still known when the vector file is lost.
+mapped file, sorted into lists. The number of garments decides. `flat_index.py` writes the first
+kind, `ivf_file.py` the second. The tuning of `ivf8` is kept in a small JSON file beside the
+vectors, so it is still known when the vector file is lost.
 """
 
 import json

@@ -119,7 +119,7 @@ class Settings(BaseSettings):
 
     @property
     def for_reading(self) -> "Settings":
-        """These settings for who writes nothing: at the read replica's, where there is one."""
+        """These settings for reading only: with the read replica's address, where there is one."""
         url = self.read_database_url
         return self.model_copy(update={"database_url": url}) if url else self
 
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
 
     @property
     def models(self) -> dict[str, str]:
-        """What names the models, for who is to load the same."""
+        """The settings that name the models, to load the same ones elsewhere."""
         return {name: getattr(self, name) for name in ("detector", "encoder", "attributes")}
 
 

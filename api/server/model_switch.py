@@ -20,7 +20,7 @@ from api.server.inference_thread import Inference
 from indexer.errors import LapelError, QueryError
 from indexer.models.loading import Models
 from indexer.settings import Settings
-from indexer.storage.reembed_staging import find_staged
+from indexer.storage.reembed_staging import find_shadow
 from indexer.storage.tables import CatalogueRow
 
 log = logging.getLogger("lapel")
@@ -146,7 +146,7 @@ class ModelSwitch:
     def _look_once(self) -> None:
         catalogue = self._catalogues.get(self._settings.catalogue)
         with Session(catalogue.engine) as session:
-            hidden = find_staged(session, catalogue.id)
+            hidden = find_shadow(session, catalogue.id)
             session.expunge_all()
         with self._lock:
             if hidden is not None and hidden.fingerprint != self._inference.models.fingerprint:

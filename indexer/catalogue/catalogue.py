@@ -32,10 +32,10 @@ from indexer.storage.item_rows import (
 )
 from indexer.storage.reembed_staging import (
     Switched,
-    add_staged,
-    drop_staged,
-    find_staged,
-    switch_to_staged,
+    add_shadow,
+    drop_shadow,
+    find_shadow,
+    switch_to_shadow,
 )
 from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import CatalogueRow, GarmentRow
@@ -100,7 +100,7 @@ class Catalogue:
         return self.vectors_for(self.row())
 
     def vectors_for(self, row: CatalogueRow) -> VectorIndex:
-        """The same for who has just read the catalogue's row; never older than that."""
+        """Return `vectors` for a catalogue row that was just read; never older than that row."""
         return self._current_vectors(row, self._models)
 
     def _current_vectors(self, seen: CatalogueRow, models: str | None) -> VectorIndex:
@@ -125,7 +125,7 @@ class Catalogue:
         return held[0] if held is not None and held[1] == _key(row) else None
 
     def save_vectors(self, is_sparing: bool = False) -> None:
-        """Save them if enough has changed (or searches gain), for who holds the writer's lock."""
+        """Save them if enough has changed (or searches gain); the caller holds the writer lock."""
         row = self.row()
         if row.layout is not None and self.milvus is not None:
             self.milvus.follow(row, layout_of(row).dim)
@@ -163,7 +163,7 @@ class Catalogue:
     def bind(self, fingerprint: str, layout: Layout) -> None:
         """Bind an empty catalogue to models, or check that it was made with these.
 
-        For who writes, and holds the lock. Raises FingerprintMismatch.
+        The caller holds the writer lock. Raises FingerprintMismatch.
         """
         with Session(self.engine) as session:
             row = session.get_one(CatalogueRow, self.id)
@@ -195,7 +195,7 @@ class Catalogue:
     def write(self, items: Collection[ItemWrite]) -> None:
         """Store items with their photos and garments: one transaction, then the vectors.
 
-        For who holds the lock.
+        The caller holds the writer lock.
         """
         row = self.row()
         if self._models not in (None, row.fingerprint):
@@ -268,44 +268,44 @@ class Catalogue:
         with self._lock, Session(self.engine) as session:
             return compare(session, self.row(), vectors)
 
-    def staged(self, fingerprint: str, layout: Layout) -> "Catalogue":
+    def shadow(self, fingerprint: str, layout: Layout) -> "Catalogue":
         """Return the hidden catalogue in which this one is made anew by these models.
 
         What other models left half made is deleted.
         """
         with Session(self.engine) as session:
-            hidden = find_staged(session, self.id)
+            hidden = find_shadow(session, self.id)
         if hidden is not None and hidden.fingerprint != fingerprint:
-            self.drop_staged()
+            self.drop_shadow()
             hidden = None
         if hidden is None:
             with Session(self.engine, expire_on_commit=False) as session:
-                hidden = add_staged(session, self.id, fingerprint, layout, self.settings.models)
+                hidden = add_shadow(session, self.id, fingerprint, layout, self.settings.models)
                 session.commit()
         return Catalogue(self.engine, self.settings, hidden.id)
 
-    def drop_staged(self) -> None:
+    def drop_shadow(self) -> None:
         """Delete what a re-embedding left half made, if anything."""
         with Session(self.engine) as session:
-            hidden = find_staged(session, self.id)
+            hidden = find_shadow(session, self.id)
             if hidden is None:
                 return
             uid = hidden.uid
-            drop_staged(session, hidden.id)
+            drop_shadow(session, hidden.id)
             session.commit()
         self._forget_vectors(uid)
 
-    def take_over(self, staged: "Catalogue") -> Switched:
-        """Replace this catalogue's garments by the staged ones: one transaction, then the vectors.
+    def switch_to(self, shadow: "Catalogue") -> Switched:
+        """Replace this catalogue's garments by its shadow's: one transaction, then the vectors.
 
-        For who holds the lock. A photo that was not staged is dropped, with the items that show no
-        other.
+        A photo that the shadow lacks is dropped, with the items that show no other. The caller
+        holds the writer lock.
         """
-        staged.catch_up()
-        staged.vectors.save()  # under the uid that the switch gives to this catalogue
+        shadow.catch_up()
+        shadow.vectors.save()  # under the uid that the switch gives to this catalogue
         old = self.row().uid
         with Session(self.engine) as session:
-            switched = switch_to_staged(session, self.id, staged.id)
+            switched = switch_to_shadow(session, self.id, shadow.id)
             session.commit()
         self._models = self._held = None
         move_tuning(self.vector_file(old), self.vector_file(self.row().uid))

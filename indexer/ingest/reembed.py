@@ -29,7 +29,7 @@ from indexer.storage.reembed_staging import (
     Switched,
     count_missing,
     count_needed,
-    find_staged,
+    find_shadow,
     missing_photos,
 )
 from indexer.storage.thumbnails import remove_unstored
@@ -91,10 +91,10 @@ class Reembedder:
         wanted = self._describer.models.fingerprint
         catalogue_id = self._catalogue.id
         with Session(self._catalogue.engine) as session:
-            staged = find_staged(session, catalogue_id)
+            shadow = find_shadow(session, catalogue_id)
             photos = missing = count_needed(session, catalogue_id)
-            if staged is not None and staged.fingerprint == wanted:
-                missing = count_missing(session, catalogue_id, staged.id)
+            if shadow is not None and shadow.fingerprint == wanted:
+                missing = count_missing(session, catalogue_id, shadow.id)
         return ReembedPlan(self._catalogue.row().fingerprint, wanted, photos, photos - missing)
 
     def run(self, allow_missing: bool = False) -> ReembedReport:
@@ -109,20 +109,20 @@ class Reembedder:
         # Stored addresses are resolved: no feed's folder is needed.
         with self._alone(), ImageSources(settings, settings.home) as self._pictures:
             if not self.plan().is_needed:
-                self._catalogue.drop_staged()
+                self._catalogue.drop_shadow()
                 return ReembedReport(0, 0, None)
-            staged = self._catalogue.staged(models.fingerprint, models.layout)
-            while self._describe_missing(staged):  # imports go on meanwhile, and may add photos
+            shadow = self._catalogue.shadow(models.fingerprint, models.layout)
+            while self._describe_missing(shadow):  # imports go on meanwhile, and may add photos
                 pass
-            staged.vectors.save()
+            shadow.vectors.save()
             with self._catalogue.writing():
-                self._describe_missing(staged)
-                return self._switch(staged, allow_missing)
+                self._describe_missing(shadow)
+                return self._switch(shadow, allow_missing)
 
-    def _switch(self, staged: Catalogue, allow_missing: bool) -> ReembedReport:
+    def _switch(self, shadow: Catalogue, allow_missing: bool) -> ReembedReport:
         with Session(self._catalogue.engine) as session:
             photos = count_needed(session, self._catalogue.id)
-            missing = count_missing(session, self._catalogue.id, staged.id)
+            missing = count_missing(session, self._catalogue.id, shadow.id)
         errors = self._catalogue.settings.home / "errors.csv"
         self._list_lost(errors)
         if missing > MISSING_SHARE * photos and not allow_missing:
@@ -131,33 +131,33 @@ class Reembedder:
                 f"they are listed in {errors}. Put them back and run `lapel reembed` again (what "
                 "is described is kept), or drop them with --allow-missing"
             )
-        switched = self._catalogue.take_over(staged)
+        switched = self._catalogue.switch_to(shadow)
         with Session(self._catalogue.engine) as session:
             home = self._catalogue.settings.home
             remove_unstored(session, home, {sha256 for sha256, _ in self._lost})
         return ReembedReport(self._described, missing, switched)
 
-    def _describe_missing(self, staged: Catalogue) -> int:
+    def _describe_missing(self, shadow: Catalogue) -> int:
         """Describe and stage the missing photos, except lost ones; returns how many."""
         before = self._described
         with (
             Session(self._catalogue.engine) as session,
             DescribeWorkers(self._describer, self._pictures) as workers,
         ):
-            for page in missing_photos(session, self._catalogue.id, staged.id):
+            for page in missing_photos(session, self._catalogue.id, shadow.id):
                 todo = {photo.key: photo for photo in page if photo.key not in self._lost}
                 found = filter(None, [self._find(photo) for photo in todo.values()])
                 for chunk in workers.in_order(found):
                     for photo, error in chunk.failed:
                         self._lose(todo[photo.key], error.type, str(error))
-                    self._stage(staged, chunk)
+                    self._stage(shadow, chunk)
         return self._described - before
 
-    def _stage(self, staged: Catalogue, chunk: DescribedChunk) -> None:
+    def _stage(self, shadow: Catalogue, chunk: DescribedChunk) -> None:
         fingerprint = self._describer.models.fingerprint
-        with Session(staged.engine) as session:
+        with Session(shadow.engine) as session:
             for (sha256, wanted), photo in chunk.described.items():
-                row = find_or_add_photo(session, staged.id, sha256, photo.photo_hw)
+                row = find_or_add_photo(session, shadow.id, sha256, photo.photo_hw)
                 add_garments(session, row, wanted, photo.garments, fingerprint)
             session.commit()
         self._described += len(chunk.described)

@@ -25,7 +25,7 @@ from indexer.maintenance.file_checks import check_pictures, check_strays, check_
 from indexer.maintenance.service_checks import check_milvus, check_replica, is_reachable
 from indexer.settings import Settings
 from indexer.storage.database import revisions
-from indexer.storage.reembed_staging import find_staged
+from indexer.storage.reembed_staging import find_shadow
 from indexer.storage.revision_log import stored_ids
 from indexer.storage.tables import GarmentRow
 from indexer.system.batching import batches
@@ -69,7 +69,7 @@ def _check_open(catalogue: Catalogue, repair: bool) -> Iterator[CheckResult]:
     yield from check_replica(catalogue)
     with Session(catalogue.engine) as session:
         yield from check_database(session)
-        yield from check_staged(find_staged(session, catalogue.id) is not None)
+        yield from check_staged(find_shadow(session, catalogue.id) is not None)
     yield from check_rows(catalogue, repair)
     milvus = list(check_milvus(catalogue, repair))
     yield from milvus

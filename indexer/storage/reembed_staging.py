@@ -53,13 +53,13 @@ class Switched:
     dropped_items: int
 
 
-def find_staged(session: Session, catalogue_id: int) -> CatalogueRow | None:
+def find_shadow(session: Session, catalogue_id: int) -> CatalogueRow | None:
     """Return the shadow catalogue's row, if one was begun."""
     name = _hidden_name(session, catalogue_id)
     return session.scalar(select(CatalogueRow).where(CatalogueRow.name == name))
 
 
-def add_staged(
+def add_shadow(
     session: Session,
     catalogue_id: int,
     fingerprint: str,
@@ -78,9 +78,9 @@ def add_staged(
     return row
 
 
-def drop_staged(session: Session, staged_id: int) -> None:
+def drop_shadow(session: Session, shadow_id: int) -> None:
     """Delete a shadow catalogue with all its garments."""
-    session.execute(delete(CatalogueRow).where(CatalogueRow.id == staged_id))
+    session.execute(delete(CatalogueRow).where(CatalogueRow.id == shadow_id))
 
 
 def count_needed(session: Session, catalogue_id: int) -> int:
@@ -88,15 +88,15 @@ def count_needed(session: Session, catalogue_id: int) -> int:
     return _count(session, _needed(catalogue_id))
 
 
-def count_missing(session: Session, catalogue_id: int, staged_id: int) -> int:
-    """Return how many of the needed photos are not staged yet."""
-    return _count(session, _missing(catalogue_id, staged_id))
+def count_missing(session: Session, catalogue_id: int, shadow_id: int) -> int:
+    """Return how many of the needed photos the shadow lacks."""
+    return _count(session, _missing(catalogue_id, shadow_id))
 
 
 def missing_photos(
-    session: Session, catalogue_id: int, staged_id: int
+    session: Session, catalogue_id: int, shadow_id: int
 ) -> Iterator[list[PhotoToDescribe]]:
-    """Yield the needed photos that are not staged, in pages, each once."""
+    """Yield the needed photos that the shadow lacks, in pages, each once."""
     after = 0
     while True:
         ids = session.scalars(
@@ -108,7 +108,7 @@ def missing_photos(
         if not ids:
             return
         after = ids[-1]
-        query = _missing(catalogue_id, staged_id).where(PhotoRow.id.in_(ids))
+        query = _missing(catalogue_id, shadow_id).where(PhotoRow.id.in_(ids))
         rows = session.execute(query.order_by("photo_id", "wanted")).all()
         shown = _shown_by(session, catalogue_id, [row.photo_id for row in rows])
         session.rollback()  # no transaction is held open while photos are described
@@ -119,19 +119,19 @@ def missing_photos(
             ]
 
 
-def switch_to_staged(session: Session, catalogue_id: int, staged_id: int) -> Switched:
-    """Give the staged garments to the visible catalogue, in the caller's transaction.
+def switch_to_shadow(session: Session, catalogue_id: int, shadow_id: int) -> Switched:
+    """Give the garments of the shadow to the visible catalogue, in the caller's transaction.
 
-    Then its garments, fingerprint, layout and uid are the staged ones; the shadow is gone.
+    Then its garments, fingerprint, layout and uid are those of the shadow, which is gone.
     """
-    staged = session.get_one(CatalogueRow, staged_id)
-    uid, fingerprint, layout = staged.uid, staged.fingerprint, staged.layout
-    models = staged.models
+    shadow = session.get_one(CatalogueRow, shadow_id)
+    uid, fingerprint, layout = shadow.uid, shadow.fingerprint, shadow.layout
+    models = shadow.models
     session.execute(delete(GarmentRow).where(GarmentRow.catalogue_id == catalogue_id))
-    _move_garments(session, catalogue_id, staged_id)
+    _move_garments(session, catalogue_id, shadow_id)
     garments = _link_garments(session, catalogue_id)
     photos, items = _drop_without_garments(session, catalogue_id)
-    drop_staged(session, staged_id)
+    drop_shadow(session, shadow_id)
     session.execute(
         update(CatalogueRow)
         .where(CatalogueRow.id == catalogue_id)
@@ -164,20 +164,20 @@ def _needed(
     )
 
 
-def _missing(catalogue_id: int, staged_id: int) -> Any:
+def _missing(catalogue_id: int, shadow_id: int) -> Any:
     photo, garment = aliased(PhotoRow), aliased(GarmentRow)
-    is_staged = exists(
+    is_in_shadow = exists(
         select(literal_column("1"))
         .select_from(photo)
         .join(garment, garment.photo_id == photo.id)
         .where(
-            photo.catalogue_id == staged_id,
+            photo.catalogue_id == shadow_id,
             photo.sha256 == PhotoRow.sha256,
             garment.wanted == ItemPhotoRow.wanted,
         )
         .correlate(PhotoRow, ItemPhotoRow)
     )
-    return _needed(catalogue_id).where(~is_staged)
+    return _needed(catalogue_id).where(~is_in_shadow)
 
 
 def _count(session: Session, query: Any) -> int:
@@ -205,8 +205,8 @@ def _shown_by(
     return shown
 
 
-def _move_garments(session: Session, catalogue_id: int, staged_id: int) -> None:
-    """Attach the staged garments to the visible catalogue's photos of the same content."""
+def _move_garments(session: Session, catalogue_id: int, shadow_id: int) -> None:
+    """Attach the shadow garments to the visible catalogue's photos of the same content."""
     visible, hidden = aliased(PhotoRow), aliased(PhotoRow)
     same_photo = (
         select(visible.id)
@@ -216,7 +216,7 @@ def _move_garments(session: Session, catalogue_id: int, staged_id: int) -> None:
     )
     session.execute(
         update(GarmentRow)
-        .where(GarmentRow.catalogue_id == staged_id, same_photo.is_not(None))
+        .where(GarmentRow.catalogue_id == shadow_id, same_photo.is_not(None))
         .values(catalogue_id=catalogue_id, photo_id=same_photo)
         .execution_options(synchronize_session=False)
     )

@@ -79,7 +79,7 @@ class SharedVectors:
         index = self._open(row.uid, dim)
         with self.lock.held(WRITER_WAIT_S), Session(self.engine) as session:
             index.write_stamp(Stamp())
-            bring_up(session, session.get_one(CatalogueRow, row.id), index)
+            sync_collection(session, session.get_one(CatalogueRow, row.id), index)
         return len(index)
 
     def compare(self, row: CatalogueRow, dim: int) -> tuple[int, int]:
@@ -129,7 +129,7 @@ class SharedVectors:
                 index.read_stamp()
                 row = session.get_one(CatalogueRow, self.lock.catalogue_id)
                 if collection_name(row.uid) == index.name:  # else just made anew by other models
-                    bring_up(session, row, index)
+                    sync_collection(session, row, index)
         except (CatalogueLocked, CatalogueReadOnly) as error:
             log.debug("the vectors are brought up by another process: %s", error)
 
@@ -143,7 +143,7 @@ def shared_vectors(engine: Engine, settings: Settings, catalogue_id: int) -> Sha
     return SharedVectors(engine, address, lock, settings.is_of_replica)
 
 
-def bring_up(session: Session, row: CatalogueRow, index: MilvusIndex) -> tuple[int, int]:
+def sync_collection(session: Session, row: CatalogueRow, index: MilvusIndex) -> tuple[int, int]:
     """Make the index equal to SQL; returns how many vectors were stored and removed.
 
     The caller holds the lock and has read the stamp. After an interruption the next call goes on.

@@ -52,11 +52,11 @@ def test_stopped_it_goes_on_where_it_was(small: Catalogue) -> None:
     "place",
     [
         "indexer.ingest.reembed.Reembedder._switch",
-        "indexer.catalogue.catalogue.switch_to_staged",
+        "indexer.catalogue.catalogue.switch_to_shadow",
         "indexer.storage.reembed_staging._move_garments",
         "indexer.storage.reembed_staging._link_garments",
         "indexer.storage.reembed_staging._drop_without_garments",
-        "indexer.storage.reembed_staging.drop_staged",
+        "indexer.storage.reembed_staging.drop_shadow",
     ],
 )
 def test_a_crash_before_the_commit_leaves_the_old(

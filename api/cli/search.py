@@ -159,7 +159,7 @@ class CommandQuery:
     def name(self) -> str:
         """What messages call it."""
         photo, text = self.asked.get("photo"), self.asked.get("text")
-        return photo or (repr(text) if text else self.asked.get("item_id", "query"))
+        return photo or (repr(text) if text is not None else self.asked.get("item_id", "query"))
 
 
 def _queries(

@@ -9,9 +9,11 @@ response (RFC 9110: ETag, Last-Modified) go into the next request for it.
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
@@ -99,6 +101,44 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
+class _Request(threading.local):
+    """What a thread's present request may take, and whether a connection was opened for it."""
+
+    until = 0.0
+    is_connected_anew = False
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A connection that no server keeps for longer than a request may take, byte by byte."""
+
+    def __init__(self, stream: httpcore.NetworkStream, request: _Request) -> None:
+        self._stream = stream
+        self._request = request
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what has come. Raises httpcore.ReadTimeout."""
+        left = self._request.until - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("it took too long")
+        return self._stream.read(max_bytes, left if timeout is None else min(left, timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send bytes."""
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        """Return the same connection, encrypted."""
+        return _TimedStream(self._stream.start_tls(*args, **kwargs), self._request)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what is known of the socket."""
+        return self._stream.get_extra_info(info)
+
+
 @dataclass
 class _CheckedNetwork(httpcore.SyncBackend):
     """Opens connections to hosts whose addresses may all be asked; see `Fetcher`."""
@@ -107,15 +147,18 @@ class _CheckedNetwork(httpcore.SyncBackend):
     ports: frozenset[int] | None
     look_up: Resolve
     inside: Collection[str] | None  # None: nobody who is answered could set them
+    request: _Request = field(default_factory=_Request)
 
     def connect_tcp(
         self, host: str, port: int, *args: Any, **kwargs: Any
     ) -> httpcore.NetworkStream:
         """Connect to the first address of a host that answers. Raises FetchRefused."""
+        self.request.is_connected_anew = True
         failed: Exception = OSError("no address")
         for address in self._checked(host, port):
             try:
-                return super().connect_tcp(address, port, *args, **kwargs)
+                stream = super().connect_tcp(address, port, *args, **kwargs)
+                return _TimedStream(stream, self.request)
             except _ERRORS as error:
                 failed = error
         raise failed
@@ -157,11 +200,13 @@ class Fetcher:
         self._most_bytes = most_bytes
         self._whole_s = whole_s
         hosts = None if inside is None else frozenset(host.lower() for host in inside)
+        network = _CheckedNetwork(allow, ports, look_up, hosts)
+        self._request = network.request
         self._pool = httpcore.ConnectionPool(
             ssl.create_default_context(),
             max_connections=None,  # its users bound how much they ask for at once
             keepalive_expiry=IDLE_S,
-            network_backend=_CheckedNetwork(allow, ports, look_up, hosts),
+            network_backend=network,
         )
 
     def close(self) -> None:
@@ -183,11 +228,11 @@ class Fetcher:
 
         Raises FetchRefused, FetchFailed, PhotoMissing, PhotoTooManyBytes.
         """
-        until = time.monotonic() + self._whole_s
+        self._request.until = time.monotonic() + self._whole_s
         address = url
         for _ in range(REDIRECTS + 1):
             try:
-                answer = self._ask(address, until, known)
+                answer = self._ask(address, known)
             except (ValueError, *_ERRORS) as error:
                 kind = PhotoMissing if _is_lasting(error) else FetchFailed
                 why = f"{url} cannot be fetched ({str(error) or type(error).__name__})"
@@ -197,27 +242,36 @@ class Fetcher:
             address = answer
         raise PhotoMissing(f"{url} leads on more than {REDIRECTS} times; send the last address")
 
-    def _ask(self, url: str, until: float, known: Validators) -> str | Fetched:
+    def _ask(self, url: str, known: Validators) -> str | Fetched:
         """Return the address that a server redirects to, or its picture."""
+        self._request.is_connected_anew = False
+        try:
+            return self._ask_once(url, known)
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+            if self._request.is_connected_anew:
+                raise
+            return self._ask_once(url, known)  # a kept connection was closed just then
+
+    def _ask_once(self, url: str, known: Validators) -> str | Fetched:
         parts = _web_parts(url)
         # What a person pastes has blanks and letters beyond ASCII; what is escaped stays so.
         target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
         target += f"?{quote(parts.query, safe='/%:@!$&()*+,;=~-._?')}" if parts.query else ""
         host = str(parts.hostname).encode("idna")
-        wait = min(SILENCE_S, max(0.1, until - time.monotonic()))
+        wait = min(SILENCE_S, max(0.1, self._request.until - time.monotonic()))
         with self._pool.stream(
             "GET",
             httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target),
             headers=_headers(parts.netloc, known),
             extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), wait)},
         ) as response:
-            return self._answered(response, url, until, known)
+            return self._answered(response, url, known)
 
-    def _answered(
-        self, response: httpcore.Response, url: str, until: float, known: Validators
-    ) -> str | Fetched:
+    def _answered(self, response: httpcore.Response, url: str, known: Validators) -> str | Fetched:
         headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
-        content = self._read(response, url, until)  # whatever it is: so its connection is kept
+        if response.status != 200:
+            with suppress(FetchFailed, PhotoTooManyBytes):
+                self._read(response, url)  # whatever it is: so its connection is kept
         if response.status in _MOVED and (location := headers.get(b"location")):
             return urljoin(url, location)
         if response.status == 304:
@@ -230,9 +284,9 @@ class Fetcher:
         if headers.get(b"content-encoding", "identity").lower() != "identity":
             raise PhotoMissing(f"{url} is sent compressed although that was not asked for")
         version = Validators(headers.get(b"etag", ""), headers.get(b"last-modified", ""))
-        return Fetched(content, version)
+        return Fetched(self._read(response, url), version)
 
-    def _read(self, response: httpcore.Response, url: str, until: float) -> bytes:
+    def _read(self, response: httpcore.Response, url: str) -> bytes:
         content = bytearray()
         try:
             for chunk in response.iter_stream():
@@ -240,12 +294,11 @@ class Fetcher:
                 if len(content) > self._most_bytes:
                     most = f"{self._most_bytes:,} bytes"
                     raise PhotoTooManyBytes(f"{url} has more than {most}; give a smaller picture")
-                if time.monotonic() > until:
-                    longest = f"{self._whole_s:g} s"
-                    raise FetchFailed(f"{url} took longer than {longest}; try again later")
         except httpcore.RemoteProtocolError as error:  # less came than was announced
             count = f"{len(content):,} bytes"
             raise FetchFailed(f"{url} broke off after {count}; try again") from error
+        except httpcore.ReadTimeout as error:
+            raise FetchFailed(f"{url} does not send all of it in time; try again later") from error
         return bytes(content)
 
 
@@ -258,10 +311,12 @@ def _web_parts(url: str) -> SplitResult:
     return parts
 
 
-def _headers(host: str, known: Validators) -> list[tuple[str, str]]:
+def _headers(host: str, known: Validators) -> list[tuple[bytes, bytes]]:
     headers = {"Host": host.encode("idna").decode(), **_HEADERS}
     conditions = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
-    return [*headers.items(), *((name, value) for name, value in conditions.items() if value)]
+    # A validator goes back as it came, also with bytes beyond ASCII.
+    named = {**headers, **conditions}
+    return [(name.encode(), text.encode("latin-1")) for name, text in named.items() if text]
 
 
 def _asked_wait_s(text: str) -> float | None:

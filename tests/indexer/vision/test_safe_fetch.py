@@ -5,9 +5,10 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ from typing import Any
 import pytest
 
 from indexer.errors import LapelError, PhotoMissing, PhotoTooManyBytes
-from indexer.images.safe_fetch import Address, Fetcher, FetchFailed, FetchRefused, is_public
+from indexer.images.safe_fetch import (
+    Address,
+    Fetcher,
+    FetchFailed,
+    FetchRefused,
+    Validators,
+    is_public,
+)
 
 PICTURE = b"\x89PNG and the rest"
 
@@ -203,6 +211,69 @@ def test_a_slow_server_is_given_up() -> None:
         fetcher = Fetcher(allow=is_the_test_server, ports=None, whole_s=0.2)
         with pytest.raises(PhotoMissing, match="cannot be fetched"):
             fetcher.fetch(url)
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;", b"x"),
+    ],
+    ids=["header", "continue", "chunk"],
+)
+def test_a_server_that_sends_drop_by_drop_is_given_up(start: bytes, drop: bytes) -> None:
+    class Dripping(Pictures):
+        def do_GET(self) -> None:
+            self.close_connection = True
+            self.wfile.write(start)
+            with suppress(OSError):
+                for _ in range(100):
+                    self.wfile.write(drop)
+                    time.sleep(0.05)
+
+    began = time.monotonic()
+    with serving(Dripping) as port, pytest.raises(FetchFailed):
+        Fetcher(is_the_test_server, None, whole_s=0.3).fetch(f"http://127.0.0.1:{port}/a")
+    assert time.monotonic() - began < 3
+
+
+def test_a_validator_goes_back_as_it_came() -> None:
+    class Versioned(Pictures):
+        def do_GET(self) -> None:
+            is_known = self.headers["If-None-Match"] == '"\xe9t\xe9"'
+            self._send(
+                b"" if is_known else PICTURE, {"ETag": '"\xe9t\xe9"'}, 304 if is_known else 200
+            )
+
+    with serving(Versioned) as port, closing(Fetcher(is_the_test_server, None)) as fetcher:
+        url = f"http://127.0.0.1:{port}/a"
+        first = fetcher.fetch_if_changed(url, Validators())
+        assert first.content == PICTURE
+        assert fetcher.fetch_if_changed(url, first.validators).content is None
+
+
+def test_a_kept_connection_that_the_server_closes_is_opened_again() -> None:
+    class ClosesOnReuse(KeptOpen):
+        def do_GET(self) -> None:
+            if hasattr(self, "was_asked"):
+                self.close_connection = True
+                return
+            self.was_asked = True
+            super().do_GET()
+
+    with serving(ClosesOnReuse) as port, closing(Fetcher(is_the_test_server, None)) as fetcher:
+        for _ in range(3):
+            assert fetcher.fetch(f"http://127.0.0.1:{port}/a b") == PICTURE
+
+
+def test_an_error_page_is_named_by_its_status_however_it_is_sent() -> None:
+    class Broken(Pictures):
+        def do_GET(self) -> None:
+            self._send(b"not found", {"Content-Length": "1000"}, 404)
+
+    with serving(Broken) as port, pytest.raises(PhotoMissing, match="answers 404"):
+        Fetcher(is_the_test_server, None).fetch(f"http://127.0.0.1:{port}/a")
 
 
 def test_public_addresses_are_public() -> None:

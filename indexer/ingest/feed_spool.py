@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 from indexer.feeds.reading.record import Row
-from indexer.feeds.reading.spilled_rows import explain_full_disk
 from indexer.system.batching import batches
+from indexer.system.spilled_set import explain_full_disk
 
 ROWS_AT_ONCE = 500  # compressed together
 MEMORY_BYTES = 8_000_000  # of compressed rows; a larger spool moves to a file

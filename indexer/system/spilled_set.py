@@ -4,14 +4,20 @@ A million ids or rows would fill a gigabyte as Python objects.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from indexer.errors import FeedError
 
 CACHE_KIB = 8_000  # kept in memory; a million ids take 40 MB on the disk
 AT_ONCE = 500  # ids in one statement; older SQLites take 999
 
 
 class SpilledIdSet:
-    """A set of ids in a temporary file, deleted on close or when the process ends."""
+    """A set of ids in a temporary file, deleted on close or when the process ends.
+
+    Raises FeedError where the disk is full.
+    """
 
     def __init__(self) -> None:
         self._rows = temporary_database(CACHE_KIB)
@@ -32,9 +38,9 @@ class SpilledIdSet:
 
     def add(self, ids: Iterable[str]) -> None:
         """Add ids to the set."""
-        self._rows.executemany(
-            "INSERT OR IGNORE INTO named VALUES (?)", ((_storable(each),) for each in ids)
-        )
+        rows = [(_storable(each),) for each in ids]
+        with explain_full_disk():
+            self._rows.executemany("INSERT OR IGNORE INTO named VALUES (?)", rows)
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Return those of these ids that are in the set."""
@@ -43,7 +49,8 @@ class SpilledIdSet:
             some = {_storable(each): each for each in ids[start : start + AT_ONCE]}
             marks = ",".join("?" * len(some))
             query = f"SELECT id FROM named WHERE id IN ({marks})"  # noqa: S608 - marks only
-            known.update(some[row[0]] for row in self._rows.execute(query, list(some)))
+            with explain_full_disk():
+                known.update(some[row[0]] for row in self._rows.execute(query, list(some)))
         return known
 
 
@@ -62,3 +69,15 @@ def temporary_database(cache_kib: int) -> sqlite3.Connection:
     rows.execute("PRAGMA journal_mode = OFF")  # nothing is recovered after a crash
     rows.execute("PRAGMA synchronous = OFF")
     return rows
+
+
+@contextmanager
+def explain_full_disk() -> Iterator[None]:
+    """Raise FeedError if a temporary file cannot be written."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise FeedError(
+            f"the rows of the feed cannot be kept in a temporary file: {error}; "
+            "free some space, or name another folder with TMPDIR"
+        ) from error

@@ -5,12 +5,10 @@ its reader, needs only the memory of its cache.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from indexer.errors import FeedError
-from indexer.system.spilled_set import temporary_database
+from indexer.system.spilled_set import explain_full_disk, temporary_database
 
 _CACHE_KIB = 16_384  # pages in memory; consecutive look-ups mostly lie side by side
 
@@ -66,15 +64,3 @@ def keyed_texts() -> Iterator[KeyedTexts]:
         yield texts
     finally:
         texts.close()
-
-
-@contextmanager
-def explain_full_disk() -> Iterator[None]:
-    """Raise FeedError if a temporary file cannot be written."""
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise FeedError(
-            f"the rows of the feed cannot be kept in a temporary file: {error}; "
-            "free some space, or name another folder with TMPDIR"
-        ) from error

@@ -55,6 +55,8 @@ def look_at(source: Path) -> FeedStart:
     """Return the beginning of a file or folder. Raises FeedError for a file that is no text."""
     if source.is_dir():
         return FeedStart(source)
+    if source.is_fifo():  # it would be used up by recognising the format
+        raise FeedError(f"{source} is a pipe; save the feed as a file, and give that")
     with reading(source), open_bytes(source) as raw:
         start = raw.read(HEAD_BYTES)
     for mark, said in _STRANGERS.items():

@@ -112,6 +112,12 @@ def test_a_catalogue_that_is_not_there(tmp_path: Path, street_photo: Path) -> No
     assert not (tmp_path / "lapel.sqlite").exists()
 
 
+def test_an_empty_text_is_named_as_it_was_given(home: Path) -> None:
+    result = lapel("--home", home, "search", "--text", "", "--json")
+    assert result.exit_code == 1
+    assert "'': the text is empty" in result.stderr
+
+
 def test_html_page_holds_everything(home: Path, street_photo: Path, tmp_path: Path) -> None:
     page = tmp_path / "out" / "result.html"
     bad = tmp_path / "bad.jpg"

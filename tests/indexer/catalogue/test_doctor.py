@@ -62,6 +62,12 @@ def test_the_models_and_where_they_run(home: Path) -> None:
         assert name in found["versions"].detail
 
 
+def test_networks_that_run_elsewhere_than_in_torch_are_named(home: Path) -> None:
+    settings = Settings(home=home, device="cpu", runtime="openvino")
+    found = {each.check: each for each in examine_models(settings)}
+    assert found["device"].detail.count("on cpu, openvino, ") == 2
+
+
 def test_other_models_than_the_catalogues(small: Catalogue) -> None:
     found = {each.check: each for each in examine_models(small.settings)}
     assert found["fingerprint"].state == "wrong"

@@ -31,6 +31,12 @@ def errors(source: Path) -> list[RowError]:
     return [row for row in read_feed(source) if isinstance(row, RowError)]
 
 
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "feed.tsv")
+    with pytest.raises(FeedError, match="save the feed as a file"):
+        read_feed(tmp_path / "feed.tsv")
+
+
 @pytest.mark.parametrize(
     ("title", "category"),
     [

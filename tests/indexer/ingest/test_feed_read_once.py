@@ -16,6 +16,7 @@ from indexer.feeds.reading.record import ItemRecord, Row, RowError
 from indexer.ingest.feed_source import FeedSource
 from indexer.ingest.feed_spool import FeedSpool
 from indexer.ingest.planner import REPEATED, RepeatedRow
+from indexer.system.spilled_set import SpilledIdSet
 from tests.support.command_line import lapel_in
 from tests.support.sample_shop import Shop
 from tests.support.small_catalogue import dots
@@ -97,3 +98,11 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(spool._packed, "write", refuse)
         with pytest.raises(indexer.errors.FeedError, match="TMPDIR"):
             spool.extend([RowError(1, "", "cut")])
+
+
+def test_a_disk_without_room_for_the_ids_is_named() -> None:
+    with SpilledIdSet() as seen:
+        # As on a full disk: the file cannot grow by a page.
+        seen._rows.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(indexer.errors.FeedError, match=r"full.*TMPDIR"):
+            seen.add(f"item-{number}" for number in range(10_000))

@@ -7,7 +7,9 @@ and the SHA-256 of each file in `SHA256SUMS`.
 
 import json
 import zipfile
-from collections.abc import Collection
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -46,6 +48,18 @@ class SampleItem:
     design: int
 
 
+@contextmanager
+def _open_archive() -> Iterator[zipfile.ZipFile]:
+    """Open the archive. Raises FeedError where it is damaged."""
+    try:
+        with zipfile.ZipFile(ARCHIVE) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        raise FeedError(
+            f"the sample shop {ARCHIVE} is damaged: {error}; install Lapel again"
+        ) from error
+
+
 def image_link(item: SampleItem, view: View) -> str:
     """Return a picture's path relative to the feed."""
     return f"images/{item.item_id}_{view}.jpg"
@@ -53,7 +67,7 @@ def image_link(item: SampleItem, view: View) -> str:
 
 def sample_items() -> tuple[SampleItem, ...]:
     """List the items of the archive: four to six of each of 20 categories."""
-    with zipfile.ZipFile(ARCHIVE) as archive:
+    with _open_archive() as archive:
         return tuple(SampleItem(**fields) for fields in json.loads(archive.read("items.json")))
 
 
@@ -67,7 +81,7 @@ def unpack_shop(folder: Path, items: Collection[SampleItem] | None = None) -> Pa
     ids = {item.item_id for item in chosen}
     feed = folder / "feed.tsv"
     try:
-        with zipfile.ZipFile(ARCHIVE) as archive:
+        with _open_archive() as archive:
             (folder / "images").mkdir(parents=True, exist_ok=True)
             for name in (image_link(item, view) for item in chosen for view in VIEWS):
                 (folder / name).write_bytes(archive.read(name))
@@ -89,7 +103,7 @@ def reference_pictures() -> list[NDArray[np.uint8]]:
 
     What a network answers on them is compared with, so their pixels must stay the same.
     """
-    with zipfile.ZipFile(ARCHIVE) as archive:
+    with _open_archive() as archive:
         names = sorted(name for name in archive.namelist() if name.startswith("reference/"))
         files = [np.frombuffer(archive.read(name), np.uint8) for name in names]
     pictures = (cv2.imdecode(each, cv2.IMREAD_COLOR_RGB) for each in files)

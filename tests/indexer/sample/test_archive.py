@@ -72,3 +72,11 @@ def test_the_reference_pictures_are_these_pixels() -> None:
         "a1233081", "1ed3b279", "a738b9c7", "773d494c", "fd080d8f", "2ef2e319", "c4ae3949",
     ]  # fmt: skip
     assert all(picture.dtype == np.uint8 for picture in reference_pictures())
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = tmp_path / "shop.zip"
+    damaged.write_bytes(ARCHIVE.read_bytes()[:100_000])
+    monkeypatch.setattr("indexer.sample.archive.ARCHIVE", damaged)
+    with pytest.raises(FeedError, match=r"is damaged: .*; install Lapel again"):
+        unpack_shop(tmp_path / "shop")

@@ -78,8 +78,7 @@ def sync_index(
     After an older database was restored the file is read again, for searches go on in the one held
     meanwhile, and would find little while it is emptied and filled.
     """
-    is_older = held is not None and row.revision < held.stamp.revision
-    if held is not None and is_older and not (replica and replica.is_behind(session, row, held)):
+    if held is not None and replica is None and held.stamp.revision > row.revision:
         held = None
     if held is not None:
         catch_up(session, row, held, replica)

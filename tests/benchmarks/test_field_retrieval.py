@@ -164,7 +164,7 @@ def test_kagl_from_the_command_line(
     assert 0 < alone["cells"][2]["value"] < 1
     # Of two products of one title the farther one is found with the nearer.
     assert alike["cells"][2]["value"] > alone["cells"][2]["value"]
-    assert f"2 of the {N} titles are shared" in " ".join(said["notes"])
+    assert f"2 of the {N} titles belong to several products" in " ".join(said["notes"])
     assert "## KAGL" in document.read_text("utf-8")
 
 

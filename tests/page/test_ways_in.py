@@ -217,7 +217,10 @@ def test_every_control_has_a_name(found: Page) -> None:
     assert found.evaluate(nameless) == []
 
 
-@pytest.mark.parametrize("path", sorted(WEB.iterdir()), ids=lambda path: path.name)
+PAGES = sorted(path for path in WEB.iterdir() if path.is_file())  # docs/ holds a package's files
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_files_are_short_and_ask_no_other_host(path: Path) -> None:
     text = path.read_text("utf-8")
     assert text.count("\n") <= 300

@@ -101,7 +101,7 @@ class SharedVectors:
         """Count the rows whose fields let pass less than their items' filters in SQL."""
         stale = 0
         with Session(self.engine) as session:
-            for some in batches(stored_ids(session, self.lock.catalogue_id), CHUNK):
+            for some in batches(stored_ids(session, self.lock.catalogue_id).tolist(), CHUNK):
                 now, held = read_facts(session, some), index.facts(np.array(some, np.int64))
                 stale += sum(not covers(held[i], now[i]) for i in some if i in held)
         return stale

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import event, func, select, text
 from sqlalchemy.orm import Session
 
-from indexer.catalogue import index_sync as changes
 from indexer.catalogue.catalogue import Catalogue
 from indexer.errors import CatalogueEmpty, CatalogueLocked
 from indexer.feeds.reading.record import ItemRecord
 from indexer.ingest.importer import Importer
 from indexer.maintenance.doctor import examine
+from indexer.storage import revision_log
 from indexer.storage.revision_log import count_stored
 from indexer.storage.tables import ItemRow
 from search.searcher import Searcher
@@ -61,7 +61,7 @@ def test_a_reader_follows_another_process_at_the_cost_of_what_changed(
 def test_a_reader_that_missed_more_than_is_logged_compares(
     small: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "LOGGED", 3)
+    monkeypatch.setattr(revision_log, "LOGGED", 3)
     reader = fresh(small)
     assert equal_to_sql(reader)
     for item in ITEMS[:6]:

@@ -56,7 +56,7 @@ async def detect(request: Request, state: StateDep) -> DetectAnswer:
     response_model_exclude_unset=True,
     tags=["search"],
 )
-def similar(
+async def similar(  # a sync route's answer would take another turn in the thread pool: 0.5 ms
     state: StateDep,
     catalogue: CatalogueName,
     item_id: ItemPath,
@@ -75,4 +75,4 @@ def similar(
         in_stock_only=in_stock_only,
         **asdict(ranking),
     )
-    return answer_search(state, catalogue, query, None)
+    return await run_in_threadpool(answer_search, state, catalogue, query, None)

@@ -17,7 +17,7 @@ from indexer.vectors.protocol import CANDIDATES, Neighbours
 from search.query.options import Options
 from search.ranking.rank import Hit, boost_of, hit_of, rank
 from search.ranking.rerank import pool_for, rerank_hits
-from search.retrieval.exact_scores import VectorQuery, score_nearest
+from search.retrieval.exact_scores import VectorQuery, first_batch_size, score_nearest
 from search.retrieval.filtered_search import SearchScope, nearest
 from search.retrieval.hit_rows import load_hit_details
 from search.retrieval.keyword_boost import (
@@ -82,7 +82,7 @@ def _first_candidates(
     }
     firsts = parallel_map(lambda i: scopes[i].first(weighted[i], wanted), by_looks)
     near = {
-        i: nearest(sql, scopes[i], weighted[i], wanted, first)
+        i: nearest(sql, scopes[i], weighted[i], wanted, first, first_batch_size(options))
         for i, first in zip(by_looks, firsts, strict=True)
     }
     return [merge_matches(ids, near.get(i)) for i, ids in enumerate(matches)]

@@ -42,9 +42,9 @@ demo: setup ## index the sample shop and search it with two street photos: demo/
 test: setup ## run every test
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-fast: setup ## run the tests that take less than ten seconds each, without servers and browsers
+test-fast: setup ## run what needs no models, servers and browsers: the inner loop
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
-	    -m 'not slow and not browser and not postgres and not gpu'
+	    -m 'not slow and not models and not training and not browser and not postgres and not gpu'
 
 # A hundred writes killed at random moments: 20 to 30 minutes; the result goes into the page.
 soak: setup ## kill a hundred writes, send hostile requests; takes half an hour

@@ -26,6 +26,10 @@ MARKS_OF_PLACES = {
 }
 
 
+# What loads the bundled models, or copies a catalogue they described: seconds a test.
+FIXTURES_OF_MODELS = {"models", "shop", "small"}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests, and put the longest files first: the same order in every worker."""
     for item in items:
@@ -33,6 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marks = {mark for place, mark in MARKS_OF_PLACES.items() if file.startswith(place)}
         if file in LONG_FILES:
             marks.add("slow")
+        if FIXTURES_OF_MODELS & set(getattr(item, "fixturenames", ())):
+            marks.add("models")
         if _asks_for_postgres(item):
             marks.add("postgres")
         for mark in sorted(marks):

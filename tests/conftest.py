@@ -20,6 +20,8 @@ from tests.support.sample_shop import Shop, cached_shop
 
 # Marked by where a test stands, or by the fixture it asks for.
 MARKS_OF_PLACES = {
+    "tests/benchmarks/": "models",
+    "tests/indexer/inference/": "models",
     "tests/page/": "browser",
     "tests/training/": "training",
     "tests/indexer/inference/test_gpu.py": "gpu",

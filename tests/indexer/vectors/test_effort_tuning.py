@@ -20,8 +20,7 @@ from indexer.ingest.importer import Importer
 from indexer.maintenance.doctor import examine
 from indexer.storage.revision_log import bump_revision
 from indexer.storage.tables import GarmentRow, PhotoRow
-from indexer.vectors import ivf_build
-from indexer.vectors import open_index as index_file
+from indexer.vectors import ivf_build, open_index
 from indexer.vectors.flat_index import FaissIndex
 from indexer.vectors.ivf_index import IvfIndex
 from indexer.vectors.open_index import read_tuning
@@ -42,7 +41,7 @@ def clustered(n: int, parts: Sequence[int]) -> np.ndarray:
 @pytest.fixture
 def grown(small: Catalogue, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     """The small catalogue with garments that no photo shows: rows are all that an index needs."""
-    monkeypatch.setattr(index_file, "FLAT_MOST", 1_000)
+    monkeypatch.setattr(open_index, "FLAT_MOST", 1_000)
     row = small.row()
     layout = small.layout
     vectors = clustered(GARMENTS, (layout.visual, layout.colour, layout.attributes))

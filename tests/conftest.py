@@ -52,7 +52,7 @@ def _asks_for_postgres(item: pytest.Item) -> bool:
     if "postgres" in getattr(item, "fixturenames", ()):
         return True
     call = getattr(item, "callspec", None)
-    return call is not None and call.params.get("store") == "postgresql"
+    return call is not None and "postgresql" in call.params.values()
 
 
 @pytest.fixture(scope="session")

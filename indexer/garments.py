@@ -11,8 +11,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Slot = Literal["top", "bottom", "dress", "outer", "unknown"]
-WORN_SLOTS: tuple[Slot, ...] = ("top", "bottom", "dress", "outer")
+Slot = Literal["top", "bottom", "dress", "outer", "shoes", "bag", "headwear", "unknown"]
+WORN_SLOTS: tuple[Slot, ...] = ("top", "bottom", "dress", "outer", "shoes", "bag", "headwear")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person in a photo: the box in pixels, half-open corners, and how surely one is there."""
+
+    xyxy: tuple[int, int, int, int]
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +29,9 @@ class Garments:
 
     `xyxy` (n, 4) int32 pixels, half-open corners; `slot` and `category` n words each;
     `confidence` (n,) float32 in 0..1; `masks` n bool arrays, each as large as its box.
-    `is_fallback`: nothing was detected, and the whole photo is taken as one garment.
+    `people` are those found in the photo, the main one first; `person` has each garment's place
+    among them, None for a garment on nobody. `is_fallback`: nothing was detected, and the whole
+    photo is taken as one garment.
     """
 
     image_hw: tuple[int, int]
@@ -31,6 +41,8 @@ class Garments:
     confidence: NDArray[np.float32]
     masks: tuple[NDArray[np.bool_], ...]
     is_fallback: bool = False
+    people: tuple[Person, ...] = ()
+    person: tuple[int | None, ...] = ()  # nobody's, all of them, when empty
 
     def __post_init__(self) -> None:
         n = len(self.slot)
@@ -43,6 +55,12 @@ class Garments:
             raise ValueError(
                 f"{n} slots, but {len(self.category)} categories and {len(self.masks)} masks"
             )
+        if not self.person:
+            object.__setattr__(self, "person", (None,) * n)
+        if len(self.person) != n or any(
+            each is not None and not 0 <= each < len(self.people) for each in self.person
+        ):
+            raise ValueError(f"{n} slots of {len(self.people)} people, but persons {self.person}")
         height, width = self.image_hw
         for (x1, y1, x2, y2), mask in zip(self.xyxy.tolist(), self.masks, strict=True):
             if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
@@ -89,6 +107,8 @@ class Garments:
             self.confidence[list(indices)],
             tuple(self.masks[i] for i in indices),
             self.is_fallback,
+            self.people,
+            tuple(self.person[i] for i in indices),
         )
 
     def full_mask(self, i: int) -> NDArray[np.bool_]:

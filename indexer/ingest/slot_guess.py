@@ -16,13 +16,13 @@ from indexer.feeds.reading.record import ItemRecord
 from indexer.feeds.reading.row_assembly import kinds_of
 from indexer.fused_vector import unit_rows
 from indexer.garments import Slot
-from indexer.vocabulary.categories import CATEGORIES, is_general
+from indexer.vocabulary.categories import CATEGORIES, find_kind, is_general
 
 # Things that a shop sells beside garments, and words for any of them: a text nearer to one of these
 # names no garment.
 _OTHERS = (
-    "shoes", "handbag", "belt", "hat", "scarf", "jewellery", "socks", "sunglasses", "perfume",
-    "home decoration", "phone case", "toy",
+    "belt", "scarf", "jewellery", "socks", "sunglasses", "perfume", "home decoration", "phone case",
+    "toy",
 )  # fmt: skip
 _NEUTRAL = (
     "", "new", "classic casual style", "black", "blue white", "for women", "for men", "sport",
@@ -99,7 +99,7 @@ def _clearest(scores: NDArray[np.float32]) -> Slot | None:
 def _unexplained(record: ItemRecord) -> list[str]:
     """Return a record's informative texts, the most trusted first; none if a word explains it."""
     values = {**record.fields, "title": record.title}
-    if record.slot is not None or any(kinds_of(values)):
+    if record.slot is not None or any(kinds_of(values)) or find_kind(values.get("tags", "")):
         return []
     texts = (
         values.get(word, "")[:_MAX_CHARACTERS] for word in ("category", "product_type", "title")

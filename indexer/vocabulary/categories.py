@@ -4,7 +4,7 @@ The words are a table of eight languages (`category_table.tsv`); one rule for ea
 decides which noun of a phrase counts. In English, German and Dutch the head of a noun phrase
 stands last: a "shirt dress" is a dress, a "dress shirt" a shirt, and words after "with" or "in"
 are decoration. In French, Spanish, Italian, Portuguese and Polish it stands first. Words for
-things that are no garment count like any other: a "jeans belt" is a belt.
+things that are no garment count like any other: a "jeans belt" is a belt, a "shoe box" a box.
 """
 
 import re
@@ -38,9 +38,19 @@ OWN_WORDS = "category_words.tsv"  # in the home
 GOOGLE_CATEGORIES: Mapping[str, str] = {
     "212": "top", "204": "trousers", "207": "shorts", "1581": "skirt", "2271": "dress",
     "203": "outerwear", "5598": "coat", "5250": "dress", "5182": "romper", "1831": "vest",
-    "1594": "suit", "5344": "skirt", "187": OTHER, "167": OTHER, "6551": OTHER,
+    "1594": "suit", "5344": "skirt",
+    "187": "shoes", "3032": "handbag", "100": "backpack", "5608": "tote", "101": "bag",
+    "103": "bag", "104": "bag", "106": "bag", "173": "headwear", "2020": "headwear",
+    "1786": "headwear", "7054": "headwear", "5939": "headwear",
+    # Accessories of clothes, of shoes, of handbags; wallets. 6551, handbags and wallets, says
+    # neither.
+    "167": OTHER, "1933": OTHER, "6552": OTHER, "2668": OTHER,
 }  # fmt: skip
 
+# Worn or carried with clothes. Shops sort them together and with scarves, gloves or wallets.
+_CARRIED: frozenset[Slot] = frozenset(["shoes", "bag", "headwear"])
+_DEPARTMENTS = frozenset(["hats", "handbags"])  # caps hang there too, and totes
+_LISTED = re.compile(r"[&,]|\s(?:and|und|et|y|e|i|en)\s")  # what parts the kinds of a step
 _MARKS = frozenset("&,:;|()[]/>")
 _SIZE = re.compile(r"x{0,4}[sl]|m|\d+(?:x?l|[a-z])?|onesize|os")  # of a variant's title
 # Titles are short; if a page was pasted, its beginning names the garment.
@@ -93,7 +103,9 @@ def naming_parts(text: str) -> set[str]:
 def find_category_in_path(path: str) -> str | None:
     """Return the category named deepest in a path such as `Clothing > Tops > T-Shirts`.
 
-    A Google number is looked up; of `Hoodies & Sweatshirts` the first word counts.
+    A Google number is looked up; of `Hoodies & Sweatshirts` the first word counts. A step of
+    several kinds of shoes, bags or headwear names only their slot, and one of several slots, such
+    as `Hats & Gloves`, nothing: what lies there is said by the title.
     """
     return _garment(find_kind_in_path(path))
 
@@ -105,12 +117,24 @@ def find_kind_in_path(path: str) -> str | None:
         return GOOGLE_CATEGORIES.get(path.strip())
     for step in reversed(re.split(r"[>/]", path)):
         whole = find_kind(step) if "&" in step else None
-        if whole and is_general(whole):  # "Coats & Jackets" is one name
-            return whole
-        for word in step.split("&"):
-            if kind := find_kind(word):
-                return kind
+        if whole and slot_of(whole) not in _CARRIED and is_general(whole):
+            return whole  # "Coats & Jackets" is one name
+        if kinds := [kind for word in step.split("&") if (kind := find_kind(word))]:
+            return _shelf(step, kinds)
     return None
+
+
+def _shelf(step: str, kinds: Sequence[str]) -> str | None:
+    """Return what a step with these kinds (at least one) says of an item, None for too many."""
+    listed = {kind for word in _LISTED.split(step) if (kind := find_kind(word))}
+    slots = {slot_of(kind) for kind in listed}
+    if not slots & _CARRIED:
+        return kinds[0]
+    if len(slots) > 1:
+        return None
+    if len(listed) > 1 or step.strip().lower() in _DEPARTMENTS:
+        return slots.pop()  # the name of its general category, too
+    return kinds[0]
 
 
 def find_kind(text: str) -> str | None:
@@ -132,7 +156,7 @@ def _kind_of(text: str) -> str | None:
 
 def is_general(category: str) -> bool:
     """Tell whether a category is no finer than its slot (`top`, `outerwear`)."""
-    return category in ("top", "bottom", "outerwear")
+    return category in ("top", "bottom", "outerwear", *_CARRIED)
 
 
 def telling(category: str | None) -> str | None:

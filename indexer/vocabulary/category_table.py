@@ -18,7 +18,7 @@ TABLE = Path(__file__).with_name("category_table.tsv")
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "pl")  # ties go to the first
 # There the noun stands first: a "robe chemise" is a dress, as a "shirt dress" is.
 HEAD_FIRST = frozenset(["fr", "es", "it", "pt", "pl"])
-OTHER = "-"  # what words for shoes, bags and hangers name: no garment
+OTHER = "-"  # what words for belts, wallets and hangers name: no garment
 IGNORED, WITH, HINT = "ignore", "with", "hint"  # rows that name nothing
 MAX_TOKENS = 5  # of one name: "camisole, a bretelles fines"; longer is a sentence
 _PARTS = re.compile(r"[^\W_]+(?:'s\b)?|[&,:;|()\[\]/>]|-")

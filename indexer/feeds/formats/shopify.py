@@ -15,7 +15,7 @@ from indexer.feeds.reading.row_assembly import assemble, attempt
 from indexer.feeds.reading.spilled_rows import KeyedTexts, keyed_texts
 from indexer.feeds.reading.text_files import FeedStart
 from indexer.feeds.reading.values import is_colour_word
-from indexer.vocabulary.categories import find_kind, find_kind_in_path
+from indexer.vocabulary.categories import find_category, find_kind, find_kind_in_path
 
 name = "shopify"
 
@@ -133,7 +133,7 @@ def variant_item(
             find_kind_in_path(full.get("type", "")),
             find_kind(full.get("title", "")),
             find_kind_in_path(full.get("product_category", "")),
-            find_kind(full.get("tags", "")),
+            find_category(full.get("tags", "")),
         ]
         return assemble(row, values, [variant_photo] if variant_photo else photos, kinds)
 

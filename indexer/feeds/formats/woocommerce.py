@@ -14,7 +14,7 @@ from indexer.feeds.reading.row_assembly import MAX_PATHS, assemble, attempt
 from indexer.feeds.reading.spilled_rows import KeyedTexts, keyed_texts
 from indexer.feeds.reading.text_files import FeedStart
 from indexer.feeds.reading.values import is_colour_word, split_addresses
-from indexer.vocabulary.categories import find_kind, find_kind_in_path
+from indexer.vocabulary.categories import find_category, find_kind, find_kind_in_path
 
 name = "woocommerce"
 
@@ -90,7 +90,7 @@ def _record(row: int, cells: Cells, parent: Cells) -> ItemRecord:
     values["description"] = full["description"] or full["short_description"]
     paths = _COMMA.split(full["categories"], MAX_PATHS)[:MAX_PATHS]
     paths.sort(key=lambda path: -path.count(">"))
-    kinds = [*map(find_kind_in_path, paths), find_kind(full["name"]), find_kind(full["tags"])]
+    kinds = [*map(find_kind_in_path, paths), find_kind(full["name"]), find_category(full["tags"])]
     return assemble(row, values, split_addresses(full["images"]), kinds)
 
 

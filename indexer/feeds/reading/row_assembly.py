@@ -12,7 +12,13 @@ from indexer.feeds.reading.values import (
     unique,
 )
 from indexer.garments import WORN_SLOTS
-from indexer.vocabulary.categories import find_kind, find_kind_in_path, most_telling, slot_of
+from indexer.vocabulary.categories import (
+    find_category,
+    find_kind,
+    find_kind_in_path,
+    most_telling,
+    slot_of,
+)
 
 MAX_PATHS = 50  # categories of an item that are tried
 # Words with an attribute of their own in a record; all others are kept in `fields`.
@@ -72,7 +78,8 @@ def kinds_of(values: Mapping[str, str]) -> list[str | None]:
         find_kind_in_path(values.get("product_type", "")),
         find_kind(plain_text(values.get("title", ""))),
         find_kind_in_path(values.get("google_product_category", "")),
-        find_kind(values.get("tags", "")),
+        # What else tags name, as "wallet" of a bag, does not make the item no garment.
+        find_category(values.get("tags", "")),
     ]
 
 

@@ -19,6 +19,7 @@ from indexer.vocabulary.categories import (
     find_category,
     find_category_in_path,
     find_kind,
+    find_kind_in_path,
     most_telling,
     slot_of,
     use_words_of,
@@ -50,12 +51,37 @@ def test_a_title_names_its_garment_or_none(title: str, kind: str) -> None:
         ("Vêtements > Femme > Robes", "dress"), ("Bekleidung > Herren > Hemden", "shirt"),
         ("Ropa/Mujer/Faldas y shorts", "skirt"), ("Abbigliamento > Giacche & Cappotti", "jacket"),
         ("Roupas > Calças Jeans", "jeans"), ("Kleding > Spijkerbroeken", "jeans"),
-        ("Odzież > Kurtki i płaszcze", "jacket"), ("Men > Shirts > Ties", None), ("187", None),
-        ("Women > Coats & Jackets", "outerwear"), ("Apparel & Accessories > Shoes", None),
+        ("Odzież > Kurtki i płaszcze", "jacket"), ("Men > Shirts > Ties", None),
+        ("Women > Coats & Jackets", "outerwear"), ("Shirts & Ties", "shirt"), ("167", None),
     ],
 )  # fmt: skip
 def test_paths(path: str, category: str | None) -> None:
     assert find_category_in_path(path) == category
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("Women > Shoes", "shoes"), ("Shoes/Sneakers", "sneakers"), ("Schuhe > Sneaker", "sneakers"),
+        ("Shoes > Boots & Sandals", "shoes"), ("Loafers & Ballerinas", "flats"),
+        ("Hüte & Mützen", "headwear"), ("Caps and beanies", "headwear"), ("Damen > Taschen", "bag"),
+        ("Sacs et pochettes", "bag"), ("Accessories > Hats", "headwear"), ("Handbags", "bag"),
+        # What hangs beside other things is told by the title.
+        ("Shoes & Bags", None), ("Schuhe und Taschen", None), ("Hats, Scarves & Gloves", None),
+        ("Luggage & Bags", None), ("Apparel & Accessories > Handbags, Wallets & Cases", None),
+        ("Luggage & Bags > Backpacks", "backpack"), ("Luggage & Bags > Suitcases", OTHER),
+        ("Luggage & Bags > Cosmetic & Toiletry Bags", OTHER), ("Shoe Accessories", OTHER),
+        ("187", "shoes"), ("3032", "handbag"), ("100", "backpack"), ("5608", "tote"),
+        ("173", "headwear"), ("6551", None), ("2668", OTHER),
+    ],
+)  # fmt: skip
+def test_paths_of_shoes_bags_and_headwear(path: str, kind: str | None) -> None:
+    assert find_kind_in_path(path) == kind
+
+
+@pytest.mark.parametrize("text", ["Boot cut", "Bootcut", "Hooded", "Paper bag", "Cap sleeves"])
+def test_cuts_and_sleeves_are_no_shoes_and_caps(text: str) -> None:
+    assert find_kind(text) is None
 
 
 def test_english_words_stay_what_they_were() -> None:
@@ -70,6 +96,8 @@ def test_english_words_stay_what_they_were() -> None:
 
 def test_what_is_no_garment_stops_the_search_for_one() -> None:
     assert most_telling([None, OTHER, "jeans"]) is None
+    assert most_telling(["bag", OTHER]) is None  # a wallet on the shelf of bags
+    assert most_telling(["bag", None, "tote"]) == "tote"
     assert most_telling(["top", None, "shirt"]) == "shirt"
     assert most_telling(["outerwear", None]) == "outerwear"
 

@@ -62,7 +62,8 @@ def test_paths(path: str, category: str | None) -> None:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("Women > Shoes", "shoes"), ("Shoes/Sneakers", "sneakers"), ("Schuhe > Sneaker", "sneakers"),
+        ("Women > Shoes", "shoes"), ("Shoes/Sneakers", "sneakers"),
+        ("Schuhe > Sneaker", "sneakers"),
         ("Shoes > Boots & Sandals", "shoes"), ("Loafers & Ballerinas", "flats"),
         ("Hüte & Mützen", "headwear"), ("Caps and beanies", "headwear"), ("Damen > Taschen", "bag"),
         ("Sacs et pochettes", "bag"), ("Accessories > Hats", "headwear"), ("Handbags", "bag"),

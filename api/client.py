@@ -98,7 +98,7 @@ class Client:
         return CompleteAnswer.model_validate(answer.json())
 
     def outfit(self, photo: Path | bytes | None = None, **options: Any) -> OutfitAnswer:
-        """Find an item for each garment of a photo's main person; OutfitRequest's fields."""
+        """Find an item for each garment of one of a photo's people; OutfitRequest's fields."""
         return self._ask(OutfitAnswer, f"{self._catalogue}/outfit", photo, options)
 
     def send_events(self, events: Iterable[Mapping[str, Any]]) -> EventsStored:

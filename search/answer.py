@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.description.describe import DescribedGarment
-from indexer.garments import Slot
+from indexer.garments import Person, Slot
+from search.query.parts import DescribedPhoto
 from search.query.text_query import TextQuery
 from search.ranking.rank import Hit
 from search.retrieval.stored_items import StoredItem
@@ -42,7 +43,10 @@ class GarmentAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """All garments of one query with their hits; `text` is what its words were read as."""
+    """All garments of one query with their hits; `text` is what its words were read as.
+
+    `photo` has all garments of the query's photo, also those that were not searched for.
+    """
 
     query_id: str
     fingerprint: str
@@ -50,6 +54,12 @@ class Answer:
     warnings: tuple[str, ...]
     took_ms: Mapping[str, float]
     text: TextQuery | None = None
+    photo: DescribedPhoto | None = None
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """The photo's people, the main one first."""
+        return self.photo.people if self.photo is not None else ()
 
     @property
     def described(self) -> tuple[DescribedGarment, ...]:

@@ -10,12 +10,13 @@ from indexer.description.describe import DescribedGarment
 from indexer.fused_vector import Layout
 from indexer.garments import Slot
 from search.answer import GarmentAnswer, NamedGarment, SearchTarget
-from search.answer_facts import NOT_UNDERSTOOD, not_in_photo
+from search.answer_facts import NOT_UNDERSTOOD
 from search.filters.conditions import Condition
 from search.filters.json_filters import not_these
 from search.query.mixing import PartVectors, check_vector
 from search.query.options import Options
-from search.query.parts import DescribedPhoto, QueryParts, choose_garments
+from search.query.parts import DescribedPhoto, QueryParts
+from search.query.people import choose_garments, none_found
 from search.query.text_query import TextQuery
 from search.ranking.confidence import no_good_match
 from search.retrieval.stored_items import StoredItem
@@ -46,7 +47,8 @@ class LoadedQuery:
             garments = self.photo.garments
             if self.parts.has_box:
                 return dict(enumerate(garments))
-            return {i: garments[i] for i in choose_garments(garments, options.garment)}
+            chosen = choose_garments(garments, options.garment, options.person)
+            return {i: garments[i] for i in chosen}
         if self.parts.item_id is not None:
             return {0: self.items[self.parts.item_id]}
         vector = None
@@ -98,8 +100,7 @@ class LoadedQuery:
         if self.photo is not None:
             warnings += self.photo.warnings
             if not garments:
-                slots = (garment.slot for garment in self.photo.garments)
-                warnings.append(not_in_photo(str(options.garment), slots))
+                warnings.append(none_found(self.photo.garments, options.garment, options.person))
         poor = [no_good_match(each.hits, each.garment.slot) for each in garments]
         warnings += filter(None, poor)
         is_matched = any(hit.matched_words for each in garments for hit in each.hits)

@@ -72,7 +72,7 @@ class Searcher:
         """
         begin = time.perf_counter()
         options.check()
-        parts.check(options.garment)
+        parts.check(options.garment, options.person)
         items = self.load_items(parts.item_ids)
         photo = None if parts.photo is None else parts.photo()
         read = time.perf_counter()
@@ -87,7 +87,7 @@ class Searcher:
         warnings = query.warnings(garments, options)
         shown = tuple(replace(each, hits=_page(each.hits, options)) for each in garments)
         fingerprint = self.describer.models.fingerprint
-        return Answer(new_id(), fingerprint, shown, tuple(warnings), took, query.text)
+        return Answer(new_id(), fingerprint, shown, tuple(warnings), took, query.text, photo)
 
     def search_photo(self, photo: Photo, options: Options) -> Answer:
         """Find the garments in a photo and, for each asked for, the most similar items.
@@ -244,6 +244,7 @@ def detect_photo(describer: Describer, photo: Photo) -> Answer:
         tuple(GarmentAnswer(i, garment) for i, garment in enumerate(described.garments)),
         tuple(described.warnings),
         described.took_ms,
+        photo=described,
     )
 
 

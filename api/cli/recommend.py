@@ -1,5 +1,6 @@
 """The commands that recommend: similar, alternatives, complete, outfit; and `outfits learn`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from api.cli.search_options import (
     InStockOnly,
     Likes,
     Popularity,
+    number_or_word,
     read_options,
 )
 from api.cli.sync import counting
@@ -20,6 +22,7 @@ from api.console.terminal import FAILED, Json, emit, load_describer, say
 from indexer.errors import QueryError
 
 if TYPE_CHECKING:
+    from indexer.description.describe import DescribedGarment
     from search.recommend.recommender import Completion, Recommender, Taste
     from search.searcher import Searcher
 
@@ -105,6 +108,9 @@ def complete(
 def outfit(
     context: typer.Context,
     photo: Annotated[Path, typer.Argument(help="A photo of a person.", metavar="PHOTO")],
+    person: Annotated[
+        str, typer.Option(help="Whose outfit: main, or a person's id in `detect`.")
+    ] = "main",
     k: Annotated[int, typer.Option(help="Items for each slot that is added.")] = 3,
     completes: Annotated[
         bool, typer.Option("--complete/--no-complete", help="Also add slots that are not worn.")
@@ -117,19 +123,21 @@ def outfit(
 ) -> None:
     """Put an outfit together for a photo: an item for each garment worn, additions, the price."""
     from indexer.images.photo import read_photo
-    from search.recommend.outfit import find_outfit
+    from search.recommend.outfit import check_one, find_outfit
     from search.searcher import detect_photo
 
     options = read_options(
         filters, None, in_stock_only, k=k, diversity=diversity, popularity=popularity
     )
+    whose = number_or_word(person)
+    check_one(whose)
     searcher = _searcher(context, lazy=False)
     answer = detect_photo(searcher.describer, read_photo(photo))
     for warning in answer.warnings:
         say(f"{photo}: {warning}")
-    found = find_outfit(searcher, answer.described, options, completes)
+    found = find_outfit(searcher, answer.described, options, completes, person=whose)
     if as_json:
-        emit({"photo": str(photo), **_outfit_json(found)})
+        emit({"photo": str(photo), **_outfit_json(found, answer.described)})
     else:
         _print_outfit(found)
 
@@ -216,9 +224,9 @@ def _print_completions(found: Any, with_what: str) -> None:
         plain_console().print(hit_table(f"{each.slot} {with_what}{said}", each.hits))
 
 
-def _outfit_json(found: Any) -> dict[str, Any]:
+def _outfit_json(found: Any, garments: "Sequence[DescribedGarment]") -> dict[str, Any]:
     from api.schemas.responses import Garment
-    from api.schemas.serialise import described, hit_json, to_json
+    from api.schemas.serialise import described, hit_json, people_of, to_json
 
     return {
         "garments": [
@@ -227,6 +235,7 @@ def _outfit_json(found: Any) -> dict[str, Any]:
             for piece in found.pieces
         ],
         "completing": [_completion_json(each) for each in found.completing],
+        "people": [to_json(each) for each in people_of(garments)],
         "total": dict(found.total),
         "unpriced": found.unpriced,
     }

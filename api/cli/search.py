@@ -17,6 +17,7 @@ from api.cli.search_options import (
     InStockOnly,
     Likes,
     Popularity,
+    number_or_word,
     read_options,
 )
 from api.console.terminal import FAILED, Json, emit, load_describer, say
@@ -55,6 +56,9 @@ BoxText = Annotated[
 GarmentText = Annotated[
     str, typer.Option(help="all, top, bottom, dress or outer, or a garment's id in `detect`.")
 ]
+PersonText = Annotated[
+    str, typer.Option(help="Whose garments: all, main, or a person's id in `detect`.")
+]
 WeightTexts = Annotated[
     list[str] | None, typer.Option("--weight", help="visual=1, colour=0.7, words=1, ...")
 ]
@@ -79,6 +83,7 @@ def search(
     k: Annotated[int, typer.Option(help="How many items for each garment.")] = 10,
     offset: Annotated[int, typer.Option(help="Number of hits to skip.")] = 0,
     garment: GarmentText = "all",
+    person: PersonText = "all",
     filters: FilterTexts = None,
     in_stock_only: InStockOnly = False,
     min_score: Annotated[float, typer.Option(help="Lowest score of a hit, 0 to 1.")] = 0.0,
@@ -96,7 +101,7 @@ def search(
     """
     options = read_options(
         filters, weights, in_stock_only, k=k, offset=offset, strict_slot=strict_slot,
-        garment=int(garment) if garment.isdecimal() else garment,
+        garment=number_or_word(garment), person=number_or_word(person),
         min_score=min_score, diversity=diversity, popularity=popularity,
     )  # fmt: skip
     parts = _parts(item_id=item_id, likes=likes, dislikes=dislikes, colours=colours)
@@ -190,7 +195,7 @@ def _queries(
     queries += [CommandQuery(asked | {"text": text}, replace(shared, text=text)) for text in texts]
     queries = queries or [CommandQuery(asked, shared)]
     for query in queries:
-        query.parts.check(options.garment)
+        query.parts.check(options.garment, options.person)
     return queries
 
 

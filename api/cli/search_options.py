@@ -46,6 +46,11 @@ def read_options(
     return options.narrowed(AVAILABLE) if in_stock_only else options
 
 
+def number_or_word(text: str) -> str | int:
+    """Read the id of a garment or person, or a word for some."""
+    return int(text) if text.isdecimal() else text
+
+
 def parse_weights(texts: Sequence[str] | None) -> dict[str, float]:
     """Read `visual=1` and the like. Raises QueryError."""
     weights = {}

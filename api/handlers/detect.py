@@ -21,4 +21,4 @@ def answer_detect(state: ServerState, query: DetectRequest, upload: Upload | Non
             more["embedding"] = [round(float(v), 6) for v in garment.vector]
         garments.append(received.garment(DetectedGarment, i, **more))
     head = received.answer_head(state.inference.models.fingerprint)
-    return DetectAnswer(**head, garments=garments)
+    return DetectAnswer(**head, garments=garments, people=received.people())

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from api.schemas.requests import PhotoSource
-from api.schemas.serialise import GarmentModel, Outline, described, outlines
+from api.schemas.responses import Person
+from api.schemas.serialise import GarmentModel, Outline, described, outlines, people_of
 from api.server.photo_cache import CachedPhoto, PackedMask
 from api.server.state import ServerState
 from indexer.description.describe import DescribedGarment
@@ -55,6 +56,10 @@ class ReceivedPhoto:
         """Return one garment as answers show it, with `more` fields of the model."""
         garment, lines = self.photo.garments[id_], self.photo.outlines[id_]
         return described(model, id_, garment, outlines=lines, **more)
+
+    def people(self) -> list[Person]:
+        """Return the photo's people as answers show them."""
+        return people_of(self.photo.garments)
 
     def masked(self, id_: int) -> DescribedGarment:
         """Return one garment with its mask."""

@@ -22,7 +22,7 @@ from search.answer_facts import answer_envelope, new_id, to_ms
 from search.filters.json_filters import read_filter
 from search.query.options import Options
 from search.ranking.rank import Hit
-from search.recommend.outfit import choose_worn, find_outfit, worn_with
+from search.recommend.outfit import choose_worn, find_outfit, one_person, worn_with
 from search.recommend.recommender import Completion, Recommender, Taste, Worn
 from search.searcher import Searcher
 
@@ -52,7 +52,7 @@ def complete_photo(
     searcher, received = _begin(state, catalogue, request, upload)
     begin = time.perf_counter()
     garments = received.photo.garments
-    ids = choose_worn(garments, request.garment)
+    ids = choose_worn(garments, request.garment, request.person)
     worn = [Worn(garments[i].vector, garments[i].slot, garments[i].category) for i in ids]
     found = Recommender(searcher).complete_worn(
         worn, _options(request), request.slots, _taste(request)
@@ -62,19 +62,21 @@ def complete_photo(
         **_facts(state, catalogue, request, begin, received),
         worn=[received.garment(Garment, i) for i in ids],
         garments=_completing(catalogue, found, request),
+        people=received.people(),
     )
 
 
 def photo_outfit(
     state: ServerState, catalogue: ServedCatalogue, request: OutfitRequest, upload: Upload | None
 ) -> OutfitAnswer:
-    """Answer with an item for each garment of the photo's main person."""
+    """Answer with an item for each garment of one of the photo's people."""
     searcher, received = _begin(state, catalogue, request, upload)
     begin = time.perf_counter()
     garments = received.photo.garments
-    ids = list(range(len(garments)))
-    if request.garment != "all":  # whose outfit is meant, of several people
-        ids = worn_with(garments, choose_worn(garments, request.garment)[0])
+    if request.garment == "all":
+        ids = one_person(garments, request.person)
+    else:  # it says whose outfit is meant
+        ids = worn_with(garments, choose_worn(garments, request.garment, request.person)[0])
     found = find_outfit(
         searcher, [garments[i] for i in ids], _options(request), request.complete, _taste(request)
     )
@@ -91,6 +93,7 @@ def photo_outfit(
         **_facts(state, catalogue, request, begin, received),
         garments=chosen,
         completing=_completing(catalogue, found.completing, request),
+        people=received.people(),
         total=dict(found.total),
         unpriced=found.unpriced,
     )

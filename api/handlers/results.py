@@ -17,6 +17,7 @@ from api.schemas.serialise import (
     explained,
     explained_hit,
     match_json,
+    people_of,
     target,
 )
 from search.answer import Answer
@@ -40,6 +41,8 @@ def search_answer(
         head["item_id"] = request.item_id
     if answer.text is not None:
         head["text"] = answer.text.text
+    if answer.photo is not None:
+        head["people"] = people_of(answer.photo.garments)
     garments = []
     for each in answer.garments:
         more: dict[str, Any] = {}

@@ -78,6 +78,7 @@ def _options(request: SearchRequest) -> Options:
     return Options(
         k=request.k,
         garment=request.garment,
+        person=request.person,
         filters=read_filter(request.filter, request.in_stock_only),
         weights=request.weights.given(),
         strict_slot=request.strict_slot,

@@ -10,6 +10,7 @@ from api.schemas.requests import (
     MAX_LIKES,
     ItemId,
     Mix,
+    OnePerson,
     PhotoSource,
     Share,
     ShortText,
@@ -17,10 +18,12 @@ from api.schemas.requests import (
     Weights,
 )
 from api.schemas.responses import (
+    PEOPLE,
     Extensible,
     Garment,
     ImageSize,
     ModelName,
+    Person,
     Result,
     SearchedGarment,
 )
@@ -39,6 +42,9 @@ class Recommending(PhotoSource):
         Annotated[int, Field(ge=0, le=1_000, strict=True)]
         | Literal["all", "top", "bottom", "dress", "outer"]
     ) = Field("all", description="A garment of the photo, by its id or its slot.")
+    person: OnePerson | Literal["main"] = Field(
+        "main", description="Whose garments: the main person's, or one's by id."
+    )
     k: int = Field(5, ge=1, le=200, strict=True, description="Items for each slot.")
     filter: dict[str, Any] | list[Any] | None = Field(None, description="As in a search.")
     in_stock_only: bool = True
@@ -144,6 +150,7 @@ class CompleteAnswer(_Answer):
     image: ImageSize | None = None
     worn: list[Garment]
     garments: list[Completing]
+    people: list[Person] = Field([], description=PEOPLE)
 
 
 class OutfitAnswer(_Answer):
@@ -154,5 +161,6 @@ class OutfitAnswer(_Answer):
     image: ImageSize
     garments: list[SearchedGarment]
     completing: list[Completing]
+    people: list[Person] = Field([], description=PEOPLE)
     total: dict[str, float] = Field(description="Sum of the garments' items, by currency.")
     unpriced: int

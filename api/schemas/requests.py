@@ -15,6 +15,7 @@ MAX_FIELDS = 50
 
 ItemId = Annotated[str, Field(min_length=1, max_length=200)]
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+OnePerson = Annotated[int, Field(ge=0, le=1_000, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
@@ -130,6 +131,9 @@ class SearchRequest(PhotoSource):
         Annotated[int, Field(ge=0, le=1_000, strict=True)]
         | Literal["all", "top", "bottom", "dress", "outer"]
     ) = Field("all", description="All of the photo's garments, those of a slot, or one by its id.")
+    person: OnePerson | Literal["main", "all"] = Field(
+        "all", description="Whose garments: everybody's, the main person's, or one's by id."
+    )
     box: tuple[Share, Share, Share, Share] | None = Field(
         None, description="x1, y1, x2, y2 in 0..1, drawn on the photo around one garment."
     )

@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+PEOPLE = "The photo's people, the main one first; with `box`, those seen in it."
+
 
 class Extensible(BaseModel):
     """A part of an answer that may get more fields later."""
@@ -49,8 +51,19 @@ class Mask(BaseModel):
     counts: str
 
 
+class Person(Extensible):
+    """One person in the photo; `box` is x1, y1, x2, y2 in 0..1 of the photo."""
+
+    id: int
+    box: list[float]
+    confidence: float
+
+
 class Garment(Extensible):
-    """One garment; `box` is x1, y1, x2, y2 and `outlines` are polygons, in 0..1 of the photo."""
+    """One garment; `box` is x1, y1, x2, y2 and `outlines` are polygons, in 0..1 of the photo.
+
+    `person` is the id of the one of `people` who wears it.
+    """
 
     id: int
     slot: str
@@ -61,6 +74,7 @@ class Garment(Extensible):
     colours: list[Colour] = []
     attributes: dict[str, dict[str, float]] | None = None
     outlines: list[list[list[float]]] | None = None
+    person: int | None = Field(None, description="Of `people`, by id; null: on nobody.")
 
 
 class DetectedGarment(Garment):
@@ -123,6 +137,7 @@ class DetectAnswer(_Head):
     photo_id: str = Field(description="Names the photo in further requests, for some minutes.")
     image: ImageSize
     garments: list[DetectedGarment]
+    people: list[Person] = Field([], description=PEOPLE)
 
 
 class SearchAnswer(_Head):
@@ -137,6 +152,7 @@ class SearchAnswer(_Head):
     k: int
     offset: int
     garments: list[SearchedGarment]
+    people: list[Person] = Field([], description=PEOPLE)
 
 
 class Item(Extensible):

@@ -1,6 +1,6 @@
 """Build the parts of answers; the command line prints what HTTP serves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as coco
 from pydantic import BaseModel
 
-from api.schemas.responses import Colour, DetectedGarment, Garment, Mask
+from api.schemas.responses import Colour, DetectedGarment, Garment, Mask, Person
 from indexer.description.describe import DescribedGarment
 from indexer.errors import LapelError
 from search.answer import Answer, GarmentAnswer
@@ -43,7 +43,8 @@ def answer_json(asked: Mapping[str, str], answer: Answer, explain: bool = False)
             for hit in each.hits
         ]
         garments.append(shown | {"results": results})
-    return {**asked, **facts, "garments": garments}
+    people = {} if answer.photo is None else _people_json(answer)
+    return {**asked, **facts, "garments": garments, **people}
 
 
 def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
@@ -52,7 +53,12 @@ def detection_json(photo: str, answer: Answer) -> dict[str, Any]:
         to_json(described(DetectedGarment, i, garment, mask=mask(garment)))
         for i, garment in enumerate(answer.described)
     ]
-    return {"photo": photo, **envelope(answer), "garments": garments}
+    return {"photo": photo, **envelope(answer), "garments": garments, **_people_json(answer)}
+
+
+def _people_json(answer: Answer) -> dict[str, Any]:
+    seen = people_of(answer.photo.garments) if answer.photo is not None else []
+    return {"people": [to_json(each) for each in seen]}
 
 
 def error_json(asked: Mapping[str, str], error: LapelError) -> dict[str, Any]:
@@ -105,19 +111,34 @@ def described(
     model: type[GarmentModel], id_: int, garment: DescribedGarment, **more: Any
 ) -> GarmentModel:
     """Return a photo's garment; `box` is x1, y1, x2, y2 in 0..1 of the upright photo."""
-    height, width = garment.image_hw
-    x1, y1, x2, y2 = garment.xyxy
     return model(
         id=id_,
         slot=garment.slot,
         category=garment.category,
         confidence=round(garment.confidence, 4),
         is_fallback=garment.is_fallback,
-        box=[round(v, 5) for v in (x1 / width, y1 / height, x2 / width, y2 / height)],
+        box=_shares(garment.xyxy, garment.image_hw),
         colours=[Colour(**asdict(colour)) for colour in garment.palette],
         attributes={name: dict(labels) for name, labels in garment.attributes.items()},
+        person=garment.person,
         **more,
     )
+
+
+def people_of(garments: Sequence[DescribedGarment]) -> list[Person]:
+    """Return the people of a photo, which each of its garments names; the main one is 0."""
+    if not garments:
+        return []
+    photo = garments[0]
+    return [
+        Person(id=i, box=_shares(each.xyxy, photo.image_hw), confidence=round(each.confidence, 4))
+        for i, each in enumerate(photo.people)
+    ]
+
+
+def _shares(xyxy: tuple[int, int, int, int], image_hw: tuple[int, int]) -> list[float]:
+    (height, width), (x1, y1, x2, y2) = image_hw, xyxy
+    return [round(v, 5) for v in (x1 / width, y1 / height, x2 / width, y2 / height)]
 
 
 def stored(model: type[GarmentModel], item: StoredItem, **more: Any) -> GarmentModel:
@@ -181,10 +202,15 @@ def outlines(garment: DescribedGarment, tolerance: float = 0.002) -> list[Outlin
 
 
 def label_of(garment: DescribedGarment) -> str:
-    """Return the words that a garment is shown under."""
+    """Return the words that a garment is shown under, with whose it is where there are several."""
     if garment.is_fallback:
         return f"{garment.slot}: whole photo"
     name = (
         garment.slot if garment.category == garment.slot else f"{garment.slot}: {garment.category}"
     )
-    return f"{name} {garment.confidence:.0%}"
+    label = f"{name} {garment.confidence:.0%}"
+    return f"{label}, {_whose(garment.person)}" if len(garment.people) > 1 else label
+
+
+def _whose(person: int | None) -> str:
+    return "on nobody" if person is None else f"person {person}"  # as `--person` takes it

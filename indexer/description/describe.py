@@ -17,7 +17,7 @@ from indexer.description.garment_choice import choose_garments
 from indexer.description.garment_target import Target
 from indexer.errors import TextTowerUntrained
 from indexer.fused_vector import Layout, check_finite
-from indexer.garments import Garments, Slot
+from indexer.garments import Garments, Person, Slot
 from indexer.images.photo import Photo
 from indexer.models.encoder import cut_out
 from indexer.models.loading import Models
@@ -31,7 +31,9 @@ class DescribedGarment:
     """One garment with all that is known of it.
 
     `vector` is the fused vector (dim,) of unit parts. `xyxy` and `mask` are in the pixels that were
-    looked at, `image_hw` of them; the photo itself may be larger, `photo_hw`.
+    looked at, `image_hw` of them; the photo itself may be larger, `photo_hw`. `people` are all of
+    the photo, the main one first, in the same pixels; `person` is the place of the one who wears
+    it, None for a garment on nobody.
     """
 
     photo_hw: tuple[int, int]
@@ -45,6 +47,8 @@ class DescribedGarment:
     vector: NDArray[np.float32]
     palette: tuple[PaletteColour, ...]
     attributes: Mapping[str, Mapping[str, float]]
+    person: int | None = None
+    people: tuple[Person, ...] = ()
 
 
 @dataclass(slots=True)
@@ -132,6 +136,8 @@ class Describer:
                 vectors[row],
                 palettes[row],
                 models.heads.labelled(scores, row, g.slot[i]),
+                g.person[i],
+                g.people,
             )
             for row, (photo, g, i) in enumerate(pairs)
         ]

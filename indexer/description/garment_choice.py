@@ -45,7 +45,7 @@ def choose_garments(
     sure = detected.confidence >= confidence
     if wanted is None or wanted == "unknown":
         chosen = detected.select(np.flatnonzero(sure).tolist())
-        return chosen if len(chosen) else _fallback(photo, "unknown")
+        return chosen if len(chosen) else _fallback(photo, "unknown", detected)
     areas = np.array([mask.sum() for mask in detected.masks])
     believed = sure | (areas >= FAINT_SHARE * photo.pixels.shape[0] * photo.pixels.shape[1])
     possible = [i for i in np.flatnonzero(believed) if detected.slot[i] in NEXT_SLOTS[wanted]]
@@ -57,8 +57,9 @@ def choose_garments(
         if rows:
             best = max(rows, key=lambda i: detected.confidence[i] * areas[i] ** 0.5)
             return replace(detected.select([int(best)]), slot=(wanted,))
-    return _fallback(photo, wanted)
+    return _fallback(photo, wanted, detected)
 
 
-def _fallback(photo: Photo, slot: Slot) -> Garments:
-    return Garments.whole_photo(photo.image_hw, slot, foreground_mask(photo.pixels))
+def _fallback(photo: Photo, slot: Slot, detected: Garments) -> Garments:
+    whole = Garments.whole_photo(photo.image_hw, slot, foreground_mask(photo.pixels))
+    return replace(whole, people=detected.people)  # who is in it is known all the same

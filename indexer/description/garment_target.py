@@ -7,7 +7,7 @@ a photo they tell which is meant.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,12 +85,9 @@ def garment_in_region(
     best = max(possible, key=lambda i: overlap[i], default=None)
     if best is not None and overlap[best] >= SAME_GARMENT:
         garment = detected.select([best])
-        slot = region.slot or garment.slot[0]
-        return Garments(
-            garment.image_hw, garment.xyxy, (slot,), garment.category, garment.confidence,
-            garment.masks,
-        )  # fmt: skip
-    return Garments.whole_photo(detected.image_hw, region.slot or "unknown", mask)
+        return replace(garment, slot=(region.slot or garment.slot[0],))
+    whole = Garments.whole_photo(detected.image_hw, region.slot or "unknown", mask)
+    return replace(whole, people=detected.people)
 
 
 def _overlap(

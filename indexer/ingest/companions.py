@@ -137,11 +137,17 @@ def _store(
 def _others(
     garments: "Sequence[DescribedGarment]", slots: Collection[str], boxes: Sequence[Box]
 ) -> "list[DescribedGarment]":
-    """Return, for each other slot, the most confident large garment that is no item's."""
+    """Return, for each other slot, the most confident large garment that is no item's.
+
+    Of several people only those count who wear an item, where that is known.
+    """
     best: dict[str, DescribedGarment] = {}
-    for each in sorted(garments, key=lambda g: g.confidence * float(g.mask.sum()) ** 0.5):
-        is_other = each.slot not in slots and not each.is_fallback
-        if is_other and not any(overlap(_box(each), box) > SAME_OVERLAP for box in boxes):
+    own = [any(overlap(_box(each), box) > SAME_OVERLAP for box in boxes) for each in garments]
+    people = {each.person for each, is_own in zip(garments, own, strict=True) if is_own}
+    beside = [each for each, is_own in zip(garments, own, strict=True) if not is_own]
+    for each in sorted(beside, key=lambda g: g.confidence * float(g.mask.sum()) ** 0.5):
+        is_meant = not people or each.person in people
+        if is_meant and each.slot not in slots and not each.is_fallback:
             best[each.slot] = each
     return list(best.values())
 

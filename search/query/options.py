@@ -8,6 +8,7 @@ from indexer.fused_vector import check_weight, normalise_weights
 from indexer.garments import WORN_SLOTS, Slot
 from search.filters.conditions import Filters, Node
 from search.query.keyword_index import NOTHING_KNOWN, KnownWords
+from search.query.people import check_person
 
 MAX_K = 1_000
 # Scores of one text's hits lie within 0.5 of each other, so an item that has all the words asked
@@ -19,6 +20,7 @@ WORDS_WEIGHT = 1.0
 class Options:
     """How to search. `garment` is `all`, a slot, or the number of one of the photo's garments.
 
+    `person` is `all`, `main`, or the number of one of the photo's people: only theirs are searched.
     Weights that are not named keep their defaults. Of the `k` hits from `offset` on, those that
     score less than `min_score` are left out.
     `diversity` and `popularity`, 0..1, change the order of hits (`search/ranking/rerank.py`);
@@ -28,6 +30,7 @@ class Options:
 
     k: int = 10
     garment: str | int = "all"
+    person: str | int = "all"
     filters: Filters = field(default_factory=Filters)
     weights: Mapping[str, float] = field(default_factory=dict)
     strict_slot: bool = True
@@ -54,6 +57,7 @@ class Options:
                 f"garment {self.garment!r}; one of all, {', '.join(WORN_SLOTS)}, or a garment's "
                 "number in the photo"
             )
+        check_person(self.person)
         normalise_weights(self.weights)
         check_share("min_score", self.min_score)
         check_share("diversity", self.diversity)

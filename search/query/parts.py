@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from indexer.colour.prototypes import mean_prototype
 from indexer.description.describe import DescribedGarment, Describer
 from indexer.errors import QueryError
-from indexer.garments import Slot
+from indexer.garments import Person, Slot
 from indexer.images.photo import Photo
 from search.answer_facts import NOTHING_FOUND, to_ms
 
@@ -19,6 +19,11 @@ class DescribedPhoto:
     garments: Sequence[DescribedGarment]
     warnings: Sequence[str] = ()
     took_ms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """The people in the photo, the main one first."""
+        return self.garments[0].people if self.garments else ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +66,11 @@ class QueryParts:
         asked = [] if self.item_id is None else [self.item_id]
         return [*asked, *self.likes, *self.dislikes]
 
-    def check(self, garment: str | int = "all") -> None:
-        """Raise QueryError for parts that do not go together, also with the garment asked for."""
+    def check(self, garment: str | int = "all", person: str | int = "all") -> None:
+        """Raise QueryError for parts that do not go together, also with what is asked of a photo.
+
+        These are a garment and a person, as in `Options`.
+        """
         starts = [name for name in self.sources if name in ("photo", "item", "embedding")]
         if len(starts) > 1:
             raise QueryError(f"{' and '.join(starts)} are given; a search starts from one of them")
@@ -75,6 +83,10 @@ class QueryParts:
             mean_prototype(self.colours)  # refuses a colour that it does not know
         if self.photo is None and (self.has_box or isinstance(garment, int)):
             raise QueryError("a box and a garment's number are of a photo; give the photo too")
+        if self.photo is None and person != "all":
+            raise QueryError(f"person {person} is one in a photo; give the photo too")
+        if self.has_box and person != "all":
+            raise QueryError(f"a box is around one garment; leave out the box or person {person}")
 
 
 def describe_photo(
@@ -91,22 +103,3 @@ def describe_photo(
         (NOTHING_FOUND,) if garments[0].is_fallback else (),
         {stage: to_ms(seconds) for stage, seconds in took.items()},
     )
-
-
-def choose_garments(garments: Sequence[DescribedGarment], asked: str | int) -> list[int]:
-    """Return the numbers of a photo's garments: one by its number, those of a slot, or `all`.
-
-    A whole photo that stands for a garment is of any slot. Raises QueryError for a number that no
-    garment has.
-    """
-    if isinstance(asked, int):
-        if asked >= len(garments):
-            raise QueryError(
-                f"the photo has no garment {asked}; its garments are 0 to {len(garments) - 1}"
-            )
-        return [asked]
-    return [
-        i
-        for i, garment in enumerate(garments)
-        if asked in ("all", garment.slot) or garment.is_fallback
-    ]

@@ -13,6 +13,7 @@ from indexer.images.photo import Photo
 
 SMALLEST_BOX_PX = 16  # a side; less shows no cloth
 Box = tuple[float, float, float, float]
+Pixels = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,15 +52,21 @@ class PhotoBox:
         """Return the largest garment of those found in the box, placed on the whole photo."""
         # Others may reach into the box; the largest is the one that was meant.
         meant = max(garments, key=lambda garment: int(garment.mask.sum()))
-        x1, y1, x2, y2 = meant.xyxy
         left, above = self.left // self.by, self.above // self.by
         height, width = self.photo_hw
+        people = tuple(replace(each, xyxy=_moved(each.xyxy, left, above)) for each in meant.people)
         return replace(
             meant,
             photo_hw=self.photo_hw,
             image_hw=(-(-height // self.by), -(-width // self.by)),
-            xyxy=(x1 + left, y1 + above, x2 + left, y2 + above),
+            xyxy=_moved(meant.xyxy, left, above),
+            people=people,
         )
+
+
+def _moved(xyxy: Pixels, x: int, y: int) -> Pixels:
+    x1, y1, x2, y2 = xyxy
+    return x1 + x, y1 + y, x2 + x, y2 + y
 
 
 def read_box(text: str) -> Box:

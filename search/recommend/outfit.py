@@ -11,10 +11,18 @@ from dataclasses import dataclass, replace
 from indexer.description.describe import DescribedGarment
 from indexer.errors import QueryError
 from indexer.garments import WORN_SLOTS
-from search.answer_facts import not_in_photo
 from search.filters.conditions import Condition
 from search.query.options import MAX_K, Options
-from search.query.parts import DescribedPhoto, QueryParts, choose_garments
+from search.query.parts import DescribedPhoto, QueryParts
+from search.query.people import (
+    EVERYBODY,
+    MAIN,
+    check_person,
+    choose_garments,
+    choose_person,
+    none_found,
+    prominence,
+)
 from search.ranking.rank import Hit
 from search.recommend.recommender import Completion, Recommender, Taste, Worn
 from search.searcher import Searcher
@@ -51,13 +59,14 @@ def find_outfit(
     options: Options,
     completes: bool = True,
     taste: Taste | None = None,
+    person: str | int = MAIN,
 ) -> Outfit:
-    """Return the outfit of the photo's most prominent person; `options.k` is for each other slot.
+    """Return the outfit of the photo's main person or of another, by number.
 
-    Raises QueryError.
+    `options.k` is for each other slot. Raises QueryError, also for a person without garments.
     """
     options.check()
-    ids = one_person(garments)
+    ids = one_person(garments, person)
     hits = _best_items(searcher, [garments[i] for i in ids], options)
     pieces = [Piece(i, garments[i], hit) for i, hit in zip(ids, hits, strict=True)]
     worn = [Worn(each.vector, each.slot, each.category) for each in (garments[i] for i in ids)]
@@ -71,19 +80,24 @@ def find_outfit(
     return Outfit(tuple(pieces), tuple(completing), total, unpriced)
 
 
-def one_person(garments: Sequence[DescribedGarment]) -> list[int]:
+def one_person(garments: Sequence[DescribedGarment], person: str | int = MAIN) -> list[int]:
     """Return the numbers of the garments that one person wears, of each slot one, top to bottom.
 
-    The person is the one with the largest and surest garment; boxes beside it are other people's.
+    It is the main person, or the one asked for. Where it is not known who wears what, it is the one
+    with the largest and surest garment; boxes beside that are other people's. Raises QueryError.
     """
     if not garments:
         return []
-    order = sorted(range(len(garments)), key=lambda i: -_prominence(garments[i]))
+    check_one(person)
+    of_person = choose_person(garments, person)
+    if not of_person:
+        raise QueryError(none_found(garments, "all", person))
+    order = sorted(of_person, key=lambda i: -prominence(garments[i]))
     first = garments[order[0]]
     chosen: dict[str, int] = {}
     for i in order:
         each = garments[i]
-        if _share_of_width(first, each) >= ON_ONE_PERSON:
+        if each.person is not None or _share_of_width(first, each) >= ON_ONE_PERSON:
             chosen.setdefault(each.slot, i)
     if "dress" in chosen and ("top" in chosen or "bottom" in chosen):
         # One garment was seen as both. A top and a bottom together outweigh the dress; one of them
@@ -97,26 +111,41 @@ def one_person(garments: Sequence[DescribedGarment]) -> list[int]:
     return sorted(chosen.values(), key=lambda i: (garments[i].xyxy[1], i))
 
 
-def choose_worn(garments: Sequence[DescribedGarment], asked: str | int) -> list[int]:
-    """Return the numbers of the garments that are meant: all of the main person, or one.
+def check_one(person: str | int) -> None:
+    """Raise QueryError for what does not name one person."""
+    check_person(person)
+    if person == EVERYBODY:
+        raise QueryError(f"person {person!r}; an outfit is one person's: {MAIN}, or a number")
 
-    One is asked for by its number or slot. Raises QueryError where the photo has none such.
+
+def choose_worn(
+    garments: Sequence[DescribedGarment], asked: str | int, person: str | int = MAIN
+) -> list[int]:
+    """Return the numbers of the garments that are meant: all of one person, or one.
+
+    One is asked for by its number or slot; the main person's comes before others'. Raises
+    QueryError where the photo, or the person asked for by number, has none such.
     """
+    check_one(person)
     if asked == "all":
-        return one_person(garments)
-    ids = choose_garments(garments, asked)
+        return one_person(garments, person)
+    among = EVERYBODY if person == MAIN else person
+    ids = choose_garments(garments, asked, among)
     if not ids:
-        raise QueryError(not_in_photo(str(asked), (each.slot for each in garments)))
-    return [max(ids, key=lambda i: garments[i].confidence)]
+        raise QueryError(none_found(garments, asked, among))
+    whose = garments[ids[0]].person  # the main person's come first
+    return [max(ids, key=lambda i: (garments[i].person == whose, garments[i].confidence))]
 
 
 def worn_with(garments: Sequence[DescribedGarment], first: int) -> list[int]:
     """Return a garment and those that the same person may wear, not those of its own slot."""
-    slot = garments[first].slot
+    meant = garments[first]
     worn = {first}
     for i, each in enumerate(garments):
-        if each.slot != slot and len(one_person([garments[first], each])) == 2:
-            worn.add(i)
+        if each.slot != meant.slot and each.person == meant.person:
+            is_known = each.person is not None
+            if is_known or len(one_person([meant, each])) == 2:
+                worn.add(i)
     return sorted(worn)
 
 
@@ -157,11 +186,6 @@ def _nearest_in_colour(
     chosen = max(variants, key=lambda hit: (hit.parts["colour"], hit.score), default=best)
     # The group's confidence holds for the variant: it is the same product.
     return replace(chosen, confidence=best.confidence, match=best.match, popularity=best.popularity)
-
-
-def _prominence(garment: DescribedGarment) -> float:
-    x1, y1, x2, y2 = garment.xyxy
-    return float(garment.confidence * float((x2 - x1) * (y2 - y1)) ** 0.5)
 
 
 def _share_of_width(one: DescribedGarment, other: DescribedGarment) -> float:

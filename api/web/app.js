@@ -7,6 +7,7 @@ import { Filters } from "./filters.js";
 import { Finder } from "./finder.js";
 import { fillAnalysis, noAnalysis } from "./analysis.js";
 import { listGarments, pressGarment } from "./garments.js";
+import { found, garmentsOf, listPeople, mainOf, pressPerson, wearersOf } from "./people.js";
 import { listenForPhotos } from "./photo.js";
 import { Query } from "./query.js";
 import { Stage, VIEWS } from "./stage.js";
@@ -14,7 +15,7 @@ import { Tabs } from "./tabs.js";
 import { Weights } from "./weights.js";
 
 const query = new Query();
-const stage = new Stage(byId("stage"), { onGarment: chooseGarment, onBox: chooseBox });
+const stage = new Stage(byId("stage"), { onGarment: chooseGarment, onPerson: choosePerson, onBox: chooseBox });
 const weights = new Weights(byId("weights"), () => finder.soon());
 const filters = new Filters(byId("filters"), () => finder.soon());
 const catalogues = new Catalogues(changeCatalogue);
@@ -27,6 +28,7 @@ let looking = new AbortController();
 function arrange() {
   const { photo, subject } = query;
   const searching = tab === "search";
+  turnTo(query.garment);
   byId("intake").hidden = Boolean(photo) || (searching && (Boolean(subject) || isEmpty));
   byId("words-first").hidden = !searching || isEmpty;
   byId("work").hidden = searching && !photo && !subject;
@@ -56,13 +58,14 @@ async function usePhoto(blob, name) {
   query.subject = null;
   query.photo = { blob, name, url: URL.createObjectURL(blob), garments: [], answer: null };
   byId("garments").replaceChildren();
+  byId("people").hidden = true;
   byId("analysis").replaceChildren();
   finder.empty();
   stage.begin(query.photo.url, name);
   arrange();
   if (document.activeElement === document.body) byId("main").focus({ preventScroll: true }); // the button pressed is gone
   say("Looking for garments");
-  if (await look()) chooseGarment(query.photo.garments[0]?.id);
+  if (await look()) chooseGarment(firstGarment());
 }
 
 /** Have the photo described; true when it was. */
@@ -71,8 +74,9 @@ async function look() {
   const { signal } = looking;
   try {
     const answer = await api.detect(photo.blob, photo.name, signal);
-    const { photo_id, garments, image: { width, height } } = answer;
-    Object.assign(photo, { answer, photo_id, garments, width, height });
+    const { photo_id, garments, people = [], image: { width, height } } = answer;
+    Object.assign(photo, { answer, photo_id, garments, people, width, height });
+    if (!wearersOf(photo).includes(photo.person)) photo.person = mainOf(photo); // after a photo was sent again, who was chosen stays
   } catch (error) {
     if (error.name === "AbortError") return false;
     stage.setWaiting(false);
@@ -85,7 +89,7 @@ async function look() {
   }
   await stage.image.decode().catch(() => {}); // cut-outs need its pixels; without them there are none
   showPhoto();
-  say(`${photo.garments.length} garments found`);
+  say(found(photo));
   return true;
 }
 
@@ -101,11 +105,32 @@ async function lookAgain() {
 
 function showPhoto() {
   const { photo } = query;
-  stage.show(photo);
-  const hover = (id) => stage.hover(id);
-  listGarments(byId("garments"), photo, stage.view, { choose: chooseGarment, hover });
+  listPeople(byId("people"), photo, choosePerson);
+  showGarments();
   fillAnalysis(byId("analysis"), photo, stage.image, stage.view, (id) => { tabs.open(byId("tab-search")); chooseGarment(id); });
   arrange();
+}
+
+/** Draw and list the garments of the person who is chosen. */
+function showGarments() {
+  const { photo } = query;
+  stage.show(photo);
+  listGarments(byId("garments"), garmentsOf(photo, photo.person), stage.view, { choose: chooseGarment, hover: (id) => stage.hover(id) });
+  pressPerson(byId("people"), photo.person);
+}
+
+/** Show another person's garments, when one of them is what is searched for. */
+function turnTo(garment) {
+  const { photo } = query;
+  if (!garment || !wearersOf(photo).length || garment.person === photo.person) return;
+  photo.person = garment.person;
+  showGarments();
+}
+
+const firstGarment = () => garmentsOf(query.photo, query.photo.person)[0]?.id;
+
+function choosePerson(person) {
+  chooseGarment(garmentsOf(query.photo, person)[0]?.id);
 }
 
 function chooseGarment(id) {
@@ -174,7 +199,7 @@ async function changeCatalogue(name) {
   say(isEmpty ? `Catalogue ${name} is empty` : `Catalogue ${name}, ${byId("stock").textContent}`);
   if (isEmpty || name !== catalogues.chosen) return;
   if (subject && subject.kind !== "item") finder.about(subject, { goes: false });
-  else if (photo) chooseGarment(finder.lastGarment ?? photo.garments[0]?.id);
+  else if (photo) chooseGarment(finder.lastGarment ?? firstGarment());
 }
 
 async function meetCatalogue() {
@@ -213,7 +238,7 @@ byId("stage").addEventListener("drawing-stopped", () => { setDrawing(false); byI
 byId("words-first").addEventListener("submit", (event) => { event.preventDefault(); searchWords(byId("first-text").value); });
 byId("reload").addEventListener("click", () => location.reload());
 byId("to-analysis").addEventListener("click", () => { tabs.open(byId("tab-analysis")); byId("tab-analysis").focus(); });
-byId("back").addEventListener("click", () => chooseGarment(finder.lastGarment ?? query.photo.garments[0].id));
+byId("back").addEventListener("click", () => chooseGarment(finder.lastGarment ?? firstGarment()));
 byId("fold").open = matchMedia("(min-width: 48rem)").matches; // on a phone the cards come first
 
 makeViews();

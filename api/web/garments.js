@@ -4,9 +4,9 @@ import { make } from "./dom.js";
 import { colourOf, nameOf, percent } from "./words.js";
 
 /** Fill the list; `choose(id)` on a click, `hover(id | null)` while pointed at. */
-export function listGarments(place, photo, view, { choose, hover }) {
+export function listGarments(place, garments, view, { choose, hover }) {
   const focused = place.querySelector(":focus")?.dataset.id;
-  place.replaceChildren(...photo.garments.map((garment) => make("li", {}, garmentButton(garment, view, choose, hover))));
+  place.replaceChildren(...garments.map((garment) => make("li", {}, garmentButton(garment, view, choose, hover))));
   if (focused !== undefined) place.querySelector(`[data-id="${focused}"]`)?.focus();
 }
 

@@ -2,17 +2,19 @@
 
 import { draw, make } from "./dom.js";
 import { BoxDrawing } from "./box.js";
+import { garmentsOf, nameOfPerson, wearersOf } from "./people.js";
 import { colourOf, inkOn, nameOf, percent } from "./words.js";
 
 export const VIEWS = { instance: "Garments", semantic: "Types", cut: "Cut out", photo: "Photo" };
 
 const SMALL = 0.35; // of the photo's height
 
-/** Shows one photo; calls `onGarment(id)` for a garment clicked, `onBox(box)` for a box drawn. */
+/** Shows one photo; calls `onGarment(id)` for a garment clicked, `onPerson(id)` for a person, `onBox(box)` for a box drawn. */
 export class Stage {
-  constructor(place, { onGarment, onBox }) {
+  constructor(place, { onGarment, onPerson, onBox }) {
     this.place = place;
     this.onGarment = onGarment;
+    this.onPerson = onPerson;
     this.view = "instance";
     this.photo = null;
     this.selected = null;
@@ -80,15 +82,18 @@ export class Stage {
   }
 
   redraw() {
-    const { width, height, garments } = this.photo;
+    const { width, height } = this.photo;
     this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.frame.dataset.view = this.view;
-    const outlined = garments.filter((each) => each.outlines?.length);
+    const outlined = garmentsOf(this.photo, this.photo.person).filter((each) => each.outlines?.length);
     const shown = outlined.filter((each) => !each.is_fallback); // that one is all of the photo
+    const others = wearersOf(this.photo).filter((person) => person !== this.photo.person);
     // The surest comes first in the answer and must lie on top.
     const masks = [...shown].reverse().map((garment) => this.drawMask(garment));
-    this.drawing.replaceChildren(...(this.view === "cut" ? [this.drawCover(outlined)] : []), ...masks);
-    this.labels.replaceChildren(...(this.view === "photo" ? [] : shown.map((each) => this.makeLabel(each))));
+    const beside = others.flatMap((person) => this.drawOther(person)); // below: theirs is one tap away
+    this.drawing.replaceChildren(...(this.view === "cut" ? [this.drawCover(outlined)] : []), ...beside, ...masks);
+    const labels = [...shown.map((each) => this.makeLabel(each)), ...others.map((person) => this.makePersonLabel(person))];
+    this.labels.replaceChildren(...(this.view === "photo" ? [] : labels.filter(Boolean)));
     this.layLabels();
     this.mark("selected", this.selected);
   }
@@ -99,6 +104,31 @@ export class Stage {
     const on = { click: choose, pointerenter: () => this.hover(garment.id), pointerleave: () => this.hover(null) };
     return draw("g", { class: "mask", "data-garment": garment.id, vars: { "--c": colourOf(garment, this.view) }, on },
       draw("path", { class: "cloth", d }), draw("path", { class: "under", d }), draw("path", { class: "stitch", d }));
+  }
+
+  /** Another person, whose garments are not shown now: the box and faint outlines, either brings them up. */
+  drawOther(person) {
+    const choose = () => this.box.justDrew || this.onPerson(person);
+    const box = this.boxOf(person);
+    const outlines = garmentsOf(this.photo, person).map((each) => {
+      const chooseIt = () => this.box.justDrew || this.onGarment(each.id);
+      return draw("path", { class: "other", d: pathOf(each, this.photo), on: { click: chooseIt } });
+    });
+    return box ? [draw("rect", { class: "someone", ...box, on: { click: choose } }), ...outlines] : outlines;
+  }
+
+  boxOf(person) {
+    const { people = [], width, height } = this.photo;
+    const box = people.find((each) => each.id === person)?.box;
+    return box && { x: box[0] * width, y: box[1] * height, width: (box[2] - box[0]) * width, height: (box[3] - box[1]) * height, rx: 6 };
+  }
+
+  makePersonLabel(person) {
+    const box = this.photo.people?.find((each) => each.id === person)?.box;
+    if (!box) return null;
+    const label = make("span", { class: "label whose" }, nameOfPerson(person));
+    Object.assign(label.dataset, { x: (box[0] + box[2]) / 2, y: box[1], small: "false" });
+    return label;
   }
 
   /** Everything that is no garment, covered. */

@@ -28,7 +28,8 @@ export function garmentsOf(photo, person) {
   return wearersOf(photo).length ? photo.garments.filter((each) => (each.person ?? NOBODY) === person) : photo.garments;
 }
 
-export const nameOfPerson = (person) => (person === NOBODY ? "Worn by nobody" : `Person ${person + 1}`);
+/** Counted from 1 among those who wear something: people with nothing to search for have no place here. */
+export const nameOfPerson = (photo, person) => (person === NOBODY ? "Worn by nobody" : `Person ${wearersOf(photo).indexOf(person) + 1}`);
 
 /** Fill the choice; `choose(person)` when another is chosen. */
 export function listPeople(place, photo, choose) {
@@ -37,7 +38,7 @@ export function listPeople(place, photo, choose) {
   place.replaceChildren(...wearers.map((person) => {
     const radio = make("input", { type: "radio", name: "person", value: String(person), on: { change: () => choose(person) } });
     const count = garmentsOf(photo, person).length;
-    return make("label", {}, radio, make("span", {}, nameOfPerson(person), make("span", { class: "sr" }, count === 1 ? ", 1 garment" : `, ${count} garments`)));
+    return make("label", {}, radio, make("span", {}, nameOfPerson(photo, person), make("span", { class: "sr" }, count === 1 ? ", 1 garment" : `, ${count} garments`)));
   }));
 }
 
@@ -49,5 +50,5 @@ export function pressPerson(place, person) {
 export function found(photo) {
   const count = `${photo.garments.length} garments found`;
   const wearers = wearersOf(photo);
-  return wearers.length ? `${count}; shown: ${nameOfPerson(photo.person).toLowerCase()}, one of ${wearers.length}` : count;
+  return wearers.length ? `${count}; shown: ${nameOfPerson(photo, photo.person).toLowerCase()}, one of ${wearers.length}` : count;
 }

@@ -126,7 +126,7 @@ export class Stage {
   makePersonLabel(person) {
     const box = this.photo.people?.find((each) => each.id === person)?.box;
     if (!box) return null;
-    const label = make("span", { class: "label whose" }, nameOfPerson(person));
+    const label = make("span", { class: "label whose" }, nameOfPerson(this.photo, person));
     Object.assign(label.dataset, { x: (box[0] + box[2]) / 2, y: box[1], small: "false" });
     return label;
   }

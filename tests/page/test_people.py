@@ -9,7 +9,7 @@ import pytest
 
 from indexer.models.loading import Models
 from tests.page.browsing import CARD, PHONE, SMALL_PHONE, Page, Served, searching, serve, visit
-from tests.support.fake_models import SeesPeople
+from tests.support.fake_models import TWO_PEOPLE, WORN, SeesPeople
 from tests.support.sample_shop import Shop
 
 CHOSEN = "#people input:checked"
@@ -113,6 +113,23 @@ def test_it_fits_a_phone(
         assert min(page.evaluate(tall)) >= 32  # for a thumb
         with searching(page):
             page.locator("#people label").nth(1).click()
+
+
+def test_people_who_wear_nothing_are_not_counted(
+    browser: Any, shop: Shop, models: Models, street_photo: Path
+) -> None:
+    boxes = [(0.4, 0.1, 0.6, 0.3, 0.9), *TWO_PEOPLE]
+    dressed = [(slot, whose + 1, sure, box) for slot, whose, sure, box in WORN if whose is not None]
+    fake = SeesPeople(models.detector.fingerprint, people=boxes, worn=dressed)
+    with (
+        serve(shop.home, replace(models, detector=fake)) as server,
+        visit(browser, server.address) as page,
+    ):
+        page.set_input_files("#file", street_photo)
+        page.wait_for_selector(CARD)
+        names = page.locator("#people label").all_inner_texts()
+        assert [name.split(",")[0].strip() for name in names] == ["Person 1", "Person 2"]
+        assert page.get_attribute(CHOSEN, "value") == "1"
 
 
 def test_with_one_person_there_is_no_choice(

@@ -54,7 +54,10 @@ BoxText = Annotated[
     typer.Option("--box", help="x1,y1,x2,y2 in 0..1: only the garment in that part of the photo."),
 ]
 GarmentText = Annotated[
-    str, typer.Option(help="all, top, bottom, dress or outer, or a garment's id in `detect`.")
+    str,
+    typer.Option(
+        help="all, top, bottom, dress, outer, shoes, bag, headwear, or a garment's id in `detect`."
+    ),
 ]
 PersonText = Annotated[
     str, typer.Option(help="Whose garments: all, main, or a person's id in `detect`.")

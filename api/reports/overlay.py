@@ -21,6 +21,9 @@ SLOT_COLOURS: Mapping[Slot, str] = {
     "bottom": "#e69f00",
     "dress": "#cc79a7",
     "outer": "#009e73",
+    "shoes": "#d55e00",
+    "bag": "#0072b2",
+    "headwear": "#f0e442",
     "unknown": "#999999",
 }
 COVER = 0.45  # opacity of the mask; the cloth must still be visible

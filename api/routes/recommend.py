@@ -74,7 +74,7 @@ def complete(
     item_id: ItemPath,
     ranking: RankingOptions,
     k: Annotated[int, Query(ge=1, le=200)] = 5,
-    slot: Annotated[list[SlotName], Query(max_length=4, description="By default all.")] = [],  # noqa: B006
+    slot: Annotated[list[SlotName], Query(max_length=7, description="By default all.")] = [],  # noqa: B006
     in_stock_only: bool = True,
 ) -> CompleteAnswer:
     """Find items of the other slots that are worn with one of the catalogue's."""

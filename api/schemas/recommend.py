@@ -32,7 +32,7 @@ MAX_EVENTS = 1_000  # in one request
 MOST_AHEAD = timedelta(minutes=5)  # of a telephone's clock
 MOST_BEHIND = timedelta(days=30)
 PlainId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._~:-]+$")]
-SlotName = Literal["top", "bottom", "dress", "outer"]
+SlotName = Literal["top", "bottom", "dress", "outer", "shoes", "bag", "headwear"]
 
 
 class Recommending(PhotoSource):
@@ -40,7 +40,7 @@ class Recommending(PhotoSource):
 
     garment: (
         Annotated[int, Field(ge=0, le=1_000, strict=True)]
-        | Literal["all", "top", "bottom", "dress", "outer"]
+        | Literal["all", "top", "bottom", "dress", "outer", "shoes", "bag", "headwear"]
     ) = Field("all", description="A garment of the photo, by its id or its slot.")
     person: OnePerson | Literal["main"] = Field(
         "main", description="Whose garments: the main person's, or one's by id."
@@ -64,7 +64,7 @@ class CompleteRequest(Recommending):
         json_schema_extra={"examples": [{"photo_id": "...", "garment": "top", "slots": ["bottom"]}]}
     )
 
-    slots: list[SlotName] = Field([], max_length=4, description="By default all others.")
+    slots: list[SlotName] = Field([], max_length=7, description="By default all others.")
 
 
 class OutfitRequest(Recommending):

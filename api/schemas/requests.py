@@ -129,7 +129,7 @@ class SearchRequest(PhotoSource):
     mix: Mix = Field(default_factory=Mix)
     garment: (
         Annotated[int, Field(ge=0, le=1_000, strict=True)]
-        | Literal["all", "top", "bottom", "dress", "outer"]
+        | Literal["all", "top", "bottom", "dress", "outer", "shoes", "bag", "headwear"]
     ) = Field("all", description="All of the photo's garments, those of a slot, or one by its id.")
     person: OnePerson | Literal["main", "all"] = Field(
         "all", description="Whose garments: everybody's, the main person's, or one's by id."

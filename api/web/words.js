@@ -2,9 +2,15 @@
 
 // Okabe and Ito's colours, told apart by colour-blind people too; the command line draws with them.
 const INSTANCE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"];
-const SLOT = { top: "#56b4e9", bottom: "#e69f00", dress: "#cc79a7", outer: "#009e73", unknown: "#999999" };
+const SLOT = {
+  top: "#56b4e9", bottom: "#e69f00", dress: "#cc79a7", outer: "#009e73",
+  shoes: "#d55e00", bag: "#0072b2", headwear: "#f0e442", unknown: "#999999",
+};
 
-const SLOT_WORDS = { top: "Top", bottom: "Bottom", dress: "Dress", outer: "Outerwear", unknown: "Garment" };
+const SLOT_WORDS = {
+  top: "Top", bottom: "Bottom", dress: "Dress", outer: "Outerwear",
+  shoes: "Shoes", bag: "Bag", headwear: "Headwear", unknown: "Garment",
+};
 const FIELD_WORDS = { slot: "Type", in_stock: "In stock", out_of_stock: "Out of stock", preorder: "Preorder", backorder: "Backorder" };
 
 // What shops call colours and CSS does not know; the middle of what is sold under the name.

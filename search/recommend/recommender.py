@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from indexer.errors import QueryError
 from indexer.fused_vector import Layout
 from indexer.garments import WORN_SLOTS, Slot
-from indexer.storage.tables import ItemRow
+from indexer.storage.tables import GarmentRow, ItemRow
 from search.filters.json_filters import not_these, read_filter
 from search.query.mixing import SHARES
 from search.query.options import Options
@@ -29,12 +30,17 @@ from search.retrieval.stored_items import StoredItem
 from search.searcher import Searcher
 
 BAND = 0.25  # of a price, up and down: what a shopper who looks at 40 also looks at is 30 to 50
+# Goes with all clothes; not every shop sells it.
+ACCESSORIES: tuple[Slot, ...] = ("shoes", "bag", "headwear")
 # What is offered beside a worn slot: nobody wears a skirt under a dress.
 BESIDE: Mapping[Slot, tuple[Slot, ...]] = {
-    "top": ("bottom", "outer"),
-    "bottom": ("top", "outer"),
-    "dress": ("outer",),
-    "outer": ("top", "bottom"),
+    "top": ("bottom", "outer", *ACCESSORIES),
+    "bottom": ("top", "outer", *ACCESSORIES),
+    "dress": ("outer", *ACCESSORIES),
+    "outer": ("top", "bottom", *ACCESSORIES),
+    "shoes": ("top", "bottom", "dress", "outer", "bag", "headwear"),
+    "bag": ("top", "bottom", "dress", "outer", "shoes", "headwear"),
+    "headwear": ("top", "bottom", "dress", "outer", "shoes", "bag"),
 }
 
 
@@ -136,7 +142,8 @@ class Recommender:
     ) -> list[Completion]:
         """Return what goes with garments worn together, for each slot not worn or those asked.
 
-        Raises QueryError for garments of unknown slot only, or slots that are worn already.
+        Unasked, shoes, bags and headwear are left out where the shop has none that match. Raises
+        QueryError for garments of unknown slot only, or slots that are worn already.
         """
         options.check()
         known = [each for each in worn if each.slot in BESIDE]
@@ -150,10 +157,11 @@ class Recommender:
             raise QueryError(f"{', '.join(wrong)} is what is worn already; ask for another slot")
         loaded = _LoadedTaste(self._searcher, taste or Taste())
         left_out = loaded.without(options, of_item)
-        return [
+        found = [
             self._complete_slot(known, slot, left_out, loaded)
             for slot in slots or slots_beside(has)
         ]
+        return [each for each in found if each.hits or slots or each.slot not in ACCESSORIES]
 
     def _complete_slot(
         self, worn: Sequence[Worn], slot: Slot, options: Options, loaded: "_LoadedTaste"
@@ -168,6 +176,8 @@ class Recommender:
         pool = replace(options, k=max(POOL, options.k), diversity=0.0, popularity=0.0)
         near = self._searcher.search_vector(query, [slot], pool)
         with Session(self._catalogue.engine) as session:
+            if slot in ACCESSORIES:  # a search looks among unknown slots, too: belts, jewellery
+                near = _of_slot(session, near, slot)
             rows = load_vectors(session, self.layout, [hit.garment_id for hit in near])
             hits = [hit for hit in near if hit.garment_id in rows]  # one may be removed meanwhile
             others = _Candidates(
@@ -216,6 +226,14 @@ class _Candidates:
     slot: Slot
     vectors: NDArray[np.float32]
     categories: Sequence[str]
+
+
+def _of_slot(session: Session, hits: Sequence[Hit], slot: Slot) -> list[Hit]:
+    """Return the hits whose stored garment is of a slot."""
+    ids = [hit.garment_id for hit in hits]
+    query = select(GarmentRow.id).where(GarmentRow.id.in_(ids), GarmentRow.slot == slot)
+    kept = set(session.scalars(query))
+    return [hit for hit in hits if hit.garment_id in kept]
 
 
 def _none(layout: Layout) -> NDArray[np.float32]:

@@ -60,10 +60,14 @@ def test_a_broken_table_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_slots_worn_beside_others() -> None:
-    assert slots_beside({"top"}) == ["bottom", "outer"]
-    assert slots_beside({"top", "bottom"}) == ["outer"]
-    assert slots_beside({"dress"}) == ["outer"]
-    assert slots_beside({"dress", "outer"}) == []
+    accessories = ["shoes", "bag", "headwear"]
+    assert slots_beside({"top"}) == ["bottom", "outer", *accessories]
+    assert slots_beside({"top", "bottom"}) == ["outer", *accessories]
+    assert slots_beside({"dress"}) == ["outer", *accessories]
+    assert slots_beside({"dress", "outer"}) == accessories
+    assert slots_beside({"shoes"}) == ["top", "bottom", "dress", "outer", "bag", "headwear"]
+    assert slots_beside({"dress", "shoes", "bag"}) == ["outer", "headwear"]
+    assert slots_beside({"top", "bottom", "shoes"}) == ["outer", "bag", "headwear"]
 
 
 def test_partners_of_the_most_similar_count_most() -> None:

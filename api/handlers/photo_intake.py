@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from api.schemas.requests import PhotoSource
-from api.schemas.responses import Person
+from api.schemas.responses import SeenPerson
 from api.schemas.serialise import GarmentModel, Outline, described, outlines, people_of
 from api.server.photo_cache import CachedPhoto, PackedMask
 from api.server.state import ServerState
@@ -57,7 +57,7 @@ class ReceivedPhoto:
         garment, lines = self.photo.garments[id_], self.photo.outlines[id_]
         return described(model, id_, garment, outlines=lines, **more)
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[SeenPerson]:
         """Return the photo's people as answers show them."""
         return people_of(self.photo.garments)
 

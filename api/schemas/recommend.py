@@ -23,9 +23,9 @@ from api.schemas.responses import (
     Garment,
     ImageSize,
     ModelName,
-    Person,
     Result,
     SearchedGarment,
+    SeenPerson,
 )
 
 MAX_EVENTS = 1_000  # in one request
@@ -150,7 +150,7 @@ class CompleteAnswer(_Answer):
     image: ImageSize | None = None
     worn: list[Garment]
     garments: list[Completing]
-    people: list[Person] = Field([], description=PEOPLE)
+    people: list[SeenPerson] = Field([], description=PEOPLE)
 
 
 class OutfitAnswer(_Answer):
@@ -161,6 +161,6 @@ class OutfitAnswer(_Answer):
     image: ImageSize
     garments: list[SearchedGarment]
     completing: list[Completing]
-    people: list[Person] = Field([], description=PEOPLE)
+    people: list[SeenPerson] = Field([], description=PEOPLE)
     total: dict[str, float] = Field(description="Sum of the garments' items, by currency.")
     unpriced: int

@@ -51,7 +51,7 @@ class Mask(BaseModel):
     counts: str
 
 
-class Person(Extensible):
+class SeenPerson(Extensible):
     """One person in the photo; `box` is x1, y1, x2, y2 in 0..1 of the photo."""
 
     id: int
@@ -137,7 +137,7 @@ class DetectAnswer(_Head):
     photo_id: str = Field(description="Names the photo in further requests, for some minutes.")
     image: ImageSize
     garments: list[DetectedGarment]
-    people: list[Person] = Field([], description=PEOPLE)
+    people: list[SeenPerson] = Field([], description=PEOPLE)
 
 
 class SearchAnswer(_Head):
@@ -152,7 +152,7 @@ class SearchAnswer(_Head):
     k: int
     offset: int
     garments: list[SearchedGarment]
-    people: list[Person] = Field([], description=PEOPLE)
+    people: list[SeenPerson] = Field([], description=PEOPLE)
 
 
 class Item(Extensible):

@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as coco
 from pydantic import BaseModel
 
-from api.schemas.responses import Colour, DetectedGarment, Garment, Mask, Person
+from api.schemas.responses import Colour, DetectedGarment, Garment, Mask, SeenPerson
 from indexer.description.describe import DescribedGarment
 from indexer.errors import LapelError
 from search.answer import Answer, GarmentAnswer
@@ -125,13 +125,15 @@ def described(
     )
 
 
-def people_of(garments: Sequence[DescribedGarment]) -> list[Person]:
+def people_of(garments: Sequence[DescribedGarment]) -> list[SeenPerson]:
     """Return the people of a photo, which each of its garments names; the main one is 0."""
     if not garments:
         return []
     photo = garments[0]
     return [
-        Person(id=i, box=_shares(each.xyxy, photo.image_hw), confidence=round(each.confidence, 4))
+        SeenPerson(
+            id=i, box=_shares(each.xyxy, photo.image_hw), confidence=round(each.confidence, 4)
+        )
         for i, each in enumerate(photo.people)
     ]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from api.schemas.serialise import label_of
+from api.schemas.serialise import name_of
 from indexer.description.describe import DescribedGarment
 from indexer.garments import Slot
 
@@ -26,6 +26,7 @@ SLOT_COLOURS: Mapping[Slot, str] = {
     "headwear": "#f0e442",
     "unknown": "#999999",
 }
+PERSON_COLOUR = "#f5f5f5"
 COVER = 0.45  # opacity of the mask; the cloth must still be visible
 
 
@@ -37,18 +38,21 @@ def colour_of(id_: int, slot: Slot, semantic: bool = False) -> str:
 def draw_overlay(
     pixels: NDArray[np.uint8], garments: Sequence[DescribedGarment], semantic: bool = False
 ) -> NDArray[np.uint8]:
-    """Return the RGB photo (h, w, 3) with its garments drawn on it."""
+    """Return the RGB photo (h, w, 3) with its garments drawn on it, and boxes of several people."""
     canvas = pixels.copy()
     # The least confident first, so that the most confident lies on top.
     for i, garment in reversed(list(enumerate(garments))):
         _paint(canvas, garment, _rgb(colour_of(i, garment.slot, semantic)))
     image = Image.fromarray(canvas)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=max(12, min(image.size) // 32))
-    taken: list[tuple[float, float, float, float]] = []
+    labels = _Labels(image)
     for i, garment in enumerate(garments):
-        colour = colour_of(i, garment.slot, semantic)
-        _write_label(draw, font, garment, colour, taken, image.size)
+        x, y = garment.xyxy[:2]
+        labels.write(name_of(garment), x, y, colour_of(i, garment.slot, semantic))
+    people = garments[0].people if garments else ()
+    if len(people) > 1:
+        for i, person in enumerate(people):
+            labels.draw.rectangle(person.xyxy, outline=PERSON_COLOUR)
+            labels.write(f"person {i}", person.xyxy[0], person.xyxy[3], PERSON_COLOUR)
     return np.asarray(image, np.uint8)
 
 
@@ -65,29 +69,30 @@ def _paint(canvas: NDArray[np.uint8], garment: DescribedGarment, rgb: tuple[int,
     cv2.drawContours(canvas, shifted, -1, rgb, thickness, cv2.LINE_AA)
 
 
-def _write_label(
-    draw: ImageDraw.ImageDraw,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
-    garment: DescribedGarment,
-    colour: str,
-    taken: list[tuple[float, float, float, float]],
-    size: tuple[int, int],
-) -> None:
-    """Write the label at the box's upper corner, moved down past other labels."""
-    text = label_of(garment)
-    left, above, right, below = draw.textbbox((0, 0), text, font=font)
-    wide, high = right - left + 8, below - above + 8
-    x = min(max(0, garment.xyxy[0]), size[0] - wide)
-    y = float(max(0, garment.xyxy[1]))
-    while any(_overlap((x, y, x + wide, y + high), other) for other in taken):
-        y += high
-    y = min(y, size[1] - high)
-    place = (x, y, x + wide, y + high)
-    taken.append(place)
-    draw.rectangle(place, fill=colour)
-    luminance = sum(c * w for c, w in zip(_rgb(colour), (0.299, 0.587, 0.114), strict=True))
-    ink = "black" if luminance > 140 else "white"
-    draw.text((x + 4 - left, y + 4 - above), text, fill=ink, font=font)
+class _Labels:
+    """Writes labels on a picture, each past those that are there."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self.draw = ImageDraw.Draw(image)
+        self._size = image.size
+        self._font = ImageFont.load_default(size=max(12, min(image.size) // 32))
+        self._taken: list[tuple[float, float, float, float]] = []
+
+    def write(self, text: str, left: int, above: int, colour: str) -> None:
+        """Write a label with its upper left corner at a place, or further down."""
+        x1, y1, x2, y2 = self.draw.textbbox((0, 0), text, font=self._font)
+        wide, high = x2 - x1 + 8, y2 - y1 + 8
+        x = min(max(0, left), self._size[0] - wide)
+        y = float(max(0, above))
+        while any(_overlap((x, y, x + wide, y + high), other) for other in self._taken):
+            y += high
+        y = min(y, self._size[1] - high)
+        place = (x, y, x + wide, y + high)
+        self._taken.append(place)
+        self.draw.rectangle(place, fill=colour)
+        luminance = sum(c * w for c, w in zip(_rgb(colour), (0.299, 0.587, 0.114), strict=True))
+        ink = "black" if luminance > 140 else "white"
+        self.draw.text((x + 4 - x1, y + 4 - y1), text, fill=ink, font=self._font)
 
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

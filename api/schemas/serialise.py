@@ -203,16 +203,20 @@ def outlines(garment: DescribedGarment, tolerance: float = 0.002) -> list[Outlin
     return lines
 
 
-def label_of(garment: DescribedGarment) -> str:
-    """Return the words that a garment is shown under, with whose it is where there are several."""
+def name_of(garment: DescribedGarment) -> str:
+    """Return what a garment is called, and how surely it is one."""
     if garment.is_fallback:
         return f"{garment.slot}: whole photo"
     name = (
         garment.slot if garment.category == garment.slot else f"{garment.slot}: {garment.category}"
     )
-    label = f"{name} {garment.confidence:.0%}"
-    return f"{label}, {_whose(garment.person)}" if len(garment.people) > 1 else label
+    return f"{name} {garment.confidence:.0%}"
 
 
-def _whose(person: int | None) -> str:
-    return "on nobody" if person is None else f"person {person}"  # as `--person` takes it
+def label_of(garment: DescribedGarment) -> str:
+    """Return the words that a garment is shown under: its name, of several people also whose."""
+    if garment.is_fallback or len(garment.people) < 2:
+        return name_of(garment)
+    # As `--person` takes it.
+    whose = "on nobody" if garment.person is None else f"person {garment.person}"
+    return f"{name_of(garment)}, {whose}"

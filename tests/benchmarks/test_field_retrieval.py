@@ -179,7 +179,7 @@ def test_the_whole_kagl_set_is_read_as_kaggle_has_it(tmp_path: Path, pictures: l
     styles.write_text("\n".join([f"{head}productDisplayName", *rows]) + "\n", "utf-8")
     shirt, shoes = kagl.read_styles(tmp_path)
     assert (shirt.title, shirt.slot, shirt.colour) == ("Blue T-shirt, slim", "top", "Blue")
-    assert (shoes.article_type, shoes.slot) == ("Casual Shoes", "unknown")
+    assert (shoes.article_type, shoes.slot) == ("Casual Shoes", "shoes")
     styles.write_text(f"{head}productDisplayName\n{rows[2]}\n", "utf-8")
     with pytest.raises(FeedError, match="none of the pictures"):
         kagl.read_styles(tmp_path)

@@ -42,6 +42,9 @@ SLOT_WORDS: dict[Slot, tuple[str, ...]] = {
     "bottom": ("bottom", "bottoms", "bottomwear"),
     "dress": ("dress", "dresses"),
     "outer": ("outerwear", "outer"),
+    "shoes": ("shoes", "footwear"),
+    "bag": ("bag", "bags"),
+    "headwear": ("headwear",),
 }
 # Words that shops write and that say nothing of the looks; brands are made of unused tokens.
 NOISE = ("new", "the", "for", "fit", "slim", "regular", "casual", "sports", "classic", "with", "in",

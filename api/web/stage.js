@@ -90,7 +90,7 @@ export class Stage {
     const others = wearersOf(this.photo).filter((person) => person !== this.photo.person);
     // The surest comes first in the answer and must lie on top.
     const masks = [...shown].reverse().map((garment) => this.drawMask(garment));
-    const beside = others.flatMap((person) => this.drawOther(person)); // below: theirs is one tap away
+    const beside = this.drawOthers(others); // below: theirs is one tap away
     this.drawing.replaceChildren(...(this.view === "cut" ? [this.drawCover(outlined)] : []), ...beside, ...masks);
     const labels = [...shown.map((each) => this.makeLabel(each)), ...others.map((person) => this.makePersonLabel(person))];
     this.labels.replaceChildren(...(this.view === "photo" ? [] : labels.filter(Boolean)));
@@ -106,15 +106,16 @@ export class Stage {
       draw("path", { class: "cloth", d }), draw("path", { class: "under", d }), draw("path", { class: "stitch", d }));
   }
 
-  /** Another person, whose garments are not shown now: the box and faint outlines, either brings them up. */
-  drawOther(person) {
-    const choose = () => this.box.justDrew || this.onPerson(person);
-    const box = this.boxOf(person);
-    const outlines = garmentsOf(this.photo, person).map((each) => {
-      const chooseIt = () => this.box.justDrew || this.onGarment(each.id);
-      return draw("path", { class: "other", d: pathOf(each, this.photo), on: { click: chooseIt } });
-    });
-    return box ? [draw("rect", { class: "someone", ...box, on: { click: choose } }), ...outlines] : outlines;
+  /** People whose garments are not shown now: boxes, and faint outlines on them; either brings them up. */
+  drawOthers(people) {
+    const unlessDrawing = (choose) => ({ click: () => this.box.justDrew || choose() });
+    // A person who stands before another must stay within reach: the smaller box lies on top.
+    const boxes = people.map((person) => [person, this.boxOf(person)]).filter(([, box]) => box).sort(([, a], [, b]) => b.width * b.height - a.width * a.height);
+    const garments = people.flatMap((person) => garmentsOf(this.photo, person));
+    return [
+      ...boxes.map(([person, box]) => draw("rect", { class: "someone", ...box, on: unlessDrawing(() => this.onPerson(person)) })),
+      ...garments.map((each) => draw("path", { class: "other", d: pathOf(each, this.photo), on: unlessDrawing(() => this.onGarment(each.id)) })),
+    ];
   }
 
   boxOf(person) {

@@ -63,6 +63,21 @@ class Layout:
             scaled[at] = unit_rows(scaled[at][None])[0]
         return scaled
 
+    def weights_for(
+        self, query: NDArray[np.float32], weights: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Return the weights that count for a query (dim,): 0 for a part that it has only zeros of.
+
+        Heads that were never taught on shoes say nothing of them; that must not lower the score of
+        the very same shoes. The weights as they are, where nothing else would count.
+        """
+        shares = normalise_weights(weights)
+        at = self.slices()
+        empty = {p: 0.0 for p in PARTS if at[p].stop > at[p].start and not query[at[p]].any()}
+        if not empty or not any(share for part, share in shares.items() if part not in empty):
+            return weights
+        return {**weights, **empty}
+
     def weigh(
         self, vector: NDArray[np.float32], weights: Mapping[str, float]
     ) -> NDArray[np.float32]:

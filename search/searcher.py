@@ -127,10 +127,11 @@ class Searcher:
         self, garments: Sequence[DescribedGarment], options: Options
     ) -> list[list[Hit]]:
         """Return the most similar items for each of several, which takes less than one by one."""
+        weights = [self.layout.weights_for(each.vector, options.weights) for each in garments]
         return self.search_vectors(
             [
-                VectorQuery(each.vector, slots_of(each, options), options.weights)
-                for each in garments
+                VectorQuery(each.vector, slots_of(each, options), own)
+                for each, own in zip(garments, weights, strict=True)
             ],
             options,
         )
@@ -186,22 +187,20 @@ class Searcher:
             k=options.k + options.offset, offset=0, weights=weights, known=known,
         )  # fmt: skip
         garments = [each for each in targets.values() if isinstance(each, DescribedGarment)]
+        moved = [combine(self.layout, target.vector, vectors) for target in targets.values()]
+        own = [weights if start is None else self.layout.weights_for(each, weights)
+               for each in moved]  # fmt: skip
         if garments and sources == ["photo"]:
             found = search_judged(self, read_calibration(self.catalogue), garments, options)
         else:
             queries = [
-                VectorQuery(
-                    combine(self.layout, target.vector, vectors),
-                    query.slots(target, options),
-                    weights,
-                )
-                for target in targets.values()
+                VectorQuery(vector, query.slots(target, options), counting)
+                for vector, target, counting in zip(moved, targets.values(), own, strict=True)
             ]
             found = self.search_vectors(queries, options)
-        shares = normalise_weights(weights)
         return [
-            GarmentAnswer(i, target, tuple(hits), shares, tuple(sources))
-            for (i, target), hits in zip(targets.items(), found, strict=True)
+            GarmentAnswer(i, target, tuple(hits), normalise_weights(counting), tuple(sources))
+            for (i, target), hits, counting in zip(targets.items(), found, own, strict=True)
         ]
 
 

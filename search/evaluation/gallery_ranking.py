@@ -48,7 +48,6 @@ def rank_queries(
     tick: Callable[[int], None] = lambda count: None,
 ) -> list[list[QueryResult]]:
     """Return the results of queries with these vectors (q, dim) for each of several weights."""
-    shares = [np.array([normalise_weights(w)[p] for p in PARTS], np.float32) for w in weights]
     results: list[list[QueryResult]] = [[] for _ in weights]
     size = max(1, BLOCK_BYTES // (12 * max(1, len(gallery))))
     for start in range(0, len(queries), size):
@@ -56,7 +55,8 @@ def rank_queries(
         parts = _similarities(gallery, vectors[start : start + size])  # (parts, q, n)
         for i, query in enumerate(block):
             asked = _Asked.of(gallery, query)
-            for each, share in zip(results, shares, strict=True):
+            for each, wanted in zip(results, weights, strict=True):
+                share = _shares(gallery, vectors[start + i], wanted)
                 scores = np.clip(share @ parts[:, i], 0.0, 1.0)
                 each.append(asked.find(scores, keep=len(weights) == 1))
         tick(len(block))
@@ -73,6 +73,14 @@ def measures_of(results: Sequence[QueryResult]) -> NDArray[np.float64]:
         (groups <= 10).astype(float),
     ]  # fmt: skip
     return np.stack(columns, axis=1)
+
+
+def _shares(
+    gallery: Gallery, vector: NDArray[np.float32], weights: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """Return the share of each part (parts,) in the scores of a query, as in a search."""
+    shares = normalise_weights(gallery.layout.weights_for(vector, weights))
+    return np.array([shares[part] for part in PARTS], np.float32)
 
 
 def _similarities(gallery: Gallery, vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -215,7 +215,8 @@ class Recommender:
             self.layout, worn.vector, worn.category, (worn.slot, others.slot), others.vectors,
             others.categories,
         )  # fmt: skip
-        alike, _ = score_parts(self.layout, partner.vector, others.vectors, options.weights)
+        weights = self.layout.weights_for(partner.vector, options.weights)
+        alike, _ = score_parts(self.layout, partner.vector, others.vectors, weights)
         return np.asarray(partner.trust * alike + (1 - partner.trust) * learned, np.float32)
 
 

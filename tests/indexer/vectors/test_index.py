@@ -265,6 +265,17 @@ def test_packed_vectors_come_back() -> None:
         from_bytes([to_bytes(vectors[0])], LAYOUT.dim + 1)
 
 
+def test_a_part_of_zeros_does_not_count_unless_nothing_else_would() -> None:
+    layout = Layout(2, 2, 2)
+    whole, part = np.ones(6, np.float32), np.array([1, 1, 1, 1, 0, 0], np.float32)
+    weights = {"visual": 1.0, "colour": 0.5}
+    assert layout.weights_for(whole, weights) == weights
+    assert layout.weights_for(part, weights) == {**weights, "attributes": 0.0}
+    only = {"visual": 0.0, "colour": 0.0, "attributes": 1.0}
+    assert layout.weights_for(part, only) == only
+    assert Layout(2, 2, 0).weights_for(part[:4], weights) == weights  # models without heads
+
+
 def test_weights_are_shares_and_bad_ones_are_refused() -> None:
     shares = normalise_weights({"visual": 2.0, "colour": 0.0})
     assert shares["colour"] == 0

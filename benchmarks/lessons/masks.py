@@ -7,7 +7,7 @@ masks are known to the pixel.
 import numpy as np
 from numpy.typing import NDArray
 
-from api.reports.overlay import draw_overlay
+from api.reports.overlay import SLOT_COLOURS, draw_overlay
 from benchmarks.lessons.drawing import beside, figure_pixels, titled, to_height
 from benchmarks.lessons.lesson import Lesson
 from indexer.garments import WORN_SLOTS, Garments, Slot
@@ -48,6 +48,7 @@ def teach(lesson: Lesson) -> dict[str, str]:
             for garments, example in zip(found, examples, strict=True)
         ]
         for slot in WORN_SLOTS
+        if any(garment.slot == slot for example in examples for garment in example.garments)
     }
     lesson.save("iou", _overlaps(examples, found, segmenter.confidence))
     lesson.save("average-precision", _curves(matches))
@@ -135,14 +136,13 @@ def _curves(matches: dict[Slot, list[Match]]) -> NDArray[np.uint8]:
 
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.add_subplot()
-    colours = ("#56b4e9", "#e69f00", "#cc79a7", "#009e73")
-    for (slot, ones), colour in zip(matches.items(), colours, strict=True):
+    for slot, ones in matches.items():
         confidences = np.concatenate([one.confidences for one in ones])
         right = np.cumsum(np.concatenate([one.hits for one in ones])[np.argsort(-confidences)])
         recall = right / sum(one.n_worn for one in ones)
         precision = right / np.arange(1, len(right) + 1)
         label = f"{slot}: AP50 {average_precision(ones):.2f}"
-        axes.plot(recall, precision, color=colour, label=label)
+        axes.plot(recall, precision, color=SLOT_COLOURS[slot], label=label)
     axes.set(xlabel="recall: share of the garments found", ylabel="precision: share that is right")
     axes.set(xlim=(0, 1.01), ylim=(0, 1.03))
     axes.legend(loc="lower left")

@@ -89,12 +89,13 @@ def segmenter() -> str:
 
 def _mask_table(title: str, scores: Mapping[Slot, Sequence[Match]]) -> str:
     rows = []
-    for slot in WORN_SLOTS:
+    worn = [slot for slot in WORN_SLOTS if any(each.n_worn for each in scores[slot])]
+    for slot in worn:
         ious = ious_where_worn(scores[slot])
         rows.append([slot, str(len(ious)), _ap_cell([scores[slot]]), cell(ious),
                      f"{pooled_iou(scores[slot]):.3f}"])  # fmt: skip
-    rows.append(["mean of slots", "", _ap_cell([scores[slot] for slot in WORN_SLOTS]), "",
-                 f"{np.mean([pooled_iou(scores[slot]) for slot in WORN_SLOTS]):.3f}"])  # fmt: skip
+    rows.append(["mean of slots", "", _ap_cell([scores[slot] for slot in worn]), "",
+                 f"{np.mean([pooled_iou(scores[slot]) for slot in worn]):.3f}"])  # fmt: skip
     return table([title, "photos", "mask AP50", "IoU, mean of photos", "IoU, all pixels"], rows)
 
 

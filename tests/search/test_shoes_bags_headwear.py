@@ -1,7 +1,7 @@
 """Shoes, bags and headwear are indexed, searched, filtered and recommended like clothes."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from indexer.description.describe import Describer
 from indexer.errors import QueryError
 from indexer.feeds import read_feed
 from indexer.garments import Garments, Slot
+from indexer.images.image_sources import ImageSources
 from indexer.images.photo import Photo, read_photo
 from indexer.ingest.importer import Importer, ImportReport
+from indexer.ingest.sync import Sync
 from indexer.models.loading import Models
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow, ItemGarmentRow, ItemRow
@@ -212,15 +214,33 @@ def test_they_are_recommended_where_the_shop_sells_them(
     assert [each.slot for each in outfit.completing] == ["outer", "bag"]
 
 
-def test_a_former_home_has_them_after_its_next_index(
-    worded: Path, shop_folder: Path, placed: Describer
+def sync(folder: Path, describer: Describer) -> tuple[Catalogue, ImportReport]:
+    catalogue = Catalogue.open(Settings(home=folder / "home"))
+    rows = read_feed(folder / "feed.csv")
+    with (
+        ImageSources(catalogue.settings, folder, None) as pictures,
+        Sync(catalogue, pictures, rows, "mirror") as work,
+    ):
+        plan = work.plan()
+        assert (plan.changed_pictures, plan.unchanged, plan.removed) == (4, 5, 0)
+        importer = Importer(catalogue, describer, folder, pictures=pictures)
+        return catalogue, work.apply(plan, importer).imported
+
+
+@pytest.mark.parametrize(("again", "unchanged"), [(index, 5), (sync, 0)], ids=["index", "sync"])
+def test_a_former_home_has_them_after_its_next_index_or_sync(
+    worded: Path,
+    shop_folder: Path,
+    placed: Describer,
+    again: Callable[[Path, Describer], tuple[Catalogue, ImportReport]],
+    unchanged: int,
 ) -> None:
     catalogue, _ = index(shop_folder, placed)
     assert stored_slots(catalogue)["sneakers-red"] == {(None, "shoes")}
     (worded / OWN_WORDS).unlink()
     use_words_of(worded)
-    catalogue, report = index(shop_folder, placed)
-    assert (report.changed, report.unchanged) == (4, 5)
+    catalogue, report = again(shop_folder, placed)
+    assert (report.changed, report.unchanged, report.embedded_photos) == (4, unchanged, 4)
     assert {item_id: stored_slots(catalogue)[item_id] for item_id in SLOTS} == {
         item_id: {(slot, slot)} for item_id, slot in SLOTS.items()
     }

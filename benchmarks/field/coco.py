@@ -21,6 +21,7 @@ from tqdm import tqdm
 from benchmarks.field.report import Measure
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.images.photo import Photo, read_photo
+from indexer.models.framed_detector import FramedDetector
 from indexer.models.protocols import Detector
 from indexer.models.segmenter import Segmenter
 from indexer.system.batching import batches
@@ -98,6 +99,8 @@ def detect_masks(
 @contextlib.contextmanager
 def faintest(detector: Detector) -> Iterator[None]:
     """Let a segmenter of this project return what it hardly believes; others stay as they are."""
+    if isinstance(detector, FramedDetector):
+        detector = detector.inner
     if not isinstance(detector, Segmenter):
         yield
         return

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.description.foreground import foreground_mask
 from indexer.description.garment_target import Target, TargetRegion, garment_in_region
-from indexer.garments import Garments, Slot
+from indexer.garments import Garments, Slot, place_mask
+from indexer.images.frames import largest_part, picture_parts
 from indexer.images.photo import Photo
 
 # Where to look next when the detector names a feed's garment otherwise: a zipped jacket is often
@@ -61,5 +63,16 @@ def choose_garments(
 
 
 def _fallback(photo: Photo, slot: Slot, detected: Garments) -> Garments:
-    whole = Garments.whole_photo(photo.image_hw, slot, foreground_mask(photo.pixels))
+    whole = Garments.whole_photo(photo.image_hw, slot, _foreground(photo))
     return replace(whole, people=detected.people)  # who is in it is known all the same
+
+
+def _foreground(photo: Photo) -> NDArray[np.bool_] | None:
+    """Return the foreground of the photo, or of the largest picture in its frame or collage."""
+    x1, y1, x2, y2 = largest_part(picture_parts(photo.pixels))
+    inner = photo.pixels[y1:y2, x1:x2]
+    mask = foreground_mask(inner)
+    if inner.shape == photo.pixels.shape:
+        return mask
+    everything = np.ones(inner.shape[:2], np.bool_)
+    return place_mask(everything if mask is None else mask, (x1, y1, x2, y2), photo.image_hw)

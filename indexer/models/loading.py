@@ -9,6 +9,7 @@ from indexer.images.downscaling import SCALING_VERSION
 from indexer.inference.fingerprint import combine
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.encoder import CUT_VERSION
+from indexer.models.framed_detector import FramedDetector
 from indexer.models.protocols import Detector, Encoder
 from indexer.models.registry import (
     BUNDLED,
@@ -64,7 +65,8 @@ def load_models(
     runtime = replace(Runtime.of(settings, at_once), lazy=lazy, brief=brief)
     encoder = ClipEncoder.load(encoder_source(settings), runtime)
     heads = _heads_for(settings, encoder.dim)
-    return Models(Segmenter.load(detector_source(settings), runtime), encoder, heads)
+    detector = FramedDetector(Segmenter.load(detector_source(settings), runtime))
+    return Models(detector, encoder, heads)
 
 
 def _heads_for(settings: Settings, dim: int) -> AttributeHeads:

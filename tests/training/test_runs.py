@@ -14,6 +14,7 @@ import torch
 from indexer.colour.cielab import linear_of_srgb
 from indexer.garments import Garments
 from indexer.images.photo import Photo
+from indexer.models.framed_detector import FramedDetector
 from indexer.models.loading import Models
 from indexer.models.segmenter import Segmenter
 from indexer.vocabulary.categories import telling
@@ -112,9 +113,10 @@ class TestSplits:
 
 class TestCutOuts:
     def test_the_wanted_slot_is_chosen_and_cut(self, models: Models) -> None:
-        assert isinstance(models.detector, Segmenter)
+        assert isinstance(models.detector, FramedDetector)
+        assert isinstance(models.detector.inner, Segmenter)
         blank = Photo(np.full((64, 48, 3), 255, np.uint8), "")
-        one = chosen_garment(models.detector, blank, "dress")
+        one = chosen_garment(models.detector.inner, blank, "dress")
         assert (len(one), one.slot, one.is_fallback) == (1, ("dress",), True)
 
     def test_a_crop_and_its_colours_are_the_masks(self) -> None:

@@ -17,6 +17,7 @@ from indexer.images.photo import Photo, read_photo
 from indexer.inference.runtime import Runtime
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.encoder import ClipEncoder
+from indexer.models.framed_detector import FramedDetector
 from indexer.models.loading import BUNDLED, Models, load_models
 from indexer.models.segmenter import Segmenter
 from indexer.settings import Settings
@@ -125,8 +126,8 @@ def test_describing_nothing_gives_nothing(describer: Describer) -> None:
 
 
 def test_fingerprints_change_with_what_they_name(models: Models) -> None:
-    detector = models.detector
-    assert isinstance(detector, Segmenter)
+    assert isinstance(models.detector, FramedDetector)
+    detector = models.detector.inner
     runtime = Runtime.choose("cpu")
     again = Segmenter.load(BUNDLED["segmenter"].folder, runtime)
     assert again.fingerprint == detector.fingerprint
@@ -187,3 +188,14 @@ def test_an_ultralytics_file_is_a_detector_too(tmp_path: Path, models: Models) -
     assert len(detector.settings.classes) == 80
     assert all(isinstance(g, Garments) for g in detector.detect(drawn(1)))
     assert detector.fingerprint != models.detector.fingerprint
+
+
+def test_the_foreground_of_a_framed_photo_is_that_within_its_frame() -> None:
+    pixels = np.zeros((300, 500, 3), np.uint8)
+    pixels[:, 100:400] = (200, 90, 40)
+    pixels[80:220, 180:320] = (30, 60, 120)
+    photo = Photo(pixels, "")
+    found = choose_garments(photo, Garments.empty((300, 500)), None, 0.25)
+    assert found.is_fallback
+    x1, y1, x2, y2 = found.xyxy[0].tolist()
+    assert np.abs(np.array([x1 - 180, y1 - 80, x2 - 320, y2 - 220])).max() <= 4

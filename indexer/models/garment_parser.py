@@ -121,7 +121,7 @@ def view_of(
     shifted[:, 2] += matrix[:, :2] @ [x1, y1]
     scale = float(matrix[0, 0])
     if scale < 0.6:  # else thin lines flicker
-        part = cv2.GaussianBlur(part, (0, 0), 0.4 / scale)
+        part = np.asarray(cv2.GaussianBlur(part, (0, 0), 0.4 / scale), np.uint8)
     view = cv2.warpAffine(part, shifted, size[::-1], borderValue=(PADDING,) * 3)
     if hidden is not None:
         cover = hidden[y1:y2, x1:x2].astype(np.uint8)

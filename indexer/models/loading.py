@@ -1,6 +1,7 @@
 """Load the models that the settings name."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from indexer.colour.histogram import HISTOGRAM_VERSION, histogram_dim
 from indexer.errors import SettingsError
@@ -19,6 +20,9 @@ from indexer.models.registry import (
     encoder_source,
 )
 from indexer.settings import Settings
+
+if TYPE_CHECKING:
+    from indexer.inference.runtime import Runtime
 
 __all__ = ["BUNDLED", "ModelDescription", "Models", "load_models"]
 
@@ -60,13 +64,29 @@ def load_models(
     """
     from indexer.inference.runtime import Runtime
     from indexer.models.encoder import ClipEncoder
-    from indexer.models.segmenter import Segmenter
 
     runtime = replace(Runtime.of(settings, at_once), lazy=lazy, brief=brief)
     encoder = ClipEncoder.load(encoder_source(settings), runtime)
     heads = _heads_for(settings, encoder.dim)
-    detector = FramedDetector(Segmenter.load(detector_source(settings), runtime))
-    return Models(detector, encoder, heads)
+    return Models(load_detector(settings, runtime), encoder, heads)
+
+
+def load_detector(settings: Settings, runtime: "Runtime") -> Detector:
+    """Load the detector that the settings name, by default the bundled one in two steps.
+
+    Raises ModelError.
+    """
+    from indexer.models.garment_parser import GarmentParser
+    from indexer.models.people import PeopleFinder
+    from indexer.models.people_first import PeopleFirstDetector
+    from indexer.models.segmenter import Segmenter
+
+    segmenter = Segmenter.load(detector_source(settings), runtime)
+    if settings.detector:
+        return FramedDetector(segmenter)
+    people = PeopleFinder.load(BUNDLED["people"].folder, runtime)
+    parser = GarmentParser.load(BUNDLED["parser"].folder, runtime)
+    return FramedDetector(PeopleFirstDetector(people, parser, segmenter))
 
 
 def _heads_for(settings: Settings, dim: int) -> AttributeHeads:

@@ -24,8 +24,8 @@ class ParserModule(nn.Module):
 
     def __init__(self, trunk: str, n_classes: int) -> None:
         super().__init__()
-        self.trunk: nn.Module = _YoloTrunk(trunk) if trunk.startswith("yolo") else _TimmTrunk(trunk)
-        channels: Sequence[int] = self.trunk.channels  # type: ignore[assignment]
+        self.trunk = _YoloTrunk(trunk) if trunk.startswith("yolo") else _TimmTrunk(trunk)
+        channels = self.trunk.channels
         self.laterals = nn.ModuleList(nn.Conv2d(c, WIDTH, 1) for c in channels)
         self.smooth = nn.ModuleList(_conv(WIDTH, WIDTH) for _ in channels)
         self.context = nn.Sequential(nn.Linear(channels[-1], WIDTH), nn.ReLU())
@@ -35,6 +35,7 @@ class ParserModule(nn.Module):
         self.classify = nn.Conv2d(WIDTH, n_classes, 1)
 
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of the pixels and of presence."""
         features: list[Tensor] = self.trunk(batch)
         pooled = features[-1].mean(dim=(2, 3))
         context = self.context(pooled)
@@ -55,27 +56,20 @@ class _YoloTrunk(nn.Module):
         super().__init__()
         tasks: Any = importlib.import_module("ultralytics.nn.tasks")
         model = tasks.SegmentationModel(f"{name}-seg.yaml", nc=1, verbose=False)
-        self.model = model.model[:-1]
-        self.taken = (2, *model.model[-1].f)
+        self.model: Any = model.model[:-1]
         head = model.model[-1]
-        self.channels = (
-            self.model[2].cv2.conv.out_channels,
-            *(m[0].conv.in_channels for m in head.cv2),
-        )
+        self.taken: tuple[int, ...] = (2, *head.f)
+        inner = (branch[0].conv.in_channels for branch in head.cv2)
+        self.channels: tuple[int, ...] = (self.model[2].cv2.conv.out_channels, *inner)
 
     def forward(self, batch: Tensor) -> list[Tensor]:
-        outputs: list[Tensor] = []
-        now = batch
+        outputs: list[Tensor] = [batch]
         for layer in self.model:
-            if layer.f != -1:
-                now = (
-                    outputs[layer.f]
-                    if isinstance(layer.f, int)
-                    else [now if j == -1 else outputs[j] for j in layer.f]
-                )  # type: ignore[assignment]
-            now = layer(now)
-            outputs.append(now)
-        return [outputs[i] for i in self.taken]
+            # Ultralytics counts a layer's inputs from the first layer, or from the one before.
+            places = [layer.f] if isinstance(layer.f, int) else layer.f
+            inputs = [outputs[-1] if place == -1 else outputs[place + 1] for place in places]
+            outputs.append(layer(inputs if len(inputs) > 1 else inputs[0]))
+        return [outputs[place + 1] for place in self.taken]
 
 
 class _TimmTrunk(nn.Module):
@@ -85,10 +79,10 @@ class _TimmTrunk(nn.Module):
         super().__init__()
         import timm
 
-        self.body = timm.create_model(
+        self.body: Any = timm.create_model(
             name, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)
         )
-        self.channels = tuple(self.body.feature_info.channels())
+        self.channels: tuple[int, ...] = tuple(self.body.feature_info.channels())
 
     def forward(self, batch: Tensor) -> list[Tensor]:
         features: list[Tensor] = self.body(batch * 2 - 1)

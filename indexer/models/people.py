@@ -71,9 +71,9 @@ class PeopleFinder:
         least = LEAST_SHARE * photo.pixels.shape[0] * photo.pixels.shape[1]
         kept: list[Instance] = []
         for one in found:
-            if one.class_id == self._person and one.area >= least:
-                if not any(_is_same(one, other) for other in kept):
-                    kept.append(one)
+            is_large = one.class_id == self._person and one.area >= least
+            if is_large and not any(_is_same(one, other) for other in kept):
+                kept.append(one)
         kept.sort(key=lambda one: -prominence(photo.pixels, one))
         kept = [one for one in kept[:MOST_PEOPLE] if one.area >= PASSER_BY * kept[0].area]
         people = tuple(Person(one.xyxy, round(one.confidence, 4)) for one in kept)
@@ -87,7 +87,7 @@ class PeopleFinder:
 
 def prominence(pixels: NDArray[np.uint8], person: Instance) -> float:
     """Return how likely a person is the one that a photo is of: large, central, sharp."""
-    height, width = pixels.shape[:2]
+    width = pixels.shape[1]
     x1, y1, x2, y2 = person.xyxy
     off_centre = abs((x1 + x2) / width - 1)  # 0 in the middle, 1 at the edge
     grey = cv2.cvtColor(pixels[y1:y2, x1:x2], cv2.COLOR_RGB2GRAY)
@@ -96,7 +96,7 @@ def prominence(pixels: NDArray[np.uint8], person: Instance) -> float:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     detail = float(cv2.Laplacian(grey, cv2.CV_32F).std())
     sharp = detail / (detail + 10)
-    return person.area * (1 - 0.5 * off_centre) * (0.5 + sharp)
+    return float(person.area) * (1 - 0.5 * off_centre) * (0.5 + sharp)
 
 
 def _is_same(one: Instance, other: Instance) -> bool:

@@ -5,7 +5,7 @@ so is one in which a garment without a person is plainly the subject, beside pas
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from indexer.garments import Garments, Slot, place_mask
 from indexer.images.photo import Photo
 from indexer.inference.fingerprint import combine
-from indexer.models.garment_parser import GarmentParser, ParsedPerson
+from indexer.models.garment_parser import GarmentParser
 from indexer.models.instances import Instance, shared_pixels
 from indexer.models.people import PeopleFinder, Scene
 from indexer.models.protocols import Detector
@@ -26,6 +26,8 @@ SUBJECT_SHARE = 0.12  # of the photo: a garment of nobody as large as this is it
 PASSER_BY_SHARE = 0.06  # of the photo: people no larger may be passers-by
 IN_OBJECT = 0.5  # of a garment's pixels: in an object that is no garment, it is none
 OFF_PEOPLE = 0.3  # of a garment's pixels: what lies on people more than this is theirs
+CLOTHES: tuple[Slot, ...] = ("top", "bottom", "dress", "outer")
+LIKELY = 0.08  # of a person's likeliest garment: less is no more than a guess
 FAINTER = 0.5  # what a garment of nobody that is not believed keeps of its confidence
 
 
@@ -69,14 +71,26 @@ class PeopleFirstDetector:
         finds = []
         for number, parsed in enumerate(self.parser.parse(photo.pixels, boxes, hidden)):
             own = place_mask(scene.masks[number].mask, scene.masks[number].xyxy, photo.image_hw)
-            for one in worn_garments(parsed, self.parser.classes, own, hidden[number]):
-                finds.append(_worn_find(one, parsed, number, scene))
+            garments = worn_garments(parsed, self.parser.classes, own, hidden[number])
+            worn = [_worn_find(one, number, scene) for one in garments]
+            finds += _believed(worn, self.confidence)
         return finds
 
 
-def _worn_find(one: WornGarment, parsed: ParsedPerson, number: int, scene: Scene) -> _Find:
+def _worn_find(one: WornGarment, number: int, scene: Scene) -> _Find:
     confidence = one.confidence * min(1.0, scene.people[number].confidence / 0.5) ** 0.5
     return _Find(one.xyxy, one.mask, one.slot, one.slot, confidence, number)
+
+
+def _believed(finds: list[_Find], sure: float) -> list[_Find]:
+    """Believe the likeliest of a person's clothes, however faint: people wear something."""
+    clothes = [find for find in finds if find.slot in CLOTHES]
+    if not clothes or any(find.confidence >= sure for find in clothes):
+        return finds
+    best = max(clothes, key=lambda find: find.confidence)
+    if best.confidence < LIKELY:
+        return finds
+    return [replace(find, confidence=sure) if find is best else find for find in finds]
 
 
 def _others(

@@ -14,7 +14,7 @@ from indexer.errors import ModelError
 from indexer.settings import WEIGHTS, Settings
 from indexer.system.checksums import read_sums, write_sums
 
-Kind = Literal["segmenter", "encoder", "attributes", "colours", "matching"]
+Kind = Literal["segmenter", "people", "parser", "encoder", "attributes", "colours", "matching"]
 UNKNOWN = "unknown"
 NOTES = "lapel.json"  # beside a pulled model: what is said of it here
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -72,6 +72,20 @@ class ModelDescription:
 
 
 BUNDLED: Mapping[str, ModelDescription] = {
+    "people": ModelDescription(
+        "lapel-people",
+        WEIGHTS / "people",
+        "AGPL-3.0",
+        "YOLOv8n-seg (Ultralytics), trained on COCO: finds the people of a photo",
+        "people",
+    ),
+    "parser": ModelDescription(
+        "lapel-parser",
+        WEIGHTS / "parser",
+        "AGPL-3.0",
+        "trunk of lapel-segmenter with a pixel classifier, trained by training/parser/__main__.py",
+        "parser",
+    ),
     "segmenter": ModelDescription(
         "lapel-segmenter",
         WEIGHTS / "segmenter",
@@ -252,7 +266,9 @@ def used_models(settings: Settings) -> tuple[ModelDescription | RemoteModel, ...
         "attributes": attributes_source(settings),
     }
     set_so = (_used(kind, str(source), settings) for kind, source in sources.items() if source)
-    return (*set_so, *(model for model in bundled_models() if not model.setting))
+    unused = {"people", "parser"} if settings.detector else set()  # one detector in two steps
+    others = (model for model in bundled_models() if not model.setting)
+    return (*set_so, *(model for model in others if model.kind not in unused))
 
 
 def _used(kind: Kind, source: str, settings: Settings) -> ModelDescription | RemoteModel:

@@ -33,7 +33,8 @@ BELIEVED: dict[Slot, float] = {
 }  # fmt: skip
 # Of a garment's pixels: on the person, as the person detector sees them, with a rim around.
 ON_PERSON: dict[Slot, float] = {
-    "top": 0.5, "bottom": 0.5, "dress": 0.5, "outer": 0.5, "shoes": 0.4, "bag": 0.25, "headwear": 0.4,
+    "top": 0.5, "bottom": 0.5, "dress": 0.5, "outer": 0.5,
+    "shoes": 0.4, "bag": 0.25, "headwear": 0.4,
 }  # fmt: skip
 RIM = 0.03  # of the person's height: the detector's outlines err as much
 

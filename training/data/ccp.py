@@ -25,13 +25,21 @@ LABELS_OF_SLOT: dict[Slot, tuple[str, ...]] = {
     "bottom": ("pants", "jeans", "shorts", "skirt", "leggings"),
     "dress": ("dress", "romper"),
     "outer": ("coat", "jacket", "blazer", "cape", "suit"),
+    "shoes": (
+        *("shoes", "boots", "clogs", "flats", "heels", "loafers"),
+        *("pumps", "sandals", "sneakers", "wedges"),
+    ),
+    "bag": ("bag", "purse", "wallet"),
+    "headwear": ("hat",),
 }
+CLOTHES: tuple[Slot, ...] = ("top", "bottom", "dress", "outer")
 SLOT_OF_LABEL: dict[str, Slot] = {
     label: slot for slot, labels in LABELS_OF_SLOT.items() for label in labels
 }
 # A collar under a coat is a garment; a stray blob of a few pixels is a slip of the hand.
 # 0.3 % of a 576x384 photo is 660 pixels, a patch of 26x26.
 SPECK_SHARE = 0.003
+SMALL_SPECK_SHARE = 0.0006  # of shoes, bags and headwear
 # From neck (0) to hem (1) of the top: real dresses start above 0.47, skirts below 0.61.
 SKIRT_STARTS = 0.55
 VALIDATION_SHARE = 0.10
@@ -74,8 +82,12 @@ class Ccp:
         garments = []
         for value in np.unique(values):
             label = self.labels[int(value)]
-            if label in SLOT_OF_LABEL and (mask := without_specks(values == value)).any():
-                garments.append(WornGarment(SLOT_OF_LABEL[label], label, mask))
+            slot = SLOT_OF_LABEL.get(label)
+            if slot is None:
+                continue
+            share = SPECK_SHARE if slot in CLOTHES else SMALL_SPECK_SHARE
+            if (mask := without_specks(values == value, share)).any():
+                garments.append(WornGarment(slot, label, mask))
         return garments
 
     def person(self, photo: CcpPhoto) -> NDArray[np.bool_]:
@@ -110,10 +122,10 @@ def read_ccp(folder: Path | None = None) -> Ccp:
     return Ccp(tuple(content["labels"]), tuple(photos))
 
 
-def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Drop the connected parts of a mask smaller than `SPECK_SHARE` of the photo."""
+def without_specks(mask: NDArray[np.bool_], share: float = SPECK_SHARE) -> NDArray[np.bool_]:
+    """Drop the connected parts of a mask that are smaller than a share of the photo."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] >= SPECK_SHARE * mask.size
+    keep = stats[:, cv2.CC_STAT_AREA] >= share * mask.size
     keep[0] = False  # part 0 is what is outside the mask
     kept: NDArray[np.bool_] = keep[parts]
     return kept

@@ -11,7 +11,6 @@ from indexer.garments import WORN_SLOTS, Slot
 from indexer.vocabulary.categories import find_category, slot_of
 from training.data.location import set_folder, tenth_of
 
-EMPTY_LABELS = frozenset({"Shoes", "Hat"})  # no garment of the four slots
 UNCLEAR_LABELS = frozenset({"Not sure", "Other", "Skip"})
 
 
@@ -43,9 +42,8 @@ def clothing_photos(folder: Path | None = None) -> list[ClothingPhoto]:
     photos = []
     for row in rows:
         label, path = row["label"], folder / "images" / f"{row['image']}.jpg"
-        category = None if label in EMPTY_LABELS else find_category(label)
-        is_clear = label in EMPTY_LABELS or slot_of(category or "") in WORN_SLOTS
-        if is_clear and path.is_file():
+        category = find_category(label)
+        if slot_of(category or "") in WORN_SLOTS and path.is_file():
             photos.append(ClothingPhoto(row["image"], path, label, category))
     return photos
 

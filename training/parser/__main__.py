@@ -22,7 +22,6 @@ from torch.utils.data import DataLoader, Dataset
 from indexer.models.parser_module import ParserModule
 from training.checkpoints import TimedRun, half_cosine
 from training.data.ccp import read_ccp
-from training.data.location import shared_folder
 from training.parser.augmentation import Augmenter
 from training.parser.evaluate import mean_ious, written
 from training.parser.labels import CLASSES
@@ -32,9 +31,10 @@ from training.parser.people import (
     LabelledPerson,
     balanced,
     ccp_people,
-    nobody_pictures,
+    pictures,
 )
 from training.parser.teacher import taught_people
+from training.segmenter.packshots import nobody_paths
 
 SOURCE = "trained on Clothing Co-Parsing; see MODEL_CARD.md"
 LAST_LR = 0.02  # of the highest learning rate, at the end
@@ -123,7 +123,7 @@ class ParserRun(TimedRun):
         self.held_out = ccp_people(ccp, held_out=True)
         print(f"{len(people)} people with masks, {len(learned)} an epoch", flush=True)
         size = (options.height, options.width)
-        augmenter = Augmenter(size, people, nobody_pictures(shared_folder()))
+        augmenter = Augmenter(size, people, pictures(nobody_paths()))
         self.views = Views(learned, augmenter, options.seed)
 
     def train(self) -> None:
@@ -150,7 +150,7 @@ class ParserRun(TimedRun):
         )
         parts = losses(logits, presence, classes, weights.float())
         self.optimizer.zero_grad()
-        parts["loss"].backward()
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         self.mean.follow(self.network, self.step)

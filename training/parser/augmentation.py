@@ -83,7 +83,7 @@ class Augmenter:
         scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
         pixels = person.pixels
         if scale < 0.6:  # else thin lines flicker
-            pixels = cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale)
+            pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale), np.uint8)
         warped = cv2.warpAffine(
             pixels, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(PADDING,) * 3
         )
@@ -93,8 +93,8 @@ class Augmenter:
     def _before_another_ground(self, view: View, random: Random) -> View:
         ground = window_of(random.choice(self.grounds), self.size, random)
         alpha = (view.classes > 0).astype(np.float32)
-        alpha = cv2.GaussianBlur(alpha, (0, 0), random.uniform(0.7, 1.5))[..., None]
-        mixed = alpha * view.pixels + (1 - alpha) * ground
+        soft = cv2.GaussianBlur(alpha, (0, 0), random.uniform(0.7, 1.5))[..., None]
+        mixed = soft * view.pixels + (1 - soft) * ground
         return View(np.asarray(mixed, np.uint8), view.classes)
 
     def _with_another_in_front(self, view: View, random: Random) -> View:
@@ -143,7 +143,7 @@ def seen_small(pixels: NDArray[np.uint8], random: Random) -> NDArray[np.uint8]:
     )  # fmt: skip
     if random.random() < 0.4:
         _, coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, random.randint(40, 85)])
-        small = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        small = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 

@@ -32,7 +32,7 @@ def chances_of(
     matrix = framing(person.box, size)
     pixels = person.pixels
     if matrix[0, 0] < 0.6:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), 0.4 / matrix[0, 0])
+        pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 0.4 / matrix[0, 0]), np.uint8)
     view = cv2.warpAffine(pixels, matrix, size[::-1], borderValue=(PADDING,) * 3)
     batch = torch.from_numpy(view.transpose(2, 0, 1).copy()).float()[None] / 255
     with torch.no_grad():

@@ -7,18 +7,11 @@ from numpy.typing import NDArray
 
 from training.data.ccp import LABELS_OF_SLOT
 
-SHOES = (
-    *("shoes", "boots", "clogs", "flats", "heels", "loafers"),
-    *("pumps", "sandals", "sneakers", "wedges"),
-)
 # Bare skin between lapels is no shirt, and tights are no trousers: what is not searched for has
 # classes of its own, so that it is not given to its neighbour.
 LABELS_OF_CLASS: dict[str, tuple[str, ...]] = {
     "background": ("null",),
-    **LABELS_OF_SLOT,
-    "shoes": SHOES,
-    "bag": ("bag", "purse", "wallet"),
-    "headwear": ("hat",),
+    **{str(slot): labels for slot, labels in LABELS_OF_SLOT.items()},
     "skin": ("skin",),
     "hair": ("hair",),
     "legwear": ("stockings", "tights", "socks"),

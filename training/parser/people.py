@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from indexer.images.photo import read_photo
 from training.data.ccp import Ccp, CcpPhoto, read_validation_ids, skirts_corrected
-from training.data.location import tenth_of
 from training.parser.labels import CLASSES, FOUND, class_of_label
 
 WANTED_SHARE = 0.6
@@ -81,14 +80,3 @@ def balanced(people: Sequence[LabelledPerson], random: Random) -> list[LabelledP
 def pictures(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:
     """Read pictures to stand behind people."""
     return [read_photo(path).pixels for path in paths]
-
-
-def nobody_pictures(shared: Path) -> list[NDArray[np.uint8]]:
-    """Read the photos of nobody that are trained on: hard surroundings, and nothing is worn."""
-    folder = shared / "data" / "people"
-    paths = []
-    for mask in sorted((folder / "persons").glob("*.png")):
-        persons = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
-        if not persons.any() and tenth_of(mask.stem) >= 5:
-            paths.append(folder / "photos" / f"{mask.stem}.jpg")
-    return pictures(paths)

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer.garments import WORN_SLOTS
 from indexer.images.photo import Photo, read_photo
 from indexer.inference.runtime import Runtime
 from indexer.models.loading import BUNDLED
 from indexer.models.parser_module import ParserModule
 from indexer.models.segmenter import Segmenter
-from training.data.ccp import Ccp, CcpPhoto
+from training.data.ccp import CLOTHES, Ccp, CcpPhoto
 from training.parser.evaluate import chances_of
 from training.parser.labels import CLASSES, IGNORED, class_of_label
 from training.parser.network import read_bundle
@@ -30,7 +29,6 @@ LEAST_SHARE = 0.004  # of the photo, that each tagged garment must have
 SEEN = 3.0
 BELIEVED = 0.7  # how much such labels count beside drawn masks
 ALWAYS = ("background", "skin", "hair", "legwear", "other")  # not always tagged
-CLOTHES = ("top", "bottom", "dress", "outer")  # shoes and bags are tagged and hardly seen at times
 
 
 def taught_people(ccp: Ccp, teacher: Path) -> list[LabelledPerson]:
@@ -67,8 +65,8 @@ def _taught(
     tagged = {
         CLASSES[n] for n in class_of_label(ccp.labels)[[ccp.labels.index(t) for t in photo.tags]]
     }
-    shares = {slot: float((classes == CLASSES.index(slot)).mean()) for slot in WORN_SLOTS}
-    if any(shares[slot] < LEAST_SHARE for slot in CLOTHES if slot in tagged):
+    share = {name: float((classes == CLASSES.index(name)).mean()) for name in tagged}
+    if any(share[slot] < LEAST_SHARE for slot in CLOTHES if slot in tagged):
         return None
     return labelled_person(photo.id, pixels, classes, BELIEVED)
 
@@ -95,4 +93,4 @@ def classes_as_tagged(logits: NDArray[np.float32], allowed: Sequence[int]) -> ND
     # The rim of a garment is unsure anywhere; only areas of doubt are left out.
     opened = cv2.morphologyEx(unsure.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     classes[opened > 0] = IGNORED
-    return classes
+    return np.asarray(classes, np.uint8)

@@ -54,6 +54,8 @@ class Options:
     close_ups: int
     composites: int
     flat_lays: int
+    clothing: int
+    lone: bool
     trusted_times: int
     teacher: Path | None
     keep_pictures: bool
@@ -87,6 +89,8 @@ def read_options(arguments: list[str] | None = None) -> Options:
     add(
         "--flat-lays", type=int, default=0, metavar="N", help="lay N lone garments on other grounds"
     )
+    add("--clothing", type=int, default=10_000, metavar="N", help="photos of that set, at most")
+    add("--lone", action="store_true", help="learn garments of nobody instead of tagged photos")
     add("--trusted-times", type=int, default=1, metavar="N", help="show photos with masks N times")
     add("--teacher", type=Path, help="a bundle that outlines garments in photos without masks")
     add("--keep-pictures", action="store_true", help="learn from what --out already has")
@@ -154,6 +158,8 @@ def _prepare(options: Options) -> Path:
         options.drawn,
         options.flat_lays,
         options.teacher,
+        options.lone,
+        options.clothing,
     )
     return write_pictures(folder, mixture)
 

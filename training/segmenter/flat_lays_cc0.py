@@ -15,7 +15,7 @@ from tqdm import tqdm
 from indexer.description.foreground import foreground_mask
 from indexer.garments import Slot
 from indexer.images.photo import read_photo
-from training.data.ccp import WornGarment
+from training.data.ccp import CLOTHES, WornGarment
 from training.data.clothing import ClothingPhoto
 from training.data.cut_outs import shrunk_size
 from training.segmenter.dataset import Example
@@ -32,23 +32,25 @@ FAINT_FIND = 0.08  # a lone garment is often seen faintly, and in parts of sever
 
 
 def clothing_examples(photos: Sequence[ClothingPhoto], teacher: Teacher) -> Iterator[Example]:
-    """Yield those of the photos whose garment has a clear outline, or that surely show none."""
+    """Yield those of the photos whose garment has a clear outline."""
     for photo in tqdm(photos, desc="clothing", unit="photo"):
         pixels = read_photo(photo.path).pixels
         finds = teacher.look(pixels)
         if photo.slot is None:
-            # Trousers above shoes, a shirt below a hat: those photos are left out.
-            if not any(find.confidence >= UNTOLD for find in finds):
-                yield Example(f"clothing-{photo.id}", photo.path, [])
             continue
-        mask = _garment_mask(photo.slot, pixels, finds)
+        if photo.slot not in CLOTHES:
+            # Trousers above shoes, a shirt below a hat: those photos are left out.
+            if any(find.confidence >= UNTOLD and find.slot in CLOTHES for find in finds):
+                continue
+            finds = [find for find in finds if find.slot == photo.slot]
+        mask = garment_mask(photo.slot, pixels, finds)
         if mask is not None:
             yield Example(
                 f"clothing-{photo.id}", photo.path, [WornGarment(photo.slot, photo.slot, mask)]
             )
 
 
-def _garment_mask(
+def garment_mask(
     slot: Slot, pixels: NDArray[np.uint8], finds: Sequence[Find]
 ) -> NDArray[np.bool_] | None:
     """Return the first outline that is like what it grew from, and is not the floor or the bed."""

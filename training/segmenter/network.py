@@ -75,17 +75,29 @@ def build_network(start: Path | None = None) -> GarmentNetwork:
             f"no weights to start from at {start}; set LAPEL_SHARED to the folder with weights/"
         )
     own = network.state_dict()
-    fitting = {
-        name: tensor.to(own[name].dtype)
-        for name, tensor in load_file(start).items()
-        if name in own and own[name].shape == tensor.shape
-    }
+    fitting = {}
+    for name, tensor in load_file(start).items():
+        if name in own and own[name].shape == tensor.shape:
+            fitting[name] = tensor.to(own[name].dtype)
+        elif name in own and _has_more_classes(own[name], tensor):
+            # Slots are only ever added: the first ones keep what was learnt of them.
+            fitting[name] = own[name].clone()
+            fitting[name][: len(tensor)] = tensor
     # Only the class branch (cv3) depends on the classes: 36 of 417 tensors.
     if len(fitting) < 0.9 * len(own):
         raise ValueError(f"{start} fits {len(fitting)} of {len(own)} tensors: not a {ARCHITECTURE}")
     network.load_state_dict(fitting, strict=False)
     print(f"{len(fitting)} of {len(own)} tensors from {start.name}")
     return network
+
+
+def _has_more_classes(own: torch.Tensor, stored: torch.Tensor) -> bool:
+    return (
+        own.dim() > 0
+        and own.shape[1:] == stored.shape[1:]
+        and len(own) == len(WORN_SLOTS)
+        and len(stored) < len(own)
+    )
 
 
 def write_bundle(folder: Path, network: torch.nn.Module, config: BundleConfig) -> None:

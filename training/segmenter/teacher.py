@@ -18,7 +18,7 @@ from indexer.garments import Slot
 from indexer.images.photo import Photo, read_photo
 from indexer.inference.runtime import Runtime
 from indexer.models.segmenter import Segmenter
-from training.data.ccp import SLOT_OF_LABEL, Ccp, CcpPhoto, WornGarment, without_specks
+from training.data.ccp import CLOTHES, SLOT_OF_LABEL, Ccp, CcpPhoto, WornGarment, without_specks
 from training.data.luma import LumaPhoto
 from training.segmenter.dataset import Example
 from training.segmenter.mask_matching import iou
@@ -80,7 +80,8 @@ def tagged_examples(ccp: Ccp, teacher: Teacher) -> Iterator[Example]:
 
 def garments_as_tagged(photo: CcpPhoto, finds: Sequence[Find]) -> list[WornGarment]:
     """Choose the finds that a photo's tags speak of; none unless each tagged slot has one."""
-    told = Counter(SLOT_OF_LABEL[tag] for tag in photo.tags if tag in SLOT_OF_LABEL)
+    worn = (SLOT_OF_LABEL.get(tag) for tag in photo.tags)
+    told = Counter(slot for slot in worn if slot in CLOTHES)
     if told["dress"] and told["top"] and not told["bottom"]:
         # Three quarters of such "dresses" are skirts, see training.data.ccp.skirts_corrected.
         is_skirt = any(f.slot == "bottom" and f.confidence >= UNTOLD for f in finds)

@@ -7,23 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from training.data.ccp import read_ccp
+from training.data.ccp import CLOTHES, read_ccp
 from training.data.clothing import clothing_photos
 from training.data.luma import luma_photos
+from training.data.shops import shop_photos
 from training.segmenter import composites
 from training.segmenter.close_ups import close_ups
 from training.segmenter.dataset import Example, ccp_examples, write_dataset
 from training.segmenter.drawn import TRAINING_SEED, drawn_examples
 from training.segmenter.flat_lays import flat_lay_examples
 from training.segmenter.flat_lays_cc0 import clothing_examples
+from training.segmenter.packshots import nobody_examples, packshot_examples
 from training.segmenter.teacher import Teacher, shop_examples, tagged_examples
+
+LONE_SIZE = 320  # of the teacher's square: a lone garment is large in its photo
 
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """How many pictures of each kind; photos with masks and of a shop are shown `trusted_times`.
 
-    With a `teacher` (a bundle), photos without masks are learnt from, too, and `flat_lays`.
+    With a `teacher` (a bundle), photos without masks are learnt from, too, and `flat_lays`. For
+    garments `lone`, of nobody, those are the clothing set, packshots and photos of no garment.
     """
 
     seed: int
@@ -33,6 +38,8 @@ class Mixture:
     drawn: int
     flat_lays: int
     teacher: Path | None
+    lone: bool = False
+    clothing: int = 10_000  # photos of the clothing set, at most
 
 
 def write_pictures(folder: Path, mixture: Mixture) -> Path:
@@ -47,7 +54,10 @@ def write_pictures(folder: Path, mixture: Mixture) -> Path:
     examples += composites.scene_examples(mixture.composites, seed, ccp=ccp)
     examples += drawn_examples(mixture.drawn, TRAINING_SEED + mixture.seed)
     if mixture.teacher is not None:
-        examples += _taught(Teacher(mixture.teacher), mixture.flat_lays, random)
+        if mixture.lone:
+            examples += _lone(mixture, Teacher(mixture.teacher, LONE_SIZE), random)
+        else:
+            examples += _taught(Teacher(mixture.teacher), mixture.flat_lays, random)
     return write_dataset(folder, examples, held_out, mixture.seed, mixture.trusted_times)
 
 
@@ -63,3 +73,19 @@ def _taught(teacher: Teacher, n_flat_lays: int, random: Random) -> list[Example]
         f"{len(clothing)} of {len(photographed)} clothing photos"
     )
     return tagged + sold + clothing + flat_lay_examples(ccp, clothing, n_flat_lays, random)
+
+
+def _lone(mixture: Mixture, teacher: Teacher, random: Random) -> list[Example]:
+    photographed = [photo for photo in clothing_photos() if not photo.is_held_out]
+    # All of what is rare, and as many of the others as are asked for.
+    photographed.sort(key=lambda photo: (photo.slot in CLOTHES, random.random()))
+    photographed = photographed[: mixture.clothing]
+    clothing = list(clothing_examples(photographed, teacher))
+    packshots = list(packshot_examples(shop_photos()))
+    nobody = nobody_examples()
+    print(
+        f"taught: {len(clothing)} of {len(photographed)} clothing photos, {len(packshots)} "
+        f"packshots, {len(nobody)} photos of nobody"
+    )
+    lone = clothing + packshots
+    return lone + nobody + flat_lay_examples(read_ccp(), lone, mixture.flat_lays, random)

@@ -79,10 +79,12 @@ class _TimmTrunk(nn.Module):
         super().__init__()
         import timm
 
-        self.body: Any = timm.create_model(
-            name, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)
+        strides = (1, 2, 3, 4)
+        body: Any = timm.create_model(
+            name, pretrained=False, features_only=True, out_indices=strides
         )
-        self.channels: tuple[int, ...] = tuple(self.body.feature_info.channels())
+        self.body: Any = body
+        self.channels: tuple[int, ...] = tuple(body.feature_info.channels())
 
     def forward(self, batch: Tensor) -> list[Tensor]:
         features: list[Tensor] = self.body(batch * 2 - 1)

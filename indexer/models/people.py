@@ -96,7 +96,7 @@ def prominence(pixels: NDArray[np.uint8], person: Instance) -> float:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     detail = float(cv2.Laplacian(grey, cv2.CV_32F).std())
     sharp = detail / (detail + 10)
-    return float(person.area) * (1 - 0.5 * off_centre) * (0.5 + sharp)
+    return float(person.area * (1 - 0.5 * off_centre) * (0.5 + sharp))
 
 
 def _is_same(one: Instance, other: Instance) -> bool:

@@ -20,7 +20,7 @@ from training.heads.outfit_evaluation import (
 )
 from training.heads.outfit_fit import RANK, RIDGE, canonical, mutual_information
 from training.heads.outfit_photos import LEAST_PAIRS, Wardrobe
-from training.heads.outfits import PAIRS, learn
+from training.heads.outfits import ENOUGH_PAIRS, PAIRS, learn
 
 LAYOUT = Layout(RANK + 2, 12, 1)
 STYLES = 4  # each with a colour and a kind of its own in every slot
@@ -153,6 +153,25 @@ def test_too_few_pairs_are_refused_by_name() -> None:
     words = r"9 photos to learn from show both dress and outer, at least 10 are needed"
     with pytest.raises(ValueError, match=words):
         learn(replace(wardrobe, slot=slot), LAYOUT)
+
+
+def test_shoes_are_learned_of_where_enough_people_show_them() -> None:
+    wardrobe = made_up()
+    shoes = np.flatnonzero(wardrobe.slot == "bottom")
+    both = np.concatenate([np.arange(len(wardrobe.slot)), shoes])
+    wardrobe = replace(wardrobe, **{
+        name: getattr(wardrobe, name)[both]
+        for name in ("photo", "category", "colour", "held_out", "vectors")
+    }, slot=np.concatenate([wardrobe.slot, np.full(len(shoes), "shoes")]))  # fmt: skip
+    assert {*learn(wardrobe, LAYOUT)} == {*PAIRS, ("top", "shoes"), ("bottom", "shoes"),
+                                          ("outer", "shoes")}  # fmt: skip
+    matching = Compatibility(learn(wardrobe, LAYOUT))
+    asked = [each.slots for each in evaluate_outfits(wardrobe, LAYOUT, matching)]
+    assert ("top", "shoes") in asked
+    assert ("dress", "shoes") not in asked
+    few = wardrobe.slot.copy()
+    few[np.flatnonzero(few == "shoes")[ENOUGH_PAIRS - 1 :]] = "none"
+    assert {*learn(replace(wardrobe, slot=few), LAYOUT)} == {*PAIRS}
 
 
 def test_places_are_counted_from_the_best() -> None:

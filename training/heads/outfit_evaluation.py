@@ -23,6 +23,12 @@ ASKED: tuple[tuple[Slot, Slot], ...] = (
     ("top", "bottom"), ("bottom", "top"), ("outer", "bottom"), ("outer", "top"), ("top", "outer"),
     ("bottom", "outer"),
 )  # fmt: skip
+# What is worn with them follows the clothes; asked where something was learned of them.
+TO_ACCESSORIES: tuple[tuple[Slot, Slot], ...] = tuple(
+    (worn, beside)
+    for worn in ("top", "bottom", "dress", "outer")
+    for beside in ("shoes", "bag", "headwear")
+)
 SHIPPED = "**learned, shipped**"
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -59,7 +65,8 @@ class Measured:
 def evaluate_outfits(wardrobe: Wardrobe, layout: Layout, matching: Compatibility) -> list[Measured]:
     """Rank by chance, by popularity, by likeness, by what was learned."""
     measured = []
-    for slots in ASKED:
+    known = [slots for slots in TO_ACCESSORIES if matching.table(*slots) is not None]
+    for slots in (*ASKED, *known):
         pairs = wardrobe.pairs(*slots, held_out=True)
         gallery = np.flatnonzero(wardrobe.held_out & (wardrobe.slot == slots[1]))
         training = wardrobe.training_pairs(*slots)

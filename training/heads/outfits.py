@@ -18,9 +18,9 @@ from indexer.garments import Slot
 from indexer.models.loading import BUNDLED
 from indexer.system.checksums import write_sums
 from search.recommend.compatibility import TABLE, PairTable, read_compatibility
-from training.heads.outfit_evaluation import evaluate_outfits, outfit_table
+from training.heads.outfit_evaluation import TO_ACCESSORIES, evaluate_outfits, outfit_table
 from training.heads.outfit_fit import fit_table
-from training.heads.outfit_photos import Wardrobe, read_wardrobe
+from training.heads.outfit_photos import LEAST_PAIRS, Wardrobe, read_wardrobe
 
 PAIRS: tuple[tuple[Slot, Slot], ...] = (
     ("top", "bottom"),
@@ -28,6 +28,9 @@ PAIRS: tuple[tuple[Slot, Slot], ...] = (
     ("bottom", "outer"),
     ("dress", "outer"),
 )
+# Of shoes, bags and headwear a table is learned from so many photos: five times the least, because
+# without one they go by likeness of colours, which is no bad answer.
+ENOUGH_PAIRS = 5 * LEAST_PAIRS
 CARD = """\
 # lapel-matching: which garments go together
 
@@ -94,9 +97,13 @@ def make(wardrobe: Wardrobe, layout: Layout, out: Path) -> str:
 def learn(wardrobe: Wardrobe, layout: Layout) -> dict[tuple[Slot, Slot], PairTable]:
     """Return the table of each pair of slots, of the photos that may be learned from."""
     colours = wardrobe.vectors[:, layout.slices()["colour"]]
+    seen = [
+        slots for slots in TO_ACCESSORIES
+        if len(wardrobe.pairs(*slots, held_out=False)) >= ENOUGH_PAIRS
+    ]  # fmt: skip
     return {
         slots: fit_table(colours, wardrobe.category, wardrobe.training_pairs(*slots))
-        for slots in PAIRS
+        for slots in (*PAIRS, *seen)
     }
 
 

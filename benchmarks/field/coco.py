@@ -21,9 +21,9 @@ from tqdm import tqdm
 from benchmarks.field.report import Measure
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.images.photo import Photo, read_photo
-from indexer.models.framed_detector import FramedDetector
+from indexer.models.detection.framed_detector import FramedDetector
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.protocols import Detector
-from indexer.models.segmenter import Segmenter
 from indexer.system.batching import batches
 from search.evaluation.bootstrap import interval_of
 from training.segmenter.evaluate import AP_FAINT, AP_MOST

@@ -14,8 +14,8 @@ from indexer.garments import WORN_SLOTS, Garments, Slot
 from indexer.images.photo import read_photo
 from indexer.inference.conversion_check import street_photo
 from indexer.inference.runtime import Runtime
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.registry import detector_source
-from indexer.models.segmenter import Segmenter
 from indexer.settings import Settings
 from search.evaluation.bootstrap import table
 from training.segmenter.dataset import Example

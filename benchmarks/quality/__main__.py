@@ -23,9 +23,9 @@ from indexer.finetuning.head_report import measure, to_table
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.inference.runtime import Runtime
 from indexer.models.attribute_heads import AttributeHeads
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import BUNDLED, Models, load_models
-from indexer.models.segmenter import Segmenter
 from indexer.settings import Settings
 from search.evaluation.bootstrap import cell, interval_of, table, written
 from training.heads import attributes as attribute_training

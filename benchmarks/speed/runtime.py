@@ -25,9 +25,9 @@ from indexer.inference.export_cache import ExportCache
 from indexer.inference.int8_quantisation import MOST, catalogue_pictures
 from indexer.inference.openvino_network import Network, Precision
 from indexer.inference.runtime import ModelSource, Runtime
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import BUNDLED
-from indexer.models.segmenter import Segmenter
 from search.evaluation.bootstrap import table
 
 BATCH = 16  # pictures for torch at once

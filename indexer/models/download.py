@@ -255,8 +255,8 @@ def _check_loads(kind: Kind, folder: Path) -> None:
     """Load the model as the engine will, so that what is there works. Raises ModelError."""
     from indexer.inference.runtime import Runtime
     from indexer.models.attribute_heads import AttributeHeads
+    from indexer.models.detection.segmenter import Segmenter
     from indexer.models.encoder import ClipEncoder
-    from indexer.models.segmenter import Segmenter
 
     if kind == "encoder":
         ClipEncoder.load(f"local-dir:{folder}", Runtime.choose("cpu"))

@@ -9,8 +9,8 @@ from indexer.fused_vector import Layout
 from indexer.images.downscaling import SCALING_VERSION
 from indexer.inference.fingerprint import combine
 from indexer.models.attribute_heads import AttributeHeads
+from indexer.models.detection.framed_detector import FramedDetector
 from indexer.models.encoder import CUT_VERSION
-from indexer.models.framed_detector import FramedDetector
 from indexer.models.protocols import Detector, Encoder
 from indexer.models.registry import (
     BUNDLED,
@@ -76,10 +76,10 @@ def load_detector(settings: Settings, runtime: "Runtime") -> Detector:
 
     Raises ModelError.
     """
-    from indexer.models.garment_parser import GarmentParser
-    from indexer.models.people import PeopleFinder
-    from indexer.models.people_first import PeopleFirstDetector
-    from indexer.models.segmenter import Segmenter
+    from indexer.models.detection.garment_parser import GarmentParser
+    from indexer.models.detection.people import PeopleFinder
+    from indexer.models.detection.people_first import PeopleFirstDetector
+    from indexer.models.detection.segmenter import Segmenter
 
     segmenter = Segmenter.load(detector_source(settings), runtime)
     if settings.detector:

@@ -14,9 +14,9 @@ import torch
 from indexer.colour.cielab import linear_of_srgb
 from indexer.garments import Garments
 from indexer.images.photo import Photo
-from indexer.models.framed_detector import FramedDetector
+from indexer.models.detection.framed_detector import FramedDetector
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.loading import Models
-from indexer.models.segmenter import Segmenter
 from indexer.vocabulary.categories import telling
 from training.checkpoints import TimedRun, half_cosine, save_beside
 from training.data.cut_outs import chosen_garment, crop_of, lab_of, shrunk_size

@@ -12,9 +12,9 @@ from indexer.description.garment_choice import choose_garments
 from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
 from indexer.inference.runtime import Runtime
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.encoder import cut_out
 from indexer.models.loading import BUNDLED
-from indexer.models.segmenter import Segmenter
 
 
 def bundled_segmenter() -> Segmenter:

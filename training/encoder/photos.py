@@ -21,8 +21,8 @@ from indexer.colour.palette import palette
 from indexer.description.foreground import foreground_mask
 from indexer.garments import Slot
 from indexer.images.photo import Photo, read_photo
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.encoder import MARGIN
-from indexer.models.segmenter import Segmenter
 from indexer.vocabulary.categories import find_category, slot_of, telling
 from indexer.vocabulary.colour_terms import canonical_name
 from training.checkpoints import save_beside

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from indexer.models.parser_module import ParserModule
+from indexer.models.detection.parser_module import ParserModule
 from training.checkpoints import TimedRun, half_cosine
 from training.data.ccp import read_ccp
 from training.parser.augmentation import Augmenter

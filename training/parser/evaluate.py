@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from indexer.models.parser_module import ParserModule
+from indexer.models.detection.parser_module import ParserModule
 from training.parser.augmentation import PADDING
 from training.parser.labels import CLASSES, FOUND
 from training.parser.people import LabelledPerson

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from indexer.models.parser_module import ParserModule
+from indexer.models.detection.parser_module import ParserModule
 
 LEAST_FITTING = 0.9  # of a trunk's tensors, else it is of another architecture
 

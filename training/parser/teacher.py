@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from indexer.images.photo import Photo, read_photo
 from indexer.inference.runtime import Runtime
+from indexer.models.detection.parser_module import ParserModule
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.loading import BUNDLED
-from indexer.models.parser_module import ParserModule
-from indexer.models.segmenter import Segmenter
 from training.data.ccp import CLOTHES, Ccp, CcpPhoto
 from training.parser.evaluate import chances_of
 from training.parser.labels import CLASSES, IGNORED, class_of_label

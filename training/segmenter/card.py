@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer.inference.runtime import Runtime
-from indexer.models.segmenter import Segmenter
+from indexer.models.detection.segmenter import Segmenter
 from training.data.ccp import read_ccp, read_validation_ids
 from training.segmenter import composites
 from training.segmenter.drawn import VALIDATION_SEED, drawn_examples

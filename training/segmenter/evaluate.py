@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from indexer.garments import WORN_SLOTS, Garments, Slot
 from indexer.images.photo import Photo, read_photo
 from indexer.inference.runtime import Runtime
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.loading import BUNDLED
-from indexer.models.segmenter import Segmenter
 from indexer.system.batching import batches
 from search.evaluation.bootstrap import table
 from training.data.ccp import WornGarment, read_ccp, skirts_corrected

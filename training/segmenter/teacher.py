@@ -17,7 +17,7 @@ from tqdm import tqdm
 from indexer.garments import Slot
 from indexer.images.photo import Photo, read_photo
 from indexer.inference.runtime import Runtime
-from indexer.models.segmenter import Segmenter
+from indexer.models.detection.segmenter import Segmenter
 from training.data.ccp import CLOTHES, SLOT_OF_LABEL, Ccp, CcpPhoto, WornGarment, without_specks
 from training.data.luma import LumaPhoto
 from training.segmenter.dataset import Example

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from indexer.garments import WORN_SLOTS, Garments, Slot
 from indexer.inference.runtime import Runtime
-from indexer.models.segmenter import Segmenter
+from indexer.models.detection.segmenter import Segmenter
 from training.data.ccp import read_ccp, skirts_corrected
 from training.segmenter.dataset import Example, ccp_examples
 from training.segmenter.evaluate import BUNDLE, detect_all

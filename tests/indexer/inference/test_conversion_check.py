@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from indexer.inference.conversion_check import reference_images
-from indexer.models.nms import min_matched_iou, overlaps, suppress
+from indexer.models.detection.nms import min_matched_iou, overlaps, suppress
 
 
 def test_finds_are_kept_as_ultralytics_keeps_them() -> None:

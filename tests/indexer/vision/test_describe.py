@@ -16,10 +16,10 @@ from indexer.garments import Garments, place_mask
 from indexer.images.photo import Photo, read_photo
 from indexer.inference.runtime import Runtime
 from indexer.models.attribute_heads import AttributeHeads
+from indexer.models.detection.framed_detector import FramedDetector
+from indexer.models.detection.segmenter import Segmenter
 from indexer.models.encoder import ClipEncoder
-from indexer.models.framed_detector import FramedDetector
 from indexer.models.loading import BUNDLED, Models, load_models
-from indexer.models.segmenter import Segmenter
 from indexer.settings import Settings
 from tests.support.fake_models import SeesNothing
 from training.sample_shop import draw, sample_items

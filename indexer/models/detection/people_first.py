@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from indexer.garments import Garments, Slot, place_mask
 from indexer.images.photo import Photo
 from indexer.inference.fingerprint import combine
-from indexer.models.garment_parser import GarmentParser
-from indexer.models.instances import Instance, shared_pixels
-from indexer.models.people import PeopleFinder, Scene
+from indexer.models.detection.garment_parser import GarmentParser
+from indexer.models.detection.instances import Instance, shared_pixels
+from indexer.models.detection.people import PeopleFinder, Scene
+from indexer.models.detection.worn_garments import WornGarment, worn_garments
 from indexer.models.protocols import Detector
-from indexer.models.worn_garments import WornGarment, worn_garments
 
 VERSION = "1"  # of the rules below, which are part of the fingerprint
 # A garment of nobody is told at a higher confidence than one that is worn: a pizza is no top.

@@ -17,7 +17,7 @@ from indexer.inference.fingerprint import fingerprint_of, fingerprint_of_files
 from indexer.inference.image_batch import to_nchw
 from indexer.inference.openvino_network import Answers, Network, Placement, Precision
 from indexer.inference.runtime import Loaded, ModelSource, Runtime
-from indexer.models.instances import PADDING
+from indexer.models.detection.instances import PADDING
 
 MARGIN = 0.06  # of a person's box, on each side: a detector cuts off feet and hats
 STRIDE = 4  # photo pixels of a view for each value of a map
@@ -157,7 +157,7 @@ def _log_chances(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 def _load(folder: Path) -> Loaded:
     from safetensors.torch import load_file
 
-    from indexer.models.parser_module import ParserModule
+    from indexer.models.detection.parser_module import ParserModule
 
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))

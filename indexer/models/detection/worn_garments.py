@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.garments import WORN_SLOTS, Slot
-from indexer.models.garment_parser import ParsedPerson
+from indexer.models.detection.garment_parser import ParsedPerson
 
 # Of the pixels that the parser looked at; a smaller find is a slip of it.
 LEAST_SHARE: dict[Slot, float] = {

@@ -12,7 +12,7 @@ from indexer.garments import Person
 from indexer.images.photo import Photo
 from indexer.inference.openvino_network import Placement
 from indexer.inference.runtime import Runtime
-from indexer.models.instances import Instance, InstanceFinder, shared_pixels
+from indexer.models.detection.instances import Instance, InstanceFinder, shared_pixels
 
 PERSON = "person"
 # Of a person; below it half of the finds are chairs and shadows.

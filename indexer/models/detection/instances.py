@@ -20,8 +20,8 @@ from indexer.inference.fingerprint import fingerprint_of, fingerprint_of_files
 from indexer.inference.image_batch import to_nchw
 from indexer.inference.openvino_network import Answers, Network, Placement, Precision
 from indexer.inference.runtime import Loaded, ModelSource, Runtime
-from indexer.models.nms import min_matched_iou, suppress
-from indexer.models.yolo_module import files_of, load_module, only_arrays
+from indexer.models.detection.nms import min_matched_iou, suppress
+from indexer.models.detection.yolo_module import files_of, load_module, only_arrays
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,7 +6,7 @@ import numpy as np
 
 from indexer.garments import Garments, Person
 from indexer.images.photo import Photo
-from indexer.models.framed_detector import FramedDetector
+from indexer.models.detection.framed_detector import FramedDetector
 from tests.indexer.vision.test_frames import in_frame, plain, scene
 
 

@@ -8,8 +8,8 @@ from torch import nn
 from indexer.garments import Garments
 from indexer.images.photo import Photo
 from indexer.inference.runtime import Runtime
-from indexer.models.instances import SegmenterSettings
-from indexer.models.segmenter import Segmenter
+from indexer.models.detection.instances import SegmenterSettings
+from indexer.models.detection.segmenter import Segmenter
 
 SIDE = 64
 CLASSES = ("top", "bottom", "dress", "outer")

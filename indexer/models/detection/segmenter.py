@@ -11,7 +11,12 @@ from indexer.garments import Garments, Slot
 from indexer.images.photo import Photo
 from indexer.inference.openvino_network import Placement
 from indexer.inference.runtime import Runtime
-from indexer.models.instances import Instance, InstanceFinder, SegmenterSettings, shared_pixels
+from indexer.models.detection.instances import (
+    Instance,
+    InstanceFinder,
+    SegmenterSettings,
+    shared_pixels,
+)
 from indexer.vocabulary.categories import find_category, is_general, slot_of
 
 if TYPE_CHECKING:

@@ -17,6 +17,8 @@ from indexer.models.detection.instances import Instance, InstanceFinder, shared_
 PERSON = "person"
 # Of a person; below it half of the finds are chairs and shadows.
 SURE_OF_PERSON = 0.3
+DOUBTED_PERSON = 0.18  # one whose clothes are surely seen is one all the same
+MOST_DOUBTED = 3
 SURE_OF_OBJECT = 0.4
 LEAST_SHARE = 0.007  # of the photo: a smaller person shows no garment that could be searched for
 # Of the main person's area: a smaller one is a passer-by in the background of somebody's picture.
@@ -46,7 +48,7 @@ class PeopleFinder:
 
     def __init__(self, finder: InstanceFinder) -> None:
         self._finder = finder
-        self._finder.settings = replace(finder.settings, faint=SURE_OF_PERSON, most=60)
+        self._finder.settings = replace(finder.settings, faint=DOUBTED_PERSON, most=60)
         names = finder.settings.classes
         self._person = names.index(PERSON)
         self._objects = frozenset(i for i, n in enumerate(names) if n not in GARMENTS_NEARBY)
@@ -75,7 +77,7 @@ class PeopleFinder:
             if is_large and not any(_is_same(one, other) for other in kept):
                 kept.append(one)
         kept.sort(key=lambda one: -prominence(photo.pixels, one))
-        kept = [one for one in kept[:MOST_PEOPLE] if one.area >= PASSER_BY * kept[0].area]
+        kept = _noticed(kept)
         people = tuple(Person(one.xyxy, round(one.confidence, 4)) for one in kept)
         objects = tuple(
             one
@@ -83,6 +85,15 @@ class PeopleFinder:
             if one.class_id in self._objects and one.confidence >= SURE_OF_OBJECT
         )
         return Scene(people, tuple(kept), objects)
+
+
+def _noticed(people: list[Instance]) -> list[Instance]:
+    """Leave out passers-by and all but a few of those doubted; `people` is the main one first."""
+    sure = [one for one in people if one.confidence >= SURE_OF_PERSON]
+    doubted = [one for one in people if one.confidence < SURE_OF_PERSON][:MOST_DOUBTED]
+    largest = max((one.area for one in sure), default=0)
+    chosen = {id(one) for one in (*sure[:MOST_PEOPLE], *doubted)}
+    return [one for one in people if id(one) in chosen and one.area >= PASSER_BY * largest]
 
 
 def prominence(pixels: NDArray[np.uint8], person: Instance) -> float:

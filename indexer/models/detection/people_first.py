@@ -15,7 +15,7 @@ from indexer.images.photo import Photo
 from indexer.inference.fingerprint import combine
 from indexer.models.detection.garment_parser import GarmentParser
 from indexer.models.detection.instances import Instance, shared_pixels
-from indexer.models.detection.people import PeopleFinder, Scene
+from indexer.models.detection.people import SURE_OF_PERSON, PeopleFinder, Scene
 from indexer.models.detection.worn_garments import WornGarment, worn_garments
 from indexer.models.protocols import Detector
 
@@ -27,6 +27,7 @@ PASSER_BY_SHARE = 0.06  # of the photo: people no larger may be passers-by
 IN_OBJECT = 0.5  # of a garment's pixels: in an object that is no garment, it is none
 OFF_PEOPLE = 0.3  # of a garment's pixels: what lies on people more than this is theirs
 CLOTHES: tuple[Slot, ...] = ("top", "bottom", "dress", "outer")
+SURE_CLOTHES = 0.45  # of clothes that make a doubted person one
 LIKELY = 0.08  # of a person's likeliest garment: less is no more than a guess
 FAINTER = 0.5  # what a garment of nobody that is not believed keeps of its confidence
 
@@ -55,7 +56,10 @@ class PeopleFirstDetector:
     def detect(self, photos: Sequence[Photo]) -> list[Garments]:
         """Return the garments of each photo, most confident first; `empty` without any."""
         scenes = self.people.find(photos)
-        worn = [self._worn(photo, scene) for photo, scene in zip(photos, scenes, strict=True)]
+        worn = []
+        for i, photo in enumerate(photos):
+            scenes[i], finds = _only_people(scenes[i], self._worn(photo, scenes[i]))
+            worn.append(finds)
         asked = [i for i, scene in enumerate(scenes) if _may_be_alone(photos[i], scene)]
         lone = dict(zip(asked, self.alone.detect([photos[i] for i in asked]), strict=True))
         return [
@@ -75,6 +79,23 @@ class PeopleFirstDetector:
             worn = [_worn_find(one, number, scene) for one in garments]
             finds += _believed(worn, self.confidence)
         return finds
+
+
+def _only_people(scene: Scene, finds: list[_Find]) -> tuple[Scene, list[_Find]]:
+    """Leave out the doubted people on whom no clothes are surely seen, and what they wear."""
+    dressed = {f.person for f in finds if f.slot in CLOTHES and f.confidence >= SURE_CLOTHES}
+    kept = [
+        i
+        for i, person in enumerate(scene.people)
+        if person.confidence >= SURE_OF_PERSON or i in dressed
+    ]
+    if len(kept) == len(scene.people):
+        return scene, finds
+    people = tuple(scene.people[i] for i in kept)
+    masks = tuple(scene.masks[i] for i in kept)
+    place = {old: new for new, old in enumerate(kept)}
+    renumbered = [replace(f, person=place[f.person]) for f in finds if f.person in place]
+    return Scene(people, masks, scene.objects), renumbered
 
 
 def _worn_find(one: WornGarment, number: int, scene: Scene) -> _Find:

@@ -52,7 +52,8 @@ def _asks_for_postgres(item: pytest.Item) -> bool:
     if "postgres" in getattr(item, "fixturenames", ()):
         return True
     call = getattr(item, "callspec", None)
-    return call is not None and "postgresql" in call.params.values()
+    params = () if call is None else call.params.values()
+    return any(isinstance(value, str) and value == "postgresql" for value in params)
 
 
 @pytest.fixture(scope="session")

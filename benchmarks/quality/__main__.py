@@ -1,6 +1,6 @@
 """Measure the quality of the bundled models on the shared sets: every table, as Markdown.
 
-    python -m benchmarks.quality [--only segmenter luma kagl text colours attributes] [--out FILE]
+    python -m benchmarks.quality [--only people segmenter luma kagl text colours attributes] [--out FILE]
 
 With 95 % bootstrap intervals over photos or queries. Takes about ten minutes on two cores; the sets
 are those of `$LAPEL_SHARED`, else `../shared`. Nothing here is used to choose anything. Models run
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality import kagl, luma, text
+from benchmarks.quality import kagl, luma, people, text
 from indexer.colour.knn_namer import bundled_namer
 from indexer.finetuning.head_report import measure, to_table
 from indexer.garments import WORN_SLOTS, Slot
@@ -162,7 +162,14 @@ def words() -> str:
         return f"{text.report(galleries, models)}\n\n{text.report_searches(galleries)}"
 
 
+def people_found() -> str:
+    """People as they come, by the product's detector and by the segmenter alone."""
+    product = load_models(Settings()).detector
+    return people.report({"Lapel": product, "segmenter alone": _segmenter()})
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
+    "people": people_found,
     "segmenter": segmenter,
     "luma": retrieval,
     "kagl": other_shop,

@@ -17,7 +17,7 @@ def set_folder(name: str, listing: str, folder: Path | None = None) -> Path:
     Raises FileNotFoundError where the file that lists the set is not there.
     """
     folder = folder or shared_folder() / "data" / name
-    if not (folder / listing).is_file():
+    if not (folder / listing).exists():
         raise FileNotFoundError(
             f"no {name} set at {folder}: {listing} is missing; set LAPEL_SHARED to the folder that "
             f"holds data/{name}"

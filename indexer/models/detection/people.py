@@ -17,7 +17,7 @@ from indexer.models.detection.instances import Instance, InstanceFinder, shared_
 PERSON = "person"
 # Of a person; below it half of the finds are chairs and shadows.
 SURE_OF_PERSON = 0.3
-DOUBTED_PERSON = 0.18  # one whose clothes are surely seen is one all the same
+DOUBTED_PERSON = 0.14  # one whose clothes are surely seen is one all the same
 MOST_DOUBTED = 3
 SURE_OF_OBJECT = 0.4
 LEAST_SHARE = 0.007  # of the photo: a smaller person shows no garment that could be searched for

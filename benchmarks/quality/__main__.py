@@ -1,6 +1,6 @@
 """Measure the quality of the bundled models on the shared sets: every table, as Markdown.
 
-    python -m benchmarks.quality [--only people segmenter luma kagl text colours attributes] [--out FILE]
+    python -m benchmarks.quality [--only PART ...] [--out FILE]
 
 With 95 % bootstrap intervals over photos or queries. Takes about ten minutes on two cores; the sets
 are those of `$LAPEL_SHARED`, else `../shared`. Nothing here is used to choose anything. Models run

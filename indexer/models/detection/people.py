@@ -21,8 +21,11 @@ DOUBTED_PERSON = 0.14  # one whose clothes are surely seen is one all the same
 MOST_DOUBTED = 3
 SURE_OF_OBJECT = 0.4
 LEAST_SHARE = 0.007  # of the photo: a smaller person shows no garment that could be searched for
-# Of the main person's area: a smaller one is a passer-by in the background of somebody's picture.
+# Of the largest person's area: a smaller one is a passer-by in the background of somebody's picture;
+# so is one who is larger than that and out of focus, by the detail that the largest person shows.
 PASSER_BY = 1 / 16
+BLURRED_PASSER_BY = 1 / 3
+OUT_OF_FOCUS = 0.45
 MOST_PEOPLE = 12
 SAME_PERSON = 0.7  # of the smaller find's pixels, shared with a surer one
 # What garments lie on, hang over or are; a find in anything else that COCO names is no garment.
@@ -77,7 +80,7 @@ class PeopleFinder:
             if is_large and not any(_is_same(one, other) for other in kept):
                 kept.append(one)
         kept.sort(key=lambda one: -prominence(photo.pixels, one))
-        kept = _noticed(kept)
+        kept = _noticed(photo.pixels, kept)
         people = tuple(Person(one.xyxy, round(one.confidence, 4)) for one in kept)
         objects = tuple(
             one
@@ -87,27 +90,43 @@ class PeopleFinder:
         return Scene(people, tuple(kept), objects)
 
 
-def _noticed(people: list[Instance]) -> list[Instance]:
+def _noticed(pixels: NDArray[np.uint8], people: list[Instance]) -> list[Instance]:
     """Leave out passers-by and all but a few of those doubted; `people` is the main one first."""
     sure = [one for one in people if one.confidence >= SURE_OF_PERSON]
     doubted = [one for one in people if one.confidence < SURE_OF_PERSON][:MOST_DOUBTED]
-    largest = max((one.area for one in sure), default=0)
     chosen = {id(one) for one in (*sure[:MOST_PEOPLE], *doubted)}
-    return [one for one in people if id(one) in chosen and one.area >= PASSER_BY * largest]
+    if sure:
+        largest = max(sure, key=lambda one: one.area)
+        in_focus = OUT_OF_FOCUS * detail_of(pixels, largest)
+        chosen -= {
+            id(one)
+            for one in people
+            if one.area < PASSER_BY * largest.area
+            or (
+                one.area < BLURRED_PASSER_BY * largest.area and detail_of(pixels, one) < in_focus
+            )
+        }
+    return [one for one in people if id(one) in chosen]
 
 
 def prominence(pixels: NDArray[np.uint8], person: Instance) -> float:
     """Return how likely a person is the one that a photo is of: large, central, sharp."""
     width = pixels.shape[1]
-    x1, y1, x2, y2 = person.xyxy
+    x1, _, x2, _ = person.xyxy
     off_centre = abs((x1 + x2) / width - 1)  # 0 in the middle, 1 at the edge
+    detail = detail_of(pixels, person)
+    sharp = detail / (detail + 10)
+    return float(person.area * (1 - 0.5 * off_centre) * (0.5 + sharp))
+
+
+def detail_of(pixels: NDArray[np.uint8], person: Instance) -> float:
+    """Return how much fine detail a person's box shows: the deviation of its Laplacian."""
+    x1, y1, x2, y2 = person.xyxy
     grey = cv2.cvtColor(pixels[y1:y2, x1:x2], cv2.COLOR_RGB2GRAY)
     if grey.shape[0] > 160:  # detail is compared at one size
         scale = 160 / grey.shape[0]
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    detail = float(cv2.Laplacian(grey, cv2.CV_32F).std())
-    sharp = detail / (detail + 10)
-    return float(person.area * (1 - 0.5 * off_centre) * (0.5 + sharp))
+    return float(cv2.Laplacian(grey, cv2.CV_32F).std())
 
 
 def _is_same(one: Instance, other: Instance) -> bool:

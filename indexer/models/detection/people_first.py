@@ -1,7 +1,8 @@
 """Detect garments in two steps: the people in a photo, then what each of them wears.
 
-A photo of nobody (clothes lying, hanging, on a mannequin) is left to a segmenter of whole photos;
-so is one in which a garment without a person is plainly the subject, beside passers-by.
+A segmenter of whole photos sees what large people wear, and garments of nobody (clothes lying,
+hanging, on a mannequin). Small people, and those on whom it sees no clothes, are looked at closely,
+each by themselves.
 """
 
 from collections.abc import Sequence
@@ -10,80 +11,141 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.garments import Garments, Slot, place_mask
+from indexer.garments import Garments, place_mask
 from indexer.images.photo import Photo
 from indexer.inference.fingerprint import combine
+from indexer.models.detection.finds import CLOTHES, Find, garments_of, one_of_each_slot
 from indexer.models.detection.garment_parser import GarmentParser
 from indexer.models.detection.instances import Instance, shared_pixels
 from indexer.models.detection.people import SURE_OF_PERSON, PeopleFinder, Scene
-from indexer.models.detection.worn_garments import WornGarment, worn_garments
+from indexer.models.detection.worn_garments import (
+    ON_PERSON,
+    WornGarment,
+    with_rim,
+    worn_garments,
+)
 from indexer.models.protocols import Detector
 
-VERSION = "1"  # of the rules below, which are part of the fingerprint
+VERSION = "2"  # of the rules below, which are part of the fingerprint
+LARGE_SHARE = 0.1  # of the photo: smaller people are looked at closely
 # A garment of nobody is told at a higher confidence than one that is worn: a pizza is no top.
 SURE_ALONE = 0.5
 SUBJECT_SHARE = 0.12  # of the photo: a garment of nobody as large as this is its subject
 PASSER_BY_SHARE = 0.06  # of the photo: people no larger may be passers-by
 IN_OBJECT = 0.5  # of a garment's pixels: in an object that is no garment, it is none
 OFF_PEOPLE = 0.3  # of a garment's pixels: what lies on people more than this is theirs
-CLOTHES: tuple[Slot, ...] = ("top", "bottom", "dress", "outer")
 SURE_CLOTHES = 0.45  # of clothes that make a doubted person one
 LIKELY = 0.08  # of a person's likeliest garment: less is no more than a guess
-FAINTER = 0.5  # what a garment of nobody that is not believed keeps of its confidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Find:
-    """One garment of a photo, and whose it is."""
+class _Look:
+    """A photo, the people in it, and the masks of others near each of them."""
 
-    xyxy: tuple[int, int, int, int]
-    mask: NDArray[np.bool_]
-    slot: Slot
-    category: str
-    confidence: float
-    person: int | None
+    photo: Photo
+    scene: Scene
+    others: tuple[NDArray[np.bool_] | None, ...]
+
+    @classmethod
+    def at(cls, photo: Photo, scene: Scene) -> "_Look":
+        """Look at the people of a photo."""
+        masks = scene.masks
+        others = (_others(photo.image_hw, masks, number) for number in range(len(masks)))
+        return cls(photo, scene, tuple(others))
+
+    def own(self, number: int) -> NDArray[np.bool_]:
+        """Return a person's mask (h, w)."""
+        mask = self.scene.masks[number]
+        return place_mask(mask.mask, mask.xyxy, self.photo.image_hw)
+
+    def share(self, number: int) -> float:
+        """Return which share of the photo a person covers."""
+        height, width = self.photo.image_hw
+        return self.scene.masks[number].area / (height * width)
 
 
 class PeopleFirstDetector:
     """A Detector of people's garments, and of garments on nobody."""
 
-    def __init__(self, people: PeopleFinder, parser: GarmentParser, alone: Detector) -> None:
-        self.people, self.parser, self.alone = people, parser, alone
-        self.confidence = alone.confidence
-        prints = (people.fingerprint, parser.fingerprint, alone.fingerprint)
+    def __init__(self, people: PeopleFinder, parser: GarmentParser, whole: Detector) -> None:
+        self.people, self.parser, self.whole = people, parser, whole
+        self.confidence = whole.confidence
+        prints = (people.fingerprint, parser.fingerprint, whole.fingerprint)
         self.fingerprint = combine(VERSION, *prints)
+
+    @property
+    def placement(self) -> object:
+        """Where the networks really run, and how exactly: all of them alike."""
+        return self.people.placement
 
     def detect(self, photos: Sequence[Photo]) -> list[Garments]:
         """Return the garments of each photo, most confident first; `empty` without any."""
         scenes = self.people.find(photos)
-        worn = []
-        for i, photo in enumerate(photos):
-            scenes[i], finds = _only_people(scenes[i], self._worn(photo, scenes[i]))
-            worn.append(finds)
-        asked = [i for i, scene in enumerate(scenes) if _may_be_alone(photos[i], scene)]
-        lone = dict(zip(asked, self.alone.detect([photos[i] for i in asked]), strict=True))
+        found = self.whole.detect(photos)
         return [
-            _together(photo, scene, finds, lone.get(i), self.confidence)
-            for i, (photo, scene, finds) in enumerate(zip(photos, scenes, worn, strict=True))
+            self._garments(_Look.at(photo, scene), each)
+            for photo, scene, each in zip(photos, scenes, found, strict=True)
         ]
 
-    def _worn(self, photo: Photo, scene: Scene) -> list[_Find]:
-        if not scene.people:
+    def _garments(self, look: _Look, found: Garments) -> Garments:
+        large = [i for i in range(len(look.others)) if look.share(i) >= LARGE_SHARE]
+        worn, rest = _on_people(look, found, large)
+        dressed = {find.person for find in worn if _is_sure(find, self.confidence)}
+        closely = [i for i in range(len(look.others)) if i not in dressed]
+        finds = one_of_each_slot([*worn, *self._parsed(look, closely)], self.confidence)
+        scene, finds = _only_people(look.scene, finds)
+        finds += _lone_finds(look, scene, found.select(rest), self.confidence)
+        return garments_of(look.photo.image_hw, finds, scene.people)
+
+    def _parsed(self, look: _Look, numbers: Sequence[int]) -> list[Find]:
+        if not numbers:
             return []
-        hidden = [_others(photo.image_hw, scene.masks, i) for i in range(len(scene.masks))]
-        boxes = [person.xyxy for person in scene.people]
+        boxes = [look.scene.people[number].xyxy for number in numbers]
+        others = [look.others[number] for number in numbers]
+        maps = self.parser.parse(look.photo.pixels, boxes, others)
         finds = []
-        for number, parsed in enumerate(self.parser.parse(photo.pixels, boxes, hidden)):
-            own = place_mask(scene.masks[number].mask, scene.masks[number].xyxy, photo.image_hw)
-            garments = worn_garments(parsed, self.parser.classes, own, hidden[number])
-            worn = [_worn_find(one, number, scene) for one in garments]
+        for number, parsed in zip(numbers, maps, strict=True):
+            own, hidden = look.own(number), look.others[number]
+            garments = worn_garments(parsed, self.parser.classes, own, hidden)
+            worn = [_worn_find(one, number, look.scene) for one in garments]
             finds += _believed(worn, self.confidence)
         return finds
 
 
-def _only_people(scene: Scene, finds: list[_Find]) -> tuple[Scene, list[_Find]]:
+def _is_sure(find: Find, sure: float) -> bool:
+    return find.slot in CLOTHES and find.confidence >= sure
+
+
+def _on_people(
+    look: _Look, found: Garments, numbers: Sequence[int]
+) -> tuple[list[Find], list[int]]:
+    """Return what these people wear of what was found, and the places of all else."""
+    near = {number: with_rim(look.own(number)) for number in numbers}
+    worn, rest = [], []
+    for i in range(len(found)):
+        x1, y1, x2, y2 = found.xyxy[i].tolist()
+        mask, slot = found.masks[i], found.slot[i]
+        shares = {
+            number: float((mask & person[y1:y2, x1:x2]).sum() / max(1, mask.sum()))
+            for number, person in near.items()
+        }
+        owner = max(shares, key=lambda number: shares[number], default=None)
+        if owner is None or shares[owner] < ON_PERSON.get(slot, 1.0):
+            rest.append(i)
+            continue
+        others = look.others[owner]
+        own = mask if others is None else mask & ~others[y1:y2, x1:x2]
+        if own.any():
+            confidence = float(found.confidence[i])
+            worn.append(
+                Find((x1, y1, x2, y2), own, slot, found.category[i], confidence, owner)
+            )
+    return worn, rest
+
+
+def _only_people(scene: Scene, finds: list[Find]) -> tuple[Scene, list[Find]]:
     """Leave out the doubted people on whom no clothes are surely seen, and what they wear."""
-    dressed = {f.person for f in finds if f.slot in CLOTHES and f.confidence >= SURE_CLOTHES}
+    dressed = {find.person for find in finds if _is_sure(find, SURE_CLOTHES)}
     kept = [
         i
         for i, person in enumerate(scene.people)
@@ -98,12 +160,12 @@ def _only_people(scene: Scene, finds: list[_Find]) -> tuple[Scene, list[_Find]]:
     return Scene(people, masks, scene.objects), renumbered
 
 
-def _worn_find(one: WornGarment, number: int, scene: Scene) -> _Find:
+def _worn_find(one: WornGarment, number: int, scene: Scene) -> Find:
     confidence = one.confidence * min(1.0, scene.people[number].confidence / 0.5) ** 0.5
-    return _Find(one.xyxy, one.mask, one.slot, one.slot, confidence, number)
+    return Find(one.xyxy, one.mask, one.slot, one.slot, confidence, number)
 
 
-def _believed(finds: list[_Find], sure: float) -> list[_Find]:
+def _believed(finds: list[Find], sure: float) -> list[Find]:
     """Believe the likeliest of a person's clothes, however faint: people wear something."""
     clothes = [find for find in finds if find.slot in CLOTHES]
     if not clothes or any(find.confidence >= sure for find in clothes):
@@ -135,39 +197,12 @@ def _others(
     return others
 
 
-def _may_be_alone(photo: Photo, scene: Scene) -> bool:
-    height, width = photo.image_hw
-    largest = max((mask.area for mask in scene.masks), default=0)
-    return largest < PASSER_BY_SHARE * height * width
-
-
-def _together(
-    photo: Photo, scene: Scene, worn: list[_Find], lone: Garments | None, sure: float
-) -> Garments:
-    finds = list(worn)
-    if lone is not None:
-        finds += _lone_finds(photo, scene, lone, sure)
-    if not finds:
-        empty = Garments.empty(photo.image_hw)
-        return Garments(
-            empty.image_hw, empty.xyxy, (), (), empty.confidence, (), people=scene.people
-        )
-    finds.sort(key=lambda find: -find.confidence)
-    return Garments(
-        photo.image_hw,
-        np.array([find.xyxy for find in finds], np.int32),
-        tuple(find.slot for find in finds),
-        tuple(find.category for find in finds),
-        np.array([find.confidence for find in finds], np.float32),
-        tuple(find.mask for find in finds),
-        people=scene.people,
-        person=tuple(find.person for find in finds),
-    )
-
-
-def _lone_finds(photo: Photo, scene: Scene, lone: Garments, sure: float) -> list[_Find]:
+def _lone_finds(look: _Look, scene: Scene, lone: Garments, sure: float) -> list[Find]:
     """Return the garments of nobody; those that may be something else are faint ones."""
-    height, width = photo.image_hw
+    height, width = look.photo.image_hw
+    largest = max((mask.area for mask in scene.masks), default=0)
+    if largest >= PASSER_BY_SHARE * height * width:
+        return []
     finds = []
     for i in range(len(lone)):
         x1, y1, x2, y2 = lone.xyxy[i].tolist()
@@ -176,12 +211,11 @@ def _lone_finds(photo: Photo, scene: Scene, lone: Garments, sure: float) -> list
         on_people = sum(shared_pixels(box, mask, one.xyxy, one.mask) for one in scene.masks)
         if on_people > OFF_PEOPLE * area:
             continue
-        confidence = float(lone.confidence[i])
         is_subject = not scene.people or area >= SUBJECT_SHARE * height * width
         is_object = any(
             shared_pixels(box, mask, one.xyxy, one.mask) > IN_OBJECT * area for one in scene.objects
         )
-        if confidence < SURE_ALONE or not is_subject or is_object:
-            confidence = min(confidence * FAINTER, 0.99 * sure)
-        finds.append(_Find(box, mask, lone.slot[i], lone.category[i], confidence, None))
+        find = Find(box, mask, lone.slot[i], lone.category[i], float(lone.confidence[i]), None)
+        is_sure = find.confidence >= SURE_ALONE and is_subject and not is_object
+        finds.append(find if is_sure else find.doubted(sure))
     return finds

@@ -165,13 +165,16 @@ def test_a_key_is_asked_for(browser: Any, models: Models, tmp_path: Path) -> Non
 
 def test_the_analysis(found: Page) -> None:
     found.locator("#tab-search").press("ArrowRight")
-    garments = found.locator("#garments button").count()
+    heading = found.locator(".analysis-head h2").inner_text()  # of all people, not of the main one
+    garments = int(re.search(r"(\d+) garments", heading)[1])
+    assert garments > found.locator("#garments button").count() > 0
     assert found.locator("#tab-analysis").get_attribute("aria-selected") == "true"
     assert found.locator(".anatomy canvas").count() == garments
     opaque = """[...document.querySelectorAll('.anatomy canvas')].map((c) => c.getContext('2d')
         .getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 3 && v > 0).length
         / (c.width * c.height))"""
-    assert all(0.2 < share < 1 for share in found.evaluate(opaque))  # cut out, not cropped
+    # Cut out, not cropped; a pair of shoes fills little of its box.
+    assert all(0.1 < share < 1 for share in found.evaluate(opaque))
     first = found.locator(".anatomy").first
     assert re.search(r"#[0-9a-f]{6}", first.locator(".palette").inner_text())
     assert first.locator(".heads li").count() >= 2

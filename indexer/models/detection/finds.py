@@ -97,9 +97,7 @@ def _read_once(find: Find, finds: Sequence[Find], sure: float) -> Find:
             continue
         smaller = min(np.count_nonzero(find.mask), np.count_nonzero(other.mask))
         shared = shared_pixels(find.xyxy, find.mask, other.xyxy, other.mask)
-        is_weaker = (
-            find.confidence * weight[find.slot] < other.confidence * weight[other.slot]
-        )
+        is_weaker = find.confidence * weight[find.slot] < other.confidence * weight[other.slot]
         if shared > SAME_CLOTH * smaller and is_weaker:
             return find.doubted(sure)
     return find

@@ -102,9 +102,7 @@ def _noticed(pixels: NDArray[np.uint8], people: list[Instance]) -> list[Instance
             id(one)
             for one in people
             if one.area < PASSER_BY * largest.area
-            or (
-                one.area < BLURRED_PASSER_BY * largest.area and detail_of(pixels, one) < in_focus
-            )
+            or (one.area < BLURRED_PASSER_BY * largest.area and detail_of(pixels, one) < in_focus)
         }
     return [one for one in people if id(one) in chosen]
 

@@ -137,9 +137,7 @@ def _on_people(
         own = mask if others is None else mask & ~others[y1:y2, x1:x2]
         if own.any():
             confidence = float(found.confidence[i])
-            worn.append(
-                Find((x1, y1, x2, y2), own, slot, found.category[i], confidence, owner)
-            )
+            worn.append(Find((x1, y1, x2, y2), own, slot, found.category[i], confidence, owner))
     return worn, rest
 
 

@@ -45,7 +45,8 @@ def chosen(folder: Path) -> list[str]:
     """Return the names of sixty photos, one in six of them of nobody, in no telling order."""
     names = sorted(path.stem for path in (folder / "photos").glob("*.jpg"))
     names.sort(key=lambda name: (tenth_of(name), name))
-    somebody, nobody = [], []
+    somebody: list[str] = []
+    nobody: list[str] = []
     for name in names:
         persons = cv2.imread(str(folder / "persons" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
         (somebody if np.any(persons) else nobody).append(name)

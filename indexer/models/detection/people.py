@@ -21,8 +21,8 @@ DOUBTED_PERSON = 0.14  # one whose clothes are surely seen is one all the same
 MOST_DOUBTED = 3
 SURE_OF_OBJECT = 0.4
 LEAST_SHARE = 0.007  # of the photo: a smaller person shows no garment that could be searched for
-# Of the largest person's area: a smaller one is a passer-by in the background of somebody's picture;
-# so is one who is larger than that and out of focus, by the detail that the largest person shows.
+# Of the largest person's area: a smaller one is a passer-by in the background of somebody's
+# picture; so is a larger one out of focus, measured by the detail that the largest person shows.
 PASSER_BY = 1 / 16
 BLURRED_PASSER_BY = 1 / 3
 OUT_OF_FOCUS = 0.45

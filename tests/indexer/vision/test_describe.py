@@ -136,7 +136,7 @@ def test_fingerprints_change_with_what_they_name(models: Models) -> None:
     assert isinstance(detector, PeopleFirstDetector)
     runtime = Runtime.choose("cpu")
     again = Segmenter.load(BUNDLED["segmenter"].folder, runtime)
-    assert again.fingerprint == detector.alone.fingerprint
+    assert again.fingerprint == detector.whole.fingerprint
     assert again.fingerprint != detector.fingerprint
     assert len(models.fingerprint) == 16
     without = Models(detector, models.encoder, AttributeHeads([]))

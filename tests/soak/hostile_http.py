@@ -27,7 +27,7 @@ from tests.hostile.corpus import hostile_files
 from tests.hostile.seeds import SEEDS
 from tests.support.http_requests import serving_here
 
-# Of processor time, as in tests/indexer/vision/test_decode_limits.py: others may slow all down.
+# Of processor time, as in tests/indexer/images/test_decode_limits.py: others may slow all down.
 MOST_S = 5.0
 BEGIN, END = "<!-- soak-http -->", "<!-- /soak-http -->"
 Sent = Callable[[TestClient, str, bytes], Any]

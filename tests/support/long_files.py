@@ -2,7 +2,7 @@
 
 # Seconds of a worker in a whole run on two cores shared with other work: read shares, not seconds.
 LONG_FILES = {
-    "tests/indexer/vision/test_decode_limits.py": 179,
+    "tests/indexer/images/test_decode_limits.py": 179,
     "tests/indexer/models/test_encoder_kept.py": 172,
     "tests/indexer/ingest/test_ray.py": 140,
     "tests/api/server/test_worker_processes.py": 134,
@@ -15,7 +15,7 @@ LONG_FILES = {
     "tests/api/http/test_hostile_pictures.py": 60,
     "tests/project/test_docs.py": 60,
     "tests/indexer/catalogue/test_duplicates.py": 57,
-    "tests/indexer/vision/test_photo.py": 51,
+    "tests/indexer/images/test_photo.py": 51,
     "tests/indexer/ingest/test_ray_command.py": 40,
     "tests/api/cli/test_recommend.py": 38,
     "tests/indexer/feeds/test_hostile_feeds.py": 20,

@@ -28,8 +28,8 @@ from training.data.ccp import SPECK_SHARE, Ccp, WornGarment, read_validation_ids
 # A slot worn in fewer than half of the photos is repeated, by the square root of what it lacks.
 WANTED_SHARE = 0.5
 JPEG_QUALITY = 92
-# The ids of photos with masks and of a shop's; those of close-ups are longer.
-TRUSTED_PHOTO = re.compile(r"ccp-\d+|shop-.+")
+# The ids of photos with masks, of a shop's, and of nobody; those of close-ups are longer.
+TRUSTED_PHOTO = re.compile(r"ccp-\d+|shop-.+|nobody-.+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ from indexer.inference.conversion_check import min_cosine
 from indexer.inference.export_cache import ExportCache
 from indexer.inference.runtime import Runtime
 from indexer.models.encoder import BOUNDS, ClipEncoder
-from tests.indexer.vision.test_describe import drawn as drawn_photos
+from tests.indexer.description.test_describe import drawn as drawn_photos
 from tests.support.tiny_open_clip import PREPROCESS
 
 

@@ -24,7 +24,7 @@ from indexer.models.encoder import BOUNDS, ClipEncoder
 from indexer.settings import Settings
 from indexer.storage.thumbnails import keep_thumbnail
 from indexer.system.devices import usual_threads
-from tests.indexer.vision.test_describe import drawn as drawn_photos
+from tests.indexer.description.test_describe import drawn as drawn_photos
 
 
 class Small(nn.Module):

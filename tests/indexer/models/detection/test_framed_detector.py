@@ -7,7 +7,7 @@ import numpy as np
 from indexer.garments import Garments, Person
 from indexer.images.photo import Photo
 from indexer.models.detection.framed_detector import FramedDetector
-from tests.indexer.vision.test_frames import in_frame, plain, scene
+from tests.indexer.images.test_frames import in_frame, plain, scene
 
 
 class Corner:

@@ -31,7 +31,7 @@ from indexer.inference.conversion_check import min_cosine
 from indexer.inference.runtime import Runtime
 from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import Models
-from tests.indexer.vision.test_describe import drawn as drawn_photos
+from tests.indexer.description.test_describe import drawn as drawn_photos
 
 TABLES = """detector: cpu, openvino, bf16; encoder: cpu, openvino, bf16
 

@@ -22,6 +22,7 @@ from benchmarks.field.report import Measure
 from indexer.garments import WORN_SLOTS, Slot
 from indexer.images.photo import Photo, read_photo
 from indexer.models.detection.framed_detector import FramedDetector
+from indexer.models.detection.people_first import PeopleFirstDetector
 from indexer.models.detection.segmenter import Segmenter
 from indexer.models.protocols import Detector
 from indexer.system.batching import batches
@@ -101,6 +102,8 @@ def faintest(detector: Detector) -> Iterator[None]:
     """Let a segmenter of this project return what it hardly believes; others stay as they are."""
     if isinstance(detector, FramedDetector):
         detector = detector.inner
+    if isinstance(detector, PeopleFirstDetector):
+        detector = detector.whole
     if not isinstance(detector, Segmenter):
         yield
         return

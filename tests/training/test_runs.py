@@ -15,6 +15,7 @@ from indexer.colour.cielab import linear_of_srgb
 from indexer.garments import Garments
 from indexer.images.photo import Photo
 from indexer.models.detection.framed_detector import FramedDetector
+from indexer.models.detection.people_first import PeopleFirstDetector
 from indexer.models.detection.segmenter import Segmenter
 from indexer.models.loading import Models
 from indexer.vocabulary.categories import telling
@@ -114,9 +115,11 @@ class TestSplits:
 class TestCutOuts:
     def test_the_wanted_slot_is_chosen_and_cut(self, models: Models) -> None:
         assert isinstance(models.detector, FramedDetector)
-        assert isinstance(models.detector.inner, Segmenter)
+        assert isinstance(models.detector.inner, PeopleFirstDetector)
+        segmenter = models.detector.inner.whole
+        assert isinstance(segmenter, Segmenter)
         blank = Photo(np.full((64, 48, 3), 255, np.uint8), "")
-        one = chosen_garment(models.detector.inner, blank, "dress")
+        one = chosen_garment(segmenter, blank, "dress")
         assert (len(one), one.slot, one.is_fallback) == (1, ("dress",), True)
 
     def test_a_crop_and_its_colours_are_the_masks(self) -> None:

@@ -65,7 +65,7 @@ def _outside(
 def mean_ious(
     network: ParserModule, people: Sequence[LabelledPerson], size: tuple[int, int]
 ) -> dict[str, float]:
-    """Return the mean IoU of each slot over the people who wear it, 0 where it is missed."""
+    """Return the mean IoU of each slot that is worn over its wearers, 0 where it is missed."""
     was_training = network.training
     network.eval()
     ious: dict[str, list[float]] = {slot: [] for slot in FOUND}
@@ -81,7 +81,7 @@ def mean_ious(
                 either = (truth | (found == number)).sum()
                 ious[slot].append(float((truth & (found == number)).sum() / either))
     network.train(was_training)
-    return {slot: float(np.mean(each)) for slot, each in ious.items()}
+    return {slot: float(np.mean(each)) for slot, each in ious.items() if each}
 
 
 def written(ious: Mapping[str, float]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality import kagl, luma, people, text
+from benchmarks.quality import kagl, luma, people, shop_slots, text
 from indexer.colour.knn_namer import bundled_namer
 from indexer.finetuning.head_report import measure, to_table
 from indexer.garments import WORN_SLOTS, Slot
@@ -26,6 +26,7 @@ from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.detection.segmenter import Segmenter
 from indexer.models.encoder import ClipEncoder
 from indexer.models.loading import BUNDLED, Models, load_models
+from indexer.models.protocols import Detector
 from indexer.settings import Settings
 from search.evaluation.bootstrap import cell, interval_of, table, written
 from training.heads import attributes as attribute_training
@@ -165,7 +166,8 @@ def words() -> str:
 def people_found() -> str:
     """People as they come, by the product's detector and by the segmenter alone."""
     product = load_models(Settings()).detector
-    return people.report({"Lapel": product, "segmenter alone": _segmenter()})
+    detectors: dict[str, Detector] = {"Lapel": product, "segmenter alone": _segmenter()}
+    return f"{people.report(detectors)}\n\n{shop_slots.report(detectors)}"
 
 
 SECTIONS: Mapping[str, Callable[[], str]] = {

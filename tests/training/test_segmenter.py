@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from indexer.garments import Slot
+from indexer.garments import WORN_SLOTS, Slot
 from tests.support.masks import HW, Mask, rectangle
 from training.data.ccp import (
     Ccp,
@@ -162,7 +162,7 @@ class TestDataset:
         held_out = Example("ccp-1", np.zeros((*HW, 3), np.uint8), [])
         yaml = write_dataset(tmp_path / "data", [drawn], [held_out], seed=0)
         content = json.loads(yaml.read_text())
-        assert content["names"] == {"0": "top", "1": "bottom", "2": "dress", "3": "outer"}
+        assert list(content["names"].values()) == list(WORN_SLOTS)
         train = (yaml.parent / "train.txt").read_text().split()
         validation = (yaml.parent / "validation.txt").read_text().split()
         assert len(train) == len(validation) == 1

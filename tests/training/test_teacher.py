@@ -11,10 +11,10 @@ import pytest
 
 from indexer.garments import Slot
 from tests.support import masks
-from training.data.ccp import CcpPhoto, WornGarment, read_ccp, read_validation_ids
+from training.data.ccp import Ccp, CcpPhoto, WornGarment, read_ccp, read_validation_ids
 from training.data.clothing import clothing_photos, photos_of_garments
 from training.segmenter.dataset import Example
-from training.segmenter.flat_lays import flat_lay_examples
+from training.segmenter.flat_lays import ACCESSORIES, accessory_examples, flat_lay_examples
 from training.segmenter.flat_lays_cc0 import outline
 from training.segmenter.mask_matching import iou
 from training.segmenter.teacher import Find, garments_as_sold, garments_as_tagged, is_jacket
@@ -101,13 +101,13 @@ class TestClothing:
         photos = clothing_photos(tmp_path)
         assert {(p.label, p.slot) for p in photos} == {
             ("T-Shirt", "top"),
-            ("Shoes", None),
+            ("Shoes", "shoes"),
             ("Outwear", "outer"),
         }
         assert 0 < sum(photo.is_held_out for photo in photos) < 15
         shown = photos_of_garments(tmp_path)
         assert [photo for photo, _ in shown] == [photo for photo in photos if photo.slot]
-        assert {category for _, category in shown} == {"t-shirt", "outerwear"}
+        assert {category for _, category in shown} == {"t-shirt", "shoes", "outerwear"}
 
     def test_an_absent_set_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match="LAPEL_SHARED"):
@@ -115,7 +115,8 @@ class TestClothing:
 
 
 class TestFlatLays:
-    def test_a_garment_lies_turned_on_another_ground(self, tmp_path: Path) -> None:
+    @pytest.fixture
+    def ccp(self, tmp_path: Path) -> Ccp:
         (tmp_path / "photos").mkdir()
         (tmp_path / "masks").mkdir()
         values = np.zeros(HW, np.uint8)
@@ -126,7 +127,25 @@ class TestFlatLays:
         cv2.imwrite(str(tmp_path / "masks" / f"{id_}.png"), values)
         annotations = {"labels": ["null", "shirt"], "tags": {id_: ["shirt"]}}
         (tmp_path / "annotations.json").write_text(json.dumps(annotations))
-        ccp = read_ccp(tmp_path)
+        return read_ccp(tmp_path)
+
+    def test_what_is_worn_small_lies_alone_and_large(self, ccp: Ccp) -> None:
+        pixels, bag = np.full((*HW, 3), 90, np.uint8), rectangle(30, 60, 66, 100)
+        pixels[bag] = (0, 0, 250)
+        strap = WornGarment("bag", "bag", rectangle(0, 0, 10, 10))  # too small to be shown large
+        worn = Example("w", pixels, [WornGarment("bag", "bag", bag), strap])
+        hat = Example("h", pixels, [WornGarment("headwear", "hat", bag)])
+        shoes = Example("s", pixels, [WornGarment("shoes", "shoes", bag)])
+        pictures = accessory_examples(ccp, [worn, hat, shoes], 8, Random(1))
+        assert len({picture.id for picture in pictures}) == 8
+        assert {one.slot for p in pictures for one in p.garments} <= set(ACCESSORIES)
+        for picture in pictures:
+            (garment,) = picture.garments
+            assert picture.pixels()[garment.mask].mean(axis=0)[2] > 150
+            assert garment.mask.mean() > 0.04
+        assert accessory_examples(ccp, [], 0, Random(1)) == []
+
+    def test_a_garment_lies_turned_on_another_ground(self, ccp: Ccp) -> None:
         mask = rectangle(20, 10, 60, 110)
         pixels = np.zeros((*HW, 3), np.uint8)
         pixels[mask] = (250, 0, 0)

@@ -56,6 +56,7 @@ class Options:
     flat_lays: int
     clothing: int
     lone: bool
+    accessories: int
     trusted_times: int
     teacher: Path | None
     keep_pictures: bool
@@ -91,6 +92,7 @@ def read_options(arguments: list[str] | None = None) -> Options:
     )
     add("--clothing", type=int, default=10_000, metavar="N", help="photos of that set, at most")
     add("--lone", action="store_true", help="learn garments of nobody instead of tagged photos")
+    add("--accessories", type=int, default=0, metavar="N", help="lay N bags, shoes, hats alone")
     add("--trusted-times", type=int, default=1, metavar="N", help="show photos with masks N times")
     add("--teacher", type=Path, help="a bundle that outlines garments in photos without masks")
     add("--keep-pictures", action="store_true", help="learn from what --out already has")
@@ -160,6 +162,7 @@ def _prepare(options: Options) -> Path:
         options.teacher,
         options.lone,
         options.clothing,
+        options.accessories,
     )
     return write_pictures(folder, mixture)
 

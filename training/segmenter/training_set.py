@@ -15,7 +15,7 @@ from training.segmenter import composites
 from training.segmenter.close_ups import close_ups
 from training.segmenter.dataset import Example, ccp_examples, write_dataset
 from training.segmenter.drawn import TRAINING_SEED, drawn_examples
-from training.segmenter.flat_lays import flat_lay_examples
+from training.segmenter.flat_lays import accessory_examples, flat_lay_examples
 from training.segmenter.flat_lays_cc0 import clothing_examples
 from training.segmenter.packshots import nobody_examples, packshot_examples
 from training.segmenter.teacher import Teacher, shop_examples, tagged_examples
@@ -40,6 +40,7 @@ class Mixture:
     teacher: Path | None
     lone: bool = False
     clothing: int = 10_000  # photos of the clothing set, at most
+    accessories: int = 0
 
 
 def write_pictures(folder: Path, mixture: Mixture) -> Path:
@@ -58,6 +59,7 @@ def write_pictures(folder: Path, mixture: Mixture) -> Path:
             examples += _lone(mixture, Teacher(mixture.teacher, LONE_SIZE), random)
         else:
             examples += _taught(Teacher(mixture.teacher), mixture.flat_lays, random)
+    examples += accessory_examples(ccp, masked, mixture.accessories, random)
     return write_dataset(folder, examples, held_out, mixture.seed, mixture.trusted_times)
 
 

@@ -210,10 +210,12 @@ def _lone_finds(look: _Look, scene: Scene, lone: Garments, sure: float) -> list[
         if on_people > OFF_PEOPLE * area:
             continue
         is_subject = not scene.people or area >= SUBJECT_SHARE * height * width
-        is_object = any(
-            shared_pixels(box, mask, one.xyxy, one.mask) > IN_OBJECT * area for one in scene.objects
-        )
         find = Find(box, mask, lone.slot[i], lone.category[i], float(lone.confidence[i]), None)
+        is_object = any(
+            one.confidence > find.confidence
+            and shared_pixels(box, mask, one.xyxy, one.mask) > IN_OBJECT * area
+            for one in scene.objects
+        )
         is_sure = find.confidence >= SURE_ALONE and is_subject and not is_object
         finds.append(find if is_sure else find.doubted(sure))
     return finds

@@ -9,6 +9,7 @@ from api.console.terminal import showable
 from api.schemas.serialise import label_of
 from indexer.description.describe import DescribedGarment
 from indexer.fused_vector import PARTS
+from indexer.models.attribute_heads import LOOKS_LIKE
 from search.answer import Answer, SearchTarget
 from search.ranking.rank import Hit
 from search.retrieval.stored_items import StoredItem
@@ -73,7 +74,8 @@ def print_garments(photo: str, answer: Answer) -> None:
     for name in ("id", "garment", "box", "colours", "attributes"):
         table.add_column(name, overflow="fold")
     for i, garment in enumerate(answer.described):
-        best = [next(iter(labels)) for labels in garment.attributes.values() if labels]
+        seen = garment.attributes.items()
+        best = [next(iter(labels)) for name, labels in seen if labels and name != LOOKS_LIKE]
         table.add_row(
             str(i), label_of(garment), str(garment.xyxy), _colours(garment), ", ".join(best)
         )

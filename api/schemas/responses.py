@@ -68,7 +68,14 @@ class Garment(Extensible):
     id: int
     slot: str
     category: str | None
-    confidence: float | None = None
+    confidence: float | None = Field(
+        None, description="How sure the detector is that a garment of this slot is there."
+    )
+    category_confidence: float | None = Field(
+        None,
+        description="Probability of the category, given the slot; null where it is not read from "
+        "the picture.",
+    )
     is_fallback: bool | None = None
     box: list[float] | None = None
     colours: list[Colour] = []

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from api.schemas.responses import Colour, DetectedGarment, Garment, Mask, SeenPerson
 from indexer.description.describe import DescribedGarment
 from indexer.errors import LapelError
+from indexer.models.attribute_heads import CATEGORY
 from search.answer import Answer, GarmentAnswer
 from search.answer_facts import answer_envelope
 from search.ranking.rank import Hit
@@ -116,6 +117,7 @@ def described(
         slot=garment.slot,
         category=garment.category,
         confidence=round(garment.confidence, 4),
+        category_confidence=category_confidence(garment),
         is_fallback=garment.is_fallback,
         box=_shares(garment.xyxy, garment.image_hw),
         colours=[Colour(**asdict(colour)) for colour in garment.palette],
@@ -150,6 +152,7 @@ def stored(model: type[GarmentModel], item: StoredItem, **more: Any) -> GarmentM
         slot=item.slot,
         category=item.category,
         confidence=round(item.confidence, 4),
+        category_confidence=category_confidence(item),
         is_fallback=item.is_fallback,
         box=list(item.box),
         colours=[Colour(**colour) for colour in item.colours],
@@ -203,14 +206,20 @@ def outlines(garment: DescribedGarment, tolerance: float = 0.002) -> list[Outlin
     return lines
 
 
+def category_confidence(garment: DescribedGarment | StoredItem) -> float | None:
+    """Return the probability of a garment's category; None where no head knows of it."""
+    return garment.attributes.get(CATEGORY, {}).get(garment.category)
+
+
 def name_of(garment: DescribedGarment) -> str:
-    """Return what a garment is called, and how surely it is one."""
+    """Return what a garment is called, and how surely that is its category, or its slot."""
     if garment.is_fallback:
         return f"{garment.slot}: whole photo"
-    name = (
-        garment.slot if garment.category == garment.slot else f"{garment.slot}: {garment.category}"
-    )
-    return f"{name} {garment.confidence:.0%}"
+    if garment.category == garment.slot:
+        return f"{garment.slot} {garment.confidence:.0%}"
+    sure = category_confidence(garment)
+    name = f"{garment.slot}: {garment.category}"
+    return name if sure is None else f"{name} {sure:.0%}"
 
 
 def label_of(garment: DescribedGarment) -> str:

@@ -45,7 +45,7 @@ function section(garment, photo, image, view, search) {
 function facts(garment, photo) {
   const [x1, y1, x2, y2] = garment.box;
   const size = `${Math.round((x2 - x1) * photo.width)} × ${Math.round((y2 - y1) * photo.height)} px`;
-  const rows = [["Type", slotName(garment.slot)], ["Confidence", garment.is_fallback ? "None" : percent(garment.confidence)], ["Box", size], ["Of the photo", percent(area(garment))]];
+  const rows = [["Type", slotName(garment.slot)], ["Detection", garment.is_fallback ? "None" : percent(garment.confidence)], ["Box", size], ["Of the photo", percent(area(garment))]];
   if (wearersOf(photo).length) rows.push(["Worn by", garment.person === NOBODY ? "Nobody" : nameOfPerson(photo, garment.person)]);
   return make("dl", { class: "facts-list" }, ...rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }

@@ -1,7 +1,7 @@
 // The list of garments below the photo: what the masks are to a mouse, this is to everyone.
 
 import { make } from "./dom.js";
-import { colourOf, nameOf, percent } from "./words.js";
+import { colourOf, nameOf, percent, surenessOf } from "./words.js";
 
 /** Fill the list; `choose(id)` on a click, `hover(id | null)` while pointed at. */
 export function listGarments(place, garments, view, { choose, hover }) {
@@ -14,7 +14,8 @@ function garmentButton(garment, view, choose, hover) {
   const colours = (garment.colours ?? []).slice(0, 4);
   const words = colours.map((each) => `${each.name} ${percent(each.share)}`).join(", ");
   const dots = colours.filter((each) => each.hex).map((each) => make("i", { vars: { "--c": each.hex } }));
-  const how = garment.is_fallback ? "nothing was outlined" : `${percent(garment.confidence)} sure`;
+  const sure = surenessOf(garment);
+  const how = garment.is_fallback ? "nothing was outlined" : sure && `${sure} sure`;
   return make("button", {
     type: "button", class: "garment", "data-id": garment.id, "aria-pressed": "false",
     vars: { "--c": colourOf(garment, view) },

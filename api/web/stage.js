@@ -3,7 +3,7 @@
 import { draw, make } from "./dom.js";
 import { BoxDrawing } from "./box.js";
 import { garmentsOf, nameOfPerson, wearersOf } from "./people.js";
-import { colourOf, inkOn, nameOf, percent } from "./words.js";
+import { colourOf, inkOn, nameOf, surenessOf } from "./words.js";
 
 export const VIEWS = { instance: "Garments", semantic: "Types", cut: "Cut out", photo: "Photo" };
 
@@ -144,7 +144,7 @@ export class Stage {
   makeLabel(garment) {
     const colour = colourOf(garment, this.view);
     const [x1, y1, x2, y2] = garment.box;
-    const text = this.view === "semantic" ? garment.slot : `${nameOf(garment)} ${percent(garment.confidence)}`;
+    const text = this.view === "semantic" ? garment.slot : `${nameOf(garment)} ${surenessOf(garment)}`.trim();
     const label = make("span", { class: "label", "data-garment": garment.id, vars: { "--c": colour, "--on": inkOn(colour) } }, text);
     Object.assign(label.dataset, { x: (x1 + x2) / 2, y: y1, small: y2 - y1 < SMALL });
     return label;

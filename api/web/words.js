@@ -44,6 +44,14 @@ export function nameOf(garment) {
   return garment.category && garment.category !== garment.slot ? capital(garment.category) : slot;
 }
 
+/** How surely a garment is what `nameOf` calls it: of a category its own probability. */
+export function surenessOf(garment) {
+  if (garment.is_fallback) return "";
+  const named = garment.category && garment.category !== garment.slot;
+  const sure = named ? garment.category_confidence : garment.confidence;
+  return sure === null || sure === undefined ? "" : percent(sure);
+}
+
 export const slotName = (slot) => SLOT_WORDS[slot] ?? capital(String(slot));
 
 /** Dark or light ink, whichever reads better on a `#rrggbb`. */

@@ -10,7 +10,6 @@ as the settings say (`LAPEL_PRECISION`, `LAPEL_DEVICE`); the first line says how
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +30,11 @@ from indexer.settings import Settings
 from search.evaluation.bootstrap import cell, interval_of, table, written
 from training.heads import attributes as attribute_training
 from training.heads import colour_evaluation as colours_eval
+from training.heads.attribute_evaluation import (
+    category_scores,
+    label_table,
+    reliability_report,
+)
 from training.heads.attribute_labels import labelled_crops
 from training.heads.colour_garments import shop_garments
 from training.segmenter import evaluate as segmenter_eval
@@ -140,15 +144,21 @@ def colours() -> str:
 
 
 def attributes() -> str:
-    """The bundled heads on what was held out, and the simple baseline on whole photos."""
+    """The bundled heads on what was held out and on kagl, and the baseline on whole photos."""
     heads = AttributeHeads.load(BUNDLED["attributes"].folder)
     encoder = _encoder()
     embedded = attribute_training.embed(labelled_crops(encoder.fill), encoder)
     data = attribute_training.label(embedded)
-    kept = {head.name for head in heads.heads}
-    shipped = replace(data, targets=tuple(t for t in data.targets if t.name in kept))
+    shipped = attribute_training.with_targets_of(heads, data)
     baseline = attribute_training.whole_photo_baseline(embedded, data, STEPS, seed=0)
-    return to_table([*measure(heads, shipped), *baseline])
+    shown = category_scores(heads, shipped, embedded.crops)
+    parts = [
+        to_table([*measure(heads, shipped), *shown, *baseline]),
+        label_table(heads, shipped, embedded.crops),
+        reliability_report(heads, shipped, embedded.crops),
+        kagl.category_table(kagl.read_products(), load_models(Settings())),
+    ]
+    return "\n\n".join(parts)
 
 
 def words() -> str:

@@ -12,6 +12,7 @@ products: finding one of 2,595 is easier.
 import argparse
 import csv
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,10 @@ from indexer.description.describe import Describer
 from indexer.feeds.reading.record import ItemRecord
 from indexer.fused_vector import DEFAULT_WEIGHTS, Layout
 from indexer.garments import Slot
+from indexer.images.photo import read_photo
 from indexer.models.loading import Models, load_models
 from indexer.settings import Settings
-from indexer.vocabulary.categories import find_category, slot_of
+from indexer.vocabulary.categories import find_category, slot_of, telling
 from search.evaluation.bootstrap import cell, table
 from search.query.text_query import TEXT_WEIGHTS, read_text
 from training.data.location import set_folder
@@ -128,6 +130,28 @@ def report(products: Sequence[Product], vectors: NDArray[np.float32], models: Mo
     return (
         f"{photo_table}\n\n{table([f'{head}: title to product', 'R@1', 'R@10', 'MRR'], text_rows)}"
     )
+
+
+def category_table(products: Sequence[Product], models: Models) -> str:
+    """Return how often each article type's category is read, and what else is, as Markdown.
+
+    Types that the vocabulary knows no finer than their slot do not count.
+    """
+    describer = Describer(models)
+    said: dict[str, list[str]] = {}
+    for product in tqdm(products, desc="kagl", unit="photo"):
+        if category := telling(find_category(product.article_type)):
+            (garment,) = describer.describe([read_photo(product.path)], [product.slot])[0]
+            said.setdefault(category, []).append(garment.category)
+    rows = []
+    for category, answers in sorted(said.items(), key=lambda item: -len(item[1])):
+        wrong = Counter(each for each in answers if each != category).most_common(3)
+        mistaken = ", ".join(f"{word} {count}" for word, count in wrong)
+        right = np.array([answer == category for answer in answers])
+        rows.append([category, str(len(answers)), f"{right.mean():.3f}", mistaken])
+    right = np.concatenate([[a == category for a in said[category]] for category in said])
+    rows.append(["all", str(len(right)), cell(right), ""])
+    return table(["kagl, category of its slot", "photos", "right", "mistaken for"], rows)
 
 
 def photo_to_photo(

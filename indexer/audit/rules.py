@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from indexer.description.garment_choice import NEXT_SLOTS
 from indexer.images.image_sources import is_remote
+from indexer.models.attribute_heads import CATEGORY, LOOKS_LIKE
 from indexer.storage.tables import ItemRow
 from indexer.vocabulary.categories import slot_of
 from indexer.vocabulary.colour_terms import BASIC_NAMES, FINER_NAMES, find_colours
@@ -161,19 +162,24 @@ def _category(item: ItemRow, garments: Sequence[SeenGarment]) -> Iterator[Findin
     """Yield a finding if every picture surely shows another kind of garment than the feed names."""
     if not item.category or not item.slot:
         return
-    likeliest = [next(iter(g.attributes.get("category", {}).items()), None) for g in garments]
-    scored = [each for each in likeliest if each is not None]
+    scored = [each for each in map(_likeliest, garments) if each is not None]
     if len(scored) < len(garments) or any(score < CATEGORY_SURE for _, score in scored):
         return
     if any(_is_same_kind(item.category, label) for label, _ in scored):
         return
     main = min(garments, key=lambda garment: garment.position)
-    label, score = next(iter(main.attributes["category"].items()))
+    label, score = _likeliest(main) or scored[0]
     yield _at(
         item, main, "category_differs", "high" if slot_of(label) != item.slot else "medium",
         item.category, f"{label} {score:.0%}",
         "look which is wrong: the feed's category, or the picture",
     )  # fmt: skip
+
+
+def _likeliest(garment: SeenGarment) -> tuple[str, float] | None:
+    """Return the likeliest category of any slot, with its probability; None without one."""
+    likely = garment.attributes.get(LOOKS_LIKE) or garment.attributes.get(CATEGORY, {})
+    return next(iter(likely.items()), None)
 
 
 def _is_same_kind(feed_kind: str, seen: str) -> bool:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from indexer.finetuning.head_training import CurvePoint, HeadTarget, LabelledEmbeddings
-from indexer.models.attribute_heads import AttributeHeads
+from indexer.garments import Slot
+from indexer.models.attribute_heads import AttributeHeads, Head
 
 RESAMPLES = 500
 # A head must beat the baseline by more than this, with its interval's lower end: what is shown to
@@ -60,15 +61,30 @@ def to_table(scores: Sequence[HeadScore]) -> str:
     return "\n".join([head, "|---|---|---|---|---|---|", *(score.row() for score in scores)])
 
 
-def measure(heads: AttributeHeads, data: LabelledEmbeddings) -> list[HeadScore]:
-    """Measure each head on the held-out garments that have its attribute."""
+def measure(
+    heads: AttributeHeads, data: LabelledEmbeddings, slots: Sequence[Slot] = ()
+) -> list[HeadScore]:
+    """Measure each head on the held-out garments that have its attribute.
+
+    Where the garments' `slots` are given, the answer is the likeliest category of the slot.
+    """
     by_name = {head.name: head for head in heads.heads}
     scores = []
     for target in data.targets:
         rows = data.held_out & target.known
         if rows.any():
-            predicted_scores = by_name[target.name].scores(data.embeddings[rows])
+            predicted_scores = _scores(by_name[target.name], data, rows, slots)
             scores.append(_score(target, target.truth[rows], predicted_scores, data.groups[rows]))
+    return scores
+
+
+def _scores(
+    head: Head, data: LabelledEmbeddings, rows: NDArray[np.bool_], slots: Sequence[Slot]
+) -> NDArray[np.float32]:
+    scores = head.scores(data.embeddings[rows])
+    if slots:
+        worn = [slots[i] for i in np.flatnonzero(rows).tolist()]
+        scores = np.stack([head.in_slot(row, slot) for row, slot in zip(scores, worn, strict=True)])
     return scores
 
 

@@ -21,6 +21,10 @@ from indexer.inference.fingerprint import combine
 from indexer.vocabulary.categories import slot_of
 
 HeadKind = Literal["softmax", "sigmoid"]
+CATEGORY = "category"  # the head whose labels belong to slots
+# Beside the categories of a garment's slot: the likeliest of all, where it is of another slot. A
+# feed's trousers that look like a dress are one, or the picture is another product's.
+LOOKS_LIKE = "looks like"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,9 +45,30 @@ class Head:
         """Tell whether a garment worn in this slot can have the attribute."""
         return not self.slots or slot == "unknown" or slot in self.slots
 
+    def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the label's scores before softmax or sigmoid, (n, labels)."""
+        return np.asarray(embeddings @ self.weight.T + self.bias, np.float32)
+
+    def worn_in(self, slot: Slot) -> NDArray[np.bool_]:
+        """Tell which labels a garment in this slot can have, (labels,).
+
+        Only of the categories some cannot: a top is no skirt. A word that the vocabulary does not
+        know may be worn anywhere.
+        """
+        if self.name != CATEGORY or slot == "unknown":
+            return np.ones(len(self.labels), np.bool_)
+        return np.array([slot_of(label) in (slot, "unknown") for label in self.labels], np.bool_)
+
+    def in_slot(self, scores: NDArray[np.float32], slot: Slot) -> NDArray[np.float32]:
+        """Return one garment's probabilities (labels,), knowing its slot; all 0 where none fits."""
+        if self.kind == "sigmoid":
+            return scores
+        possible = np.where(self.worn_in(slot), scores, np.float32(0))
+        return np.asarray(possible / max(float(possible.sum()), 1e-9), np.float32)
+
     def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each label, (n, labels)."""
-        logits = embeddings @ self.weight.T + self.bias
+        logits = self.logits(embeddings)
         if self.kind == "sigmoid":
             return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -108,16 +133,26 @@ class AttributeHeads:
         """Return one garment's labels with their scores, likeliest first, under each head's name.
 
         Heads that mean nothing in its slot are left out, and the slot head: the detector decides.
-        A softmax head gives its first three, a sigmoid head all above one half.
+        A softmax head gives its first three, a sigmoid head all above one half; categories are
+        those of the slot, with their probability given that slot. `LOOKS_LIKE` is added where one
+        of another slot is likelier.
         """
         named: dict[str, dict[str, float]] = {}
         for head in self.heads:
             if head.name == "slot" or not head.means_something(slot):
                 continue
-            values = scores[head.name][row]
+            values = head.in_slot(scores[head.name][row], slot)
             order = np.argsort(-values)
-            chosen = order[:3] if head.kind == "softmax" else [i for i in order if values[i] > 0.5]
-            named[head.name] = {head.labels[i]: round(float(values[i]), 4) for i in chosen}
+            if head.kind == "softmax":
+                chosen = [i for i in order[:3] if head.worn_in(slot)[i]]
+            else:
+                chosen = [i for i in order if values[i] > 0.5]
+            if chosen or head.kind == "sigmoid":
+                named[head.name] = {head.labels[i]: round(float(values[i]), 4) for i in chosen}
+            best = int(scores[head.name][row].argmax())
+            if head.kind == "softmax" and not head.worn_in(slot)[best]:
+                sure = round(float(scores[head.name][row, best]), 4)
+                named[LOOKS_LIKE] = {head.labels[best]: sure}
         return named
 
     def unit_part(
@@ -141,10 +176,10 @@ class AttributeHeads:
         self, scores: Mapping[str, NDArray[np.float32]], row: int, slot: Slot
     ) -> str:
         """Return the likeliest category among those worn in this slot; the slot when none is."""
-        head = next((h for h in self.heads if h.name == "category"), None)
+        head = next((h for h in self.heads if h.name == CATEGORY), None)
         if head is None:
             return slot
-        for i in np.argsort(-scores["category"][row]):
+        for i in np.argsort(-scores[CATEGORY][row]):
             if slot == "unknown" or slot_of(head.labels[i]) == slot:
                 return str(head.labels[i])
         return slot

@@ -1,6 +1,6 @@
 """Cut out of a photo the garment that the engine would index for a named slot.
 
-Training crops are cut as in production: the bundled segmenter finds the garments, and the engine's
+Training crops are cut as in production: a bundled detector finds the garments, and the engine's
 own rules choose among them.
 """
 
@@ -14,7 +14,9 @@ from indexer.images.photo import Photo
 from indexer.inference.runtime import Runtime
 from indexer.models.detection.segmenter import Segmenter
 from indexer.models.encoder import cut_out
-from indexer.models.loading import BUNDLED
+from indexer.models.loading import BUNDLED, load_detector
+from indexer.models.protocols import Detector
+from indexer.settings import Settings
 
 
 def bundled_segmenter() -> Segmenter:
@@ -22,7 +24,13 @@ def bundled_segmenter() -> Segmenter:
     return Segmenter.load(BUNDLED["segmenter"].folder, Runtime.choose())
 
 
-def chosen_garment(detector: Segmenter, photo: Photo, slot: Slot) -> Garments:
+def product_detector() -> Detector:
+    """Load the detector that the product ships: people first, then garments of nobody."""
+    settings = Settings(detector="")
+    return load_detector(settings, Runtime.of(settings))
+
+
+def chosen_garment(detector: Detector, photo: Photo, slot: Slot) -> Garments:
     """Return the one garment that the engine would index for this slot, maybe the whole photo."""
     (found,) = detector.detect([photo])
     return choose_garments(photo, found, slot, detector.confidence)

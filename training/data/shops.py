@@ -26,9 +26,14 @@ class ShopPhoto:
     shown: str
 
     @property
+    def group(self) -> str:
+        """Shop and product: its photos must not be torn apart."""
+        return f"{self.shop}/{self.product}"
+
+    @property
     def is_held_out(self) -> bool:
         """Whether its product is never trained on."""
-        return tenth_of(f"{self.shop}/{self.product}") < HELD_OUT_TENTHS
+        return tenth_of(self.group) < HELD_OUT_TENTHS
 
 
 def shop_photos(folder: Path | None = None) -> list[ShopPhoto]:

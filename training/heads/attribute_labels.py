@@ -16,16 +16,18 @@ from tqdm import tqdm
 
 from indexer.colour.illuminant import estimate_illuminant
 from indexer.colour.palette import palette
-from indexer.description.foreground import foreground_mask
 from indexer.feeds.reading.record import ItemRecord
 from indexer.garments import Garments, Slot
 from indexer.images.photo import read_photo
-from indexer.vocabulary.categories import find_category, slot_of, telling
+from indexer.models.protocols import Detector
+from indexer.vocabulary.categories import slot_of, telling
 from indexer.vocabulary.colour_terms import basic_name
 from training.data.ccp import read_ccp, read_validation_ids
 from training.data.clothing import photos_of_garments
-from training.data.cut_outs import bundled_segmenter, chosen_garment, crop_of, lab_of, shrunk_size
+from training.data.cut_outs import chosen_garment, crop_of, lab_of, product_detector, shrunk_size
 from training.data.luma import luma_photos, luma_records
+from training.data.seen_kinds import SeenKinds
+from training.data.shops import shop_photos
 
 MAX_SIDE_PX = 320  # crops are kept in memory; the encoder looks at none larger than this
 MAIN_SHARE = 0.6  # of a garment; with less it has no one colour
@@ -59,25 +61,28 @@ _NECKLINES: Mapping[str, str] = {
 class LabelledCrop:
     """One cut-out garment: `labels` of each attribute that is known of it.
 
-    `photo` is the whole photo, small; `group` is what must not be torn apart: a sku, or one photo.
+    `photo` is the whole photo, small; `source` the set; `group` what must not be torn apart: a sku,
+    or one photo.
     """
 
     pixels: NDArray[np.uint8]
     photo: NDArray[np.uint8]
     labels: Mapping[str, tuple[str, ...]]
+    source: str
     group: str
     held_out: bool
 
 
 def labelled_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
-    """Yield the garments of all three sets. Takes two minutes."""
-    yield from _luma_crops(fill)
+    """Yield the garments of all four sets. Takes ten minutes."""
+    detector = product_detector()
+    yield from _luma_crops(fill, detector)
     yield from _ccp_crops(fill)
-    yield from _clothing_crops(fill)
+    yield from _clothing_crops(fill, detector)
+    yield from _shop_crops(fill, detector)
 
 
-def _luma_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
-    detector = bundled_segmenter()
+def _luma_crops(fill: tuple[int, int, int], detector: Detector) -> Iterator[LabelledCrop]:
     records = luma_records()
     for each in tqdm(luma_photos(), desc="luma", unit="photo"):
         photo = read_photo(each.path)
@@ -86,7 +91,7 @@ def _luma_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
         if basic := basic_name(each.colour):
             labels["colour"] = (basic,)
         crop = small(crop_of(photo.pixels, one, fill))
-        yield LabelledCrop(crop, small(photo.pixels), labels, each.sku, each.is_test)
+        yield LabelledCrop(crop, small(photo.pixels), labels, "luma", each.sku, each.is_test)
 
 
 def luma_labels(record: ItemRecord) -> dict[str, tuple[str, ...]]:
@@ -117,32 +122,52 @@ def luma_labels(record: ItemRecord) -> dict[str, tuple[str, ...]]:
 
 
 def _ccp_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
-    ccp, held_out = read_ccp(), read_validation_ids()
+    ccp, held_out, seen = read_ccp(), read_validation_ids(), SeenKinds("ccp")
     for photo in tqdm(ccp.masked(), desc="ccp", unit="photo"):
         pixels = read_photo(photo.path).pixels
         shown = small(pixels)
         for garment in ccp.garments(photo):
-            labels = category_labels(find_category(garment.category)) | _slot_label(garment.slot)
+            kind = seen.category(photo.id, garment.category)
+            labels = category_labels(kind) | slot_label(garment.slot)
             whole = Garments.whole_photo(garment.mask.shape, garment.slot, garment.mask)
             labels |= _measured_colour(pixels, whole)
             crop = small(crop_of(pixels, whole, fill))
-            yield LabelledCrop(crop, shown, labels, f"ccp {photo.id}", photo.id in held_out)
+            group, is_held_out = f"ccp {photo.id}", photo.id in held_out
+            yield LabelledCrop(crop, shown, labels, "ccp", group, is_held_out)
 
 
-def _clothing_crops(fill: tuple[int, int, int]) -> Iterator[LabelledCrop]:
+def _clothing_crops(fill: tuple[int, int, int], detector: Detector) -> Iterator[LabelledCrop]:
+    seen = SeenKinds("clothing")
     for each, category in tqdm(photos_of_garments(), desc="clothing", unit="photo"):
         photo = read_photo(each.path)
-        mask = foreground_mask(photo.pixels)
-        whole = Garments.whole_photo(photo.image_hw, slot_of(category), mask)
-        labels = category_labels(category)
-        if mask is not None:
-            labels |= _measured_colour(photo.pixels, whole)
-        crop, shown = small(crop_of(photo.pixels, whole, fill)), small(photo.pixels)
-        yield LabelledCrop(crop, shown, labels, f"clothing {each.id}", each.is_held_out)
+        one = chosen_garment(detector, photo, slot_of(category))
+        labels = category_labels(seen.category(each.id, each.label)) | slot_label(slot_of(category))
+        labels |= _measured_colour(photo.pixels, one)
+        crop, shown = small(crop_of(photo.pixels, one, fill)), small(photo.pixels)
+        group = f"clothing {each.id}"
+        yield LabelledCrop(crop, shown, labels, "clothing", group, each.is_held_out)
+
+
+def _shop_crops(fill: tuple[int, int, int], detector: Detector) -> Iterator[LabelledCrop]:
+    seen = SeenKinds("shops")
+    for each in tqdm(shop_photos(), desc="shops", unit="photo"):
+        if each.slot is None:
+            continue
+        photo = read_photo(each.path)
+        one = chosen_garment(detector, photo, each.slot)
+        labels = category_labels(seen.category(each.group, each.product)) | slot_label(each.slot)
+        labels |= _measured_colour(photo.pixels, one)
+        crop, shown = small(crop_of(photo.pixels, one, fill)), small(photo.pixels)
+        yield LabelledCrop(crop, shown, labels, "shops", each.group, each.is_held_out)
 
 
 def _measured_colour(pixels: NDArray[np.uint8], whole: Garments) -> dict[str, tuple[str, ...]]:
-    """Return the basic name of a garment's main colour, where one covers most of it."""
+    """Return the basic name of a garment's main colour, where one covers most of it.
+
+    Of a whole photo nothing: its background would be measured too.
+    """
+    if whole.is_fallback and all(mask.all() for mask in whole.masks):
+        return {}
     colours = palette(lab_of(pixels, whole), estimate_illuminant(pixels))
     if not colours or colours[0].share < MAIN_SHARE:
         return {}
@@ -153,7 +178,7 @@ def category_labels(category: str | None) -> dict[str, tuple[str, ...]]:
     """Return the attributes that a category implies, itself and its slot among them."""
     if category is None:
         return {}
-    labels = _slot_label(slot_of(category))
+    labels = slot_label(slot_of(category))
     if name := telling(category):
         labels["category"] = (name,)
         labels |= {"sleeves": (SLEEVES[name],)} if name in SLEEVES else {}
@@ -161,7 +186,8 @@ def category_labels(category: str | None) -> dict[str, tuple[str, ...]]:
     return labels
 
 
-def _slot_label(slot: Slot) -> dict[str, tuple[str, ...]]:
+def slot_label(slot: Slot) -> dict[str, tuple[str, ...]]:
+    """Return the slot as a label; nothing of an unknown one."""
     return {} if slot == "unknown" else {"slot": (slot,)}
 
 

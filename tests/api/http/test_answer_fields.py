@@ -1,11 +1,15 @@
 """Fields of HTTP answers that were not set are absent, and those without a value are null."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from fastapi.testclient import TestClient
 
 from api.handlers.results import make_results
-from api.schemas.serialise import to_json
+from api.schemas.responses import Garment
+from api.schemas.serialise import described, name_of, to_json
+from indexer.description.describe import DescribedGarment
 from search.ranking.rank import Hit, HitItem
 from tests.support.http_requests import post
 
@@ -55,3 +59,18 @@ def test_a_shops_columns_may_have_any_name() -> None:
     assert {name: shown[name] for name in names} == fields
     assert (shown["item_id"], shown["score"], shown["matched_photo"]) == ("sku-1", 0.5, "a.jpg")
     assert shown["picture"] == f"/v1/catalogues/my%20shop/pictures/{'0' * 64}.jpg"
+
+
+def test_the_number_beside_a_category_is_its_own() -> None:
+    likely = {"category": {"shirt": 0.74, "t-shirt": 0.2}}
+    shirt = DescribedGarment(
+        (40, 30), (40, 30), (0, 0, 30, 40), np.ones((40, 30), np.bool_), "top", "shirt", 0.93,
+        False, np.zeros(1, np.float32), (), likely,
+    )  # fmt: skip
+    answer = to_json(described(Garment, 0, shirt))
+    assert (answer["confidence"], answer["category_confidence"]) == (0.93, 0.74)
+    assert name_of(shirt) == "top: shirt 74%"
+    told = replace(shirt, attributes={})  # by a detector that knows more than slots
+    assert to_json(described(Garment, 0, told))["category_confidence"] is None
+    assert name_of(told) == "top: shirt"
+    assert name_of(replace(told, category="top")) == "top 93%"

@@ -87,6 +87,14 @@ def test_categories(
     assert kinds(item(category=said, slot=slot), garment) == expected
 
 
+def test_what_looks_like_another_slots_garment_is_judged_as_that() -> None:
+    likely = {"category": {"jeans": 0.99}, "looks like": {"dress": 0.95}}
+    trousers = item(category="trousers", slot="bottom")
+    assert kinds(trousers, replace(GREEN, attributes=likely)) == [("category_differs", "high")]
+    likely["looks like"] = {"dress": 0.5}
+    assert kinds(trousers, replace(GREEN, attributes=likely)) == []
+
+
 def test_fields_and_garments() -> None:
     assert kinds(item(title=" ", price=None), GREEN) == [
         ("no_title", "medium"),

@@ -12,6 +12,7 @@ from indexer.finetuning.head_training import (
     train_heads,
 )
 from indexer.fused_vector import unit_rows
+from indexer.models.attribute_heads import AttributeHeads, Head
 
 
 def blobs(n: int = 240, seed: int = 0) -> LabelledEmbeddings:
@@ -99,3 +100,42 @@ def test_a_head_without_held_out_labels_is_not_measured() -> None:
     heads, _ = train_heads(only, 5, 0)
     assert measure(heads, only) == []
     assert keep_clear(heads, []).heads == ()
+
+
+def categories(*labels: str) -> Head:
+    """A head of categories that are as likely as their places say: 0.1, 0.2 ... of one input."""
+    shares = np.arange(1, len(labels) + 1, dtype=np.float32)
+    bias = np.log(shares / shares.sum())
+    return Head("category", "softmax", labels, np.zeros((len(labels), 1), np.float32), bias)
+
+
+def test_a_category_is_one_of_the_slot_with_its_probability_there() -> None:
+    heads = AttributeHeads([categories("shirt", "boots", "blouse", "jeans")])
+    scores = heads.scores(np.ones((1, 1), np.float32))
+    assert heads.likeliest_category(scores, 0, "top") == "blouse"
+    top = heads.labelled(scores, 0, "top")["category"]
+    assert list(top) == ["blouse", "shirt"]
+    assert top["blouse"] == pytest.approx(0.75)
+    assert heads.labelled(scores, 0, "shoes")["category"] == {"boots": pytest.approx(1.0)}
+    assert heads.labelled(scores, 0, "top")["looks like"] == {"jeans": pytest.approx(0.4)}
+    assert "looks like" not in heads.labelled(scores, 0, "bottom")
+    everything = heads.labelled(scores, 0, "unknown")["category"]
+    assert everything["jeans"] == pytest.approx(0.4)
+    assert "category" not in heads.labelled(scores, 0, "headwear")
+    assert heads.likeliest_category(scores, 0, "headwear") == "headwear"
+
+
+def test_a_shops_own_words_for_categories_may_be_worn_anywhere() -> None:
+    heads = AttributeHeads([categories("shirt", "zorbl", "jeans")])
+    scores = heads.scores(np.ones((1, 1), np.float32))
+    assert list(heads.labelled(scores, 0, "top")["category"]) == ["zorbl", "shirt"]
+
+
+def test_with_its_slot_known_a_category_is_measured_among_those_of_the_slot() -> None:
+    targets = (number_labels("category", [("shirt",)] * 4, "softmax", ["shirt", "jeans"]),)
+    data = LabelledEmbeddings(
+        np.ones((4, 1), np.float32), targets, np.ones(4, np.bool_), np.arange(4)
+    )
+    heads = AttributeHeads([categories("shirt", "jeans")])
+    assert measure(heads, data)[0].f1 == 0
+    assert measure(heads, data, ["top"] * 4)[0].f1 == 1

@@ -5,6 +5,7 @@ import { NOBODY, nameOfPerson, wearersOf } from "./people.js";
 import { colourOf, nameOf, percent, readable, sentence, slotName } from "./words.js";
 import { pathOf } from "./stage.js";
 
+const LOOKS_LIKE = "looks like"; // a category of another slot than the detector's, for the audit of a feed
 const SHOWN_LABELS = 5; // of a head; what is below the fifth is noise
 const FAINTEST = 0.005; // less is shown as 0%
 const CUT_PX = 640; // twice what the page shows, for fine screens
@@ -36,7 +37,7 @@ function section(garment, photo, image, view, search) {
       make("h3", {}, make("span", { class: "key", "aria-hidden": "true" }), nameOf(garment)),
       facts(garment, photo),
       palette(garment.colours ?? []),
-      make("div", { class: "attributes" }, ...Object.entries(garment.attributes ?? {}).map(([head, labels]) => bars(head, labels))),
+      make("div", { class: "attributes" }, ...Object.entries(garment.attributes ?? {}).filter(([head]) => head !== LOOKS_LIKE).map(([head, labels]) => bars(head, labels))),
       make("p", { class: "row" },
         make("button", { type: "button", class: "primary", on: { click: () => search(garment.id) } }, "Search for this"),
         canvas ? make("button", { type: "button", on: { click: saveCut } }, "Save the cut-out") : null)));

@@ -17,6 +17,8 @@ from indexer.models.detection.instances import Instance, InstanceFinder, shared_
 PERSON = "person"
 # Of a person; below it half of the finds are chairs and shadows.
 SURE_OF_PERSON = 0.3
+SURE_AT_SIDE = 0.2  # of one of whom the photo's left or right side shows a strip
+AT_SIDE = 0.01  # of the photo's width
 DOUBTED_PERSON = 0.14  # one whose clothes are surely seen is one all the same
 MOST_DOUBTED = 3
 SURE_OF_OBJECT = 0.4
@@ -90,10 +92,18 @@ class PeopleFinder:
         return Scene(people, tuple(kept), objects)
 
 
+def is_sure_person(person: Person | Instance, width: int) -> bool:
+    """Tell whether a person is one, whatever is worn; `width` is the photo's."""
+    x1, _, x2, _ = person.xyxy
+    is_cut = min(x1, width - x2) <= AT_SIDE * width
+    return person.confidence >= (SURE_AT_SIDE if is_cut else SURE_OF_PERSON)
+
+
 def _noticed(pixels: NDArray[np.uint8], people: list[Instance]) -> list[Instance]:
     """Leave out passers-by and all but a few of those doubted; `people` is the main one first."""
-    sure = [one for one in people if one.confidence >= SURE_OF_PERSON]
-    doubted = [one for one in people if one.confidence < SURE_OF_PERSON][:MOST_DOUBTED]
+    width = pixels.shape[1]
+    sure = [one for one in people if is_sure_person(one, width)]
+    doubted = [one for one in people if not is_sure_person(one, width)][:MOST_DOUBTED]
     chosen = {id(one) for one in (*sure[:MOST_PEOPLE], *doubted)}
     if sure:
         largest = max(sure, key=lambda one: one.area)

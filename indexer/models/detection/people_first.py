@@ -17,7 +17,7 @@ from indexer.inference.fingerprint import combine
 from indexer.models.detection.finds import CLOTHES, Find, garments_of, one_of_each_slot
 from indexer.models.detection.garment_parser import GarmentParser
 from indexer.models.detection.instances import Instance, shared_pixels
-from indexer.models.detection.people import SURE_OF_PERSON, PeopleFinder, Scene
+from indexer.models.detection.people import PeopleFinder, Scene, is_sure_person
 from indexer.models.detection.worn_garments import (
     ON_PERSON,
     WornGarment,
@@ -93,7 +93,7 @@ class PeopleFirstDetector:
         dressed = {find.person for find in worn if _is_sure(find, self.confidence)}
         closely = [i for i in range(len(look.others)) if i not in dressed]
         finds = one_of_each_slot([*worn, *self._parsed(look, closely)], self.confidence)
-        scene, finds = _only_people(look.scene, finds)
+        scene, finds = _only_people(look, finds)
         finds += _lone_finds(look, scene, found.select(rest), self.confidence)
         return garments_of(look.photo.image_hw, finds, scene.people)
 
@@ -141,13 +141,12 @@ def _on_people(
     return worn, rest
 
 
-def _only_people(scene: Scene, finds: list[Find]) -> tuple[Scene, list[Find]]:
+def _only_people(look: _Look, finds: list[Find]) -> tuple[Scene, list[Find]]:
     """Leave out the doubted people on whom no clothes are surely seen, and what they wear."""
+    scene, width = look.scene, look.photo.image_hw[1]
     dressed = {find.person for find in finds if _is_sure(find, SURE_CLOTHES)}
     kept = [
-        i
-        for i, person in enumerate(scene.people)
-        if person.confidence >= SURE_OF_PERSON or i in dressed
+        i for i, person in enumerate(scene.people) if is_sure_person(person, width) or i in dressed
     ]
     if len(kept) == len(scene.people):
         return scene, finds

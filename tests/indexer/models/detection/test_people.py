@@ -10,7 +10,7 @@ import pytest
 from indexer.garments import Person
 from indexer.images.photo import Photo
 from indexer.models.detection.instances import Instance, InstanceFinder, SegmenterSettings
-from indexer.models.detection.people import PeopleFinder
+from indexer.models.detection.people import PeopleFinder, is_sure_person
 
 SIDE = 400
 Box = tuple[int, int, int, int]
@@ -78,3 +78,10 @@ def test_other_things_are_objects_unless_garments_hang_there() -> None:
     (scene,) = finder.find([Photo(np.zeros((SIDE, SIDE, 3), np.uint8), "")])
     assert scene.people == ()
     assert scene.objects == (umbrella,)
+
+
+def test_one_cut_off_by_the_side_is_known_to_come_faintly() -> None:
+    at_side, inside = person((0, 100, 60, 380), 0.22), person((300, 100, 360, 380), 0.22)
+    assert is_sure_person(at_side, SIDE)
+    assert not is_sure_person(inside, SIDE)
+    assert is_sure_person(person(MAIN, 0.3), SIDE)

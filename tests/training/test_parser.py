@@ -20,7 +20,7 @@ from training.parser.evaluate import mean_ious
 from training.parser.labels import CLASSES, IGNORED, class_of_label
 from training.parser.losses import losses
 from training.parser.network import read_bundle, start_from
-from training.parser.people import LabelledPerson, balanced, labelled_person, nobodies
+from training.parser.people import LabelledPerson, balanced, labelled_person
 from training.parser.teacher import SURE, classes_as_tagged
 
 SIZE = (64, 32)
@@ -88,18 +88,6 @@ def test_a_view_is_the_same_for_the_same_seed_and_keeps_labels_on_their_pixels()
     seen = [colour for colour, count in shirts if count > 40]
     assert len(seen) > 15
     assert np.median([colour[0] - colour[2] for colour in seen]) > 40  # red still
-
-
-def test_a_box_of_nobody_has_no_garment_in_any_view() -> None:
-    ground = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
-    boxes = nobodies([ground], 12, Random(1))
-    assert len(boxes) == 12
-    for one in boxes:
-        x1, y1, x2, y2 = one.box
-        assert 0 <= x1 < x2 <= 120
-        assert 0 <= y1 < y2 <= 90
-        assert not one.classes.any()
-    assert nobodies([], 5, Random(1)) == []
 
 
 def test_small_people_lose_detail() -> None:

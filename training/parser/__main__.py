@@ -31,7 +31,6 @@ from training.parser.people import (
     LabelledPerson,
     balanced,
     ccp_people,
-    nobodies,
     pictures,
 )
 from training.parser.teacher import taught_people
@@ -40,7 +39,6 @@ from training.segmenter.packshots import nobody_paths
 SOURCE = "trained on Clothing Co-Parsing; see MODEL_CARD.md"
 LAST_LR = 0.02  # of the highest learning rate, at the end
 WARM_STEPS = 100
-NOBODY_SHARE = 0.08  # views of nobody, for each view of a person
 
 
 def main() -> None:
@@ -122,12 +120,10 @@ class ParserRun(TimedRun):
         if options.teacher is not None:
             learned += taught_people(ccp, options.teacher)
         learned = balanced(learned, Random(options.seed))
-        grounds = pictures(nobody_paths())
-        learned += nobodies(grounds, round(NOBODY_SHARE * len(learned)), Random(options.seed))
         self.held_out = ccp_people(ccp, held_out=True)
         print(f"{len(people)} people with masks, {len(learned)} an epoch", flush=True)
         size = (options.height, options.width)
-        augmenter = Augmenter(size, people, grounds)
+        augmenter = Augmenter(size, people, pictures(nobody_paths()))
         self.views = Views(learned, augmenter, options.seed)
 
     def train(self) -> None:

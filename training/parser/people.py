@@ -80,19 +80,3 @@ def balanced(people: Sequence[LabelledPerson], random: Random) -> list[LabelledP
 def pictures(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:
     """Read pictures to stand behind people."""
     return [read_photo(path).pixels for path in paths]
-
-
-def nobodies(
-    grounds: Sequence[NDArray[np.uint8]], count: int, random: Random
-) -> list[LabelledPerson]:
-    """Return `count` boxes in which nobody is: what a person detector takes for one, by mistake."""
-    boxes = []
-    for number in range(count if grounds else 0):
-        pixels = grounds[number % len(grounds)]
-        rows, columns = pixels.shape[:2]
-        height = random.uniform(0.2, 1.0) * rows
-        width = min(columns, random.uniform(0.25, 0.9) * height)
-        x, y = random.uniform(0, columns - width), random.uniform(0, rows - height)
-        box = (int(x), int(y), int(x + width), int(y + height))
-        boxes.append(LabelledPerson("nobody", pixels, np.zeros((rows, columns), np.uint8), box))
-    return boxes

@@ -11,6 +11,7 @@ from indexer.sample.archive import (
     reference_pictures,
     sample_items,
     unpack_shop,
+    views_of,
 )
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "reference_pictures",
     "sample_items",
     "unpack_shop",
+    "views_of",
 ]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from indexer.errors import FeedError
 from indexer.garments import Slot
 
-View = Literal["worn", "flat"]
-VIEWS: tuple[View, ...] = get_args(View)
+View = Literal["worn", "flat", "left", "right"]
+VIEWS: tuple[View, ...] = ("worn", "flat")  # of clothes
+ALONE: tuple[View, ...] = ("left", "right")  # of the rest: which way it is turned, on nobody
 Availability = Literal["in_stock", "out_of_stock", "preorder"]
 Gender = Literal["female", "male", "unisex"]
 ARCHIVE = Path(__file__).with_name("shop.zip")
@@ -65,8 +66,13 @@ def image_link(item: SampleItem, view: View) -> str:
     return f"images/{item.item_id}_{view}.jpg"
 
 
+def views_of(item: SampleItem) -> tuple[View, ...]:
+    """Return the two views that an item is shown in, the first first."""
+    return ALONE if item.slot in ("shoes", "bag", "headwear") else VIEWS
+
+
 def sample_items() -> tuple[SampleItem, ...]:
-    """List the items of the archive: four to six of each of 20 categories."""
+    """List the items: four to six of each of 20 kinds of clothes, then three of ten other kinds."""
     with _open_archive() as archive:
         return tuple(SampleItem(**fields) for fields in json.loads(archive.read("items.json")))
 
@@ -83,7 +89,7 @@ def unpack_shop(folder: Path, items: Collection[SampleItem] | None = None) -> Pa
     try:
         with _open_archive() as archive:
             (folder / "images").mkdir(parents=True, exist_ok=True)
-            for name in (image_link(item, view) for item in chosen for view in VIEWS):
+            for name in (image_link(item, view) for item in chosen for view in views_of(item)):
                 (folder / name).write_bytes(archive.read(name))
             header, *rows = archive.read("feed.tsv").decode().splitlines(keepends=True)
             rows = [row for row in rows if row.partition("\t")[0] in ids]

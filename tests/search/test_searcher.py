@@ -15,7 +15,7 @@ from indexer.fused_vector import normalise_weights
 from indexer.images.photo import Photo, read_photo
 from indexer.ingest.importer import Importer
 from indexer.models.loading import Models
-from indexer.sample import SampleItem
+from indexer.sample import SampleItem, views_of
 from indexer.settings import Settings
 from search.filters.conditions import Filters
 from search.query.options import Options
@@ -36,7 +36,7 @@ def searcher(catalogue: Catalogue, describer: Describer) -> Searcher:
 @pytest.fixture
 def hits_for(searcher: Searcher, describer: Describer) -> Callable[..., list[Hit]]:
     def search(item: SampleItem, options: Options, seed: int = 4321) -> list[Hit]:
-        photo = Photo(draw(item, "worn", seed=seed).pixels, "")
+        photo = Photo(draw(item, views_of(item)[0], seed=seed).pixels, "")
         (garment,) = describer.describe([photo], [item.slot])[0]
         return searcher.search_garment(garment, options)
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from api.cli.main import app
 from indexer.catalogue.catalogue import Catalogue
 from indexer.models.loading import Models
+from indexer.sample import image_link, views_of
 from indexer.settings import Settings
 from tests.page.browsing import serve
 from tests.support.markdown_commands import Command
@@ -128,7 +129,7 @@ def lay_out(folder: Path, shop: Shop, small: Path, street: Path, tiny: Path) -> 
     for name in ("street.jpg", "photo.jpg"):
         shutil.copy(street, folder / name)
     items = shop.items[: ITEMS * 2]
-    rows = [f"pictures/images/{i.item_id}_flat.jpg,{i.slot},{i.slot}" for i in shop.items]
+    rows = [f"pictures/{image_link(i, views_of(i)[1])},{i.slot},{i.slot}" for i in shop.items]
     (folder / "LABELS.csv").write_text("\n".join(["photo,slot,part", *rows]) + "\n", "utf-8")
     photos = ["code,label,front,back,stoff"]
     for item in items[:3]:

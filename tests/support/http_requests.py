@@ -12,7 +12,7 @@ from api.app import create_app
 from api.schemas.responses import SearchAnswer
 from api.server.limits import Limits
 from indexer.models.loading import Models
-from indexer.sample import SampleItem
+from indexer.sample import SampleItem, views_of
 from indexer.settings import Settings
 from training.sample_shop import draw
 
@@ -46,8 +46,8 @@ def post(client: TestClient, **request: Any) -> dict[str, Any]:
 
 
 def jpeg(item: SampleItem, seed: int = 4321) -> bytes:
-    """A new picture of an item, worn."""
-    return encoded(draw(item, "worn", seed=seed).pixels)
+    """A new picture of an item, worn where it can be."""
+    return encoded(draw(item, views_of(item)[0], seed=seed).pixels)
 
 
 def encoded(pixels: Any) -> bytes:

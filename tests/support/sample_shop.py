@@ -25,7 +25,8 @@ from indexer.sample import SampleItem, sample_items, unpack_shop
 from indexer.settings import Settings
 from indexer.storage.tables import GarmentRow
 
-# Two neighbours of every four: all four slots, groups of variants, seconds to describe.
+# Two neighbours of every four: all slots (6 shoes, 4 bags, 4 hats), groups of variants, seconds to
+# describe.
 SHOP_ITEMS = tuple(item for i, item in enumerate(sample_items()) if i % 4 < 2)
 ROOT = Path(__file__).parents[2]
 UNUSED_S = 7 * 86400  # after which an indexed shop of former code is removed

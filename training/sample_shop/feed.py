@@ -15,21 +15,34 @@ from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
 from indexer.errors import FeedError
-from indexer.sample.archive import VIEWS, SampleItem, View, image_link
+from indexer.sample.archive import SampleItem, View, image_link, views_of
 from training.sample_shop.picture import DrawnPhoto, Mask
 from training.sample_shop.shop import draw, sample_items
 
 JPEG_QUALITY = 88
+_CLOTHES = "Apparel & Accessories > Clothing"
 GOOGLE_CATEGORY = {
-    "top": "Shirts & Tops",
-    "bottom": "Pants",
-    "dress": "Dresses",
-    "outer": "Outerwear > Coats & Jackets",
-    "shorts": "Shorts",
-    "skirt": "Skirts",
-    "jumpsuit": "One-Pieces > Jumpsuits & Rompers",
+    "top": f"{_CLOTHES} > Shirts & Tops",
+    "bottom": f"{_CLOTHES} > Pants",
+    "dress": f"{_CLOTHES} > Dresses",
+    "outer": f"{_CLOTHES} > Outerwear > Coats & Jackets",
+    "shorts": f"{_CLOTHES} > Shorts",
+    "skirt": f"{_CLOTHES} > Skirts",
+    "jumpsuit": f"{_CLOTHES} > One-Pieces > Jumpsuits & Rompers",
+    "shoes": "Apparel & Accessories > Shoes",
+    "bag": "Apparel & Accessories > Handbags, Wallets & Cases > Handbags",
+    "backpack": "Luggage & Bags > Backpacks",
+    "headwear": "Apparel & Accessories > Clothing Accessories > Hats",
 }
-SLOT_WORDS = {"top": "Tops", "bottom": "Bottoms", "dress": "Dresses", "outer": "Outerwear"}
+SLOT_WORDS = {
+    "top": "Tops",
+    "bottom": "Bottoms",
+    "dress": "Dresses",
+    "outer": "Outerwear",
+    "shoes": "Shoes",
+    "bag": "Bags",
+    "headwear": "Headwear",
+}
 
 
 def write_shop(
@@ -37,7 +50,7 @@ def write_shop(
 ) -> Path:
     """Write the shop's pictures, feed.tsv and truth.json; return the feed's path.
 
-    `items` defaults to the whole shop (about 600 pictures). Raises FeedError where the folder
+    `items` defaults to all clothes (560 pictures). Raises FeedError where the folder
     cannot be written.
     """
     chosen = sample_items() if items is None else items
@@ -46,7 +59,7 @@ def write_shop(
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
         for item in tqdm(chosen, "drawing the sample shop", unit="item", disable=not progress):
-            truth += [_write_picture(folder, item, view, seed) for view in VIEWS]
+            truth += [_write_picture(folder, item, view, seed) for view in views_of(item)]
         _write_feed(feed, chosen)
         (folder / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
     except OSError as error:
@@ -95,14 +108,15 @@ def _mask_truth(mask: Mask) -> dict[str, Any]:
 def _feed_row(item: SampleItem) -> dict[str, str]:
     kind = GOOGLE_CATEGORY.get(item.category, GOOGLE_CATEGORY[item.slot])
     audience = {"female": "Women", "male": "Men", "unisex": "Unisex"}[item.gender]
+    first, other = views_of(item)
     pattern = "" if item.pattern == "plain" else f", {item.pattern} pattern"
     return {
         "id": item.item_id,
         "title": item.title,
         "description": f"{item.title} in {item.material}{pattern}. Drawn for the sample shop.",
         "link": f"https://www.example.com/items/{item.item_id}",
-        "image_link": image_link(item, "worn"),
-        "additional_image_link": image_link(item, "flat"),
+        "image_link": image_link(item, first),
+        "additional_image_link": image_link(item, other),
         "availability": item.availability,
         "price": f"{item.price:.2f} EUR",
         "brand": item.brand,
@@ -114,7 +128,7 @@ def _feed_row(item: SampleItem) -> dict[str, str]:
         "gender": item.gender,
         "size": item.size,
         "item_group_id": item.group_id,
-        "google_product_category": f"Apparel & Accessories > Clothing > {kind}",
+        "google_product_category": kind,
         "product_type": f"{audience} > {SLOT_WORDS[item.slot]} > {item.category}",
     }
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.garments import Slot
-from indexer.sample.archive import View
+from indexer.sample.archive import ALONE, View
 from training.sample_shop import bottoms, dresses, outers, tops
+from training.sample_shop.accessories.product_photo import MAKERS, lay, paint_product
 from training.sample_shop.figure import (
     HAIR_STYLES,
     Body,
@@ -59,6 +60,11 @@ TAILORS: dict[str, tuple[Slot, Tailor]] = {
 }
 
 
+def slot_of(category: str) -> Slot:
+    """The slot of a category that is drawn."""
+    return (TAILORS.get(category) or MAKERS[category])[0]
+
+
 @dataclass(frozen=True)
 class Look:
     """What a garment looks like; `design` chooses among the cuts of its category."""
@@ -72,7 +78,7 @@ class Look:
     @property
     def slot(self) -> Slot:
         """The slot its category belongs to."""
-        return TAILORS[self.category][0]
+        return slot_of(self.category)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +101,20 @@ class DrawnPhoto:
 
 
 def draw_look(look: Look, view: View, seed: int = 0) -> DrawnPhoto:
-    """Draw a garment worn or flat; the seed varies person, pose, other garments and studio."""
+    """Draw a garment worn or flat, or shoes, a bag or a hat alone, turned left or right.
+
+    The seed varies person, pose, other garments and studio. Raises ValueError where what is drawn
+    has no such view.
+    """
+    if (view in ALONE) != (look.category in MAKERS):
+        raise ValueError(f"{look.category} is never drawn {view}")
     words = f"{look.category}|{look.colour}|{look.pattern}|{look.design}|{view}|{seed}"
     rng = random.Random(zlib.crc32(words.encode()))
     canvas = Canvas(_studio(rng, view))
     looks = [look]
-    if view == "flat":
+    if look.category in MAKERS:
+        _draw_product(canvas, look, view == "right", rng)
+    elif view == "flat":
         _draw_flat(canvas, look, rng)
     else:
         looks += _quiet_looks(look, rng)
@@ -119,7 +133,7 @@ MIN_SEEN_PX = 150  # less than this of a garment is a sliver at an edge, not a g
 
 
 def _studio(rng: random.Random, view: View) -> NDArray[np.float32]:
-    colour = np.array(rng.choice(STUDIOS[:4] if view == "flat" else STUDIOS), np.float32)
+    colour = np.array(rng.choice(STUDIOS if view == "worn" else STUDIOS[:4]), np.float32)
     fade = 1.0 - np.float32(rng.uniform(0.0, 0.16)) * _vignette()
     return np.asarray(colour * cv2.merge([fade] * 3), np.float32)
 
@@ -189,6 +203,12 @@ def _draw_flat(canvas: Canvas, look: Look, rng: random.Random) -> None:
         for number, piece in enumerate(pieces):
             if piece.layer == layer:
                 canvas.paint(piece, cloth, place, 1, look.design + number)
+
+
+def _draw_product(canvas: Canvas, look: Look, to_right: bool, rng: random.Random) -> None:
+    laid = lay(look.category, look.design, to_right, (HEIGHT, WIDTH), rng)
+    _floor_shadow(canvas, [each.outline for each in laid], rng)
+    paint_product(canvas, laid, _cloth(look), look.design)
 
 
 def _floor_shadow(canvas: Canvas, shapes: list[NDArray[np.float64]], rng: random.Random) -> None:

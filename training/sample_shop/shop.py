@@ -3,14 +3,18 @@
 import random
 from dataclasses import dataclass
 
+from indexer.garments import Slot
 from indexer.sample.archive import Availability, Gender, SampleItem, View
 from training.sample_shop.palette import COLOURS
-from training.sample_shop.picture import TAILORS, DrawnPhoto, Look, draw_look
+from training.sample_shop.picture import DrawnPhoto, Look, draw_look, slot_of
 
 # How many colours each of a category's designs comes in: most are a choice, one is not.
 VARIANTS = (1, 2, 3, 3, 2, 3)
+ACCESSORY_VARIANTS = (2, 1)
 DENIM_COLOURS = ("blue", "light blue", "navy", "black", "grey", "white")
-FOR_WOMEN = frozenset(("blouse", "skirt", "leggings", "dress", "maxi dress", "jumpsuit"))
+FOR_WOMEN = frozenset(
+    ("blouse", "skirt", "leggings", "dress", "maxi dress", "jumpsuit", "heels", "handbag")
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,19 @@ RANGES: dict[str, Range] = {
         ("plain", "plain", "camo", "plain", "check", "heather"), ("polyester",), (79, 249)
     ),
 }
+ACCESSORIES: dict[str, Range] = {
+    "sneakers": Range(("plain", "stripe"), ("canvas", "cotton"), (49, 129)),
+    "boots": Range(("plain", "plain"), ("leather", "suede"), (89, 229)),
+    "sandals": Range(("plain", "floral"), ("leather", "cotton"), (29, 99)),
+    "heels": Range(("plain", "dot"), ("leather", "satin"), (59, 159)),
+    "tote": Range(("plain", "stripe"), ("canvas", "cotton"), (19, 89)),
+    "handbag": Range(("plain", "herringbone"), ("leather", "wool"), (49, 249)),
+    "backpack": Range(("plain", "camo"), ("nylon", "canvas"), (39, 139)),
+    "cap": Range(("plain", "denim"), ("cotton",), (15, 35)),
+    "beanie": Range(("plain", "heather"), ("wool", "cotton"), (12, 39)),
+    "hat": Range(("plain", "check"), ("wool", "cotton"), (25, 79)),
+}
+SHOE_SIZES, ONE_SIZE = ("37", "38", "39", "40", "41", "42"), ("one size",)
 WORDS = {
     "plain": "",
     "stripe": "striped ",
@@ -94,7 +111,7 @@ def look_of(item: SampleItem) -> Look:
 
 
 def sample_items(seed: int = 0) -> tuple[SampleItem, ...]:
-    """List the shop's items: 20 categories, 6 designs each, in one to three colours."""
+    """List the shop's clothes: 20 categories, 6 designs each, in one to three colours."""
     rng = random.Random(seed)
     items: list[SampleItem] = []
     for category in RANGES:
@@ -103,10 +120,27 @@ def sample_items(seed: int = 0) -> tuple[SampleItem, ...]:
     return tuple(items)
 
 
+def accessory_items(seed: int = 0) -> tuple[SampleItem, ...]:
+    """List the shop's shoes, bags and headwear: ten categories, two designs each, three items."""
+    rng = random.Random(f"accessories {seed}")
+    items: list[SampleItem] = []
+    for category in ACCESSORIES:
+        for number, variants in enumerate(ACCESSORY_VARIANTS):
+            items += _design_items(category, number, variants, rng)
+    return tuple(items)
+
+
+def _sizes(slot: Slot) -> tuple[str, ...]:
+    if slot == "shoes":
+        return SHOE_SIZES
+    return ONE_SIZE if slot in ("bag", "headwear") else ("S", "M", "L")
+
+
 def _design_items(
     category: str, number: int, variants: int, rng: random.Random
 ) -> list[SampleItem]:
-    offer = RANGES[category]
+    offer = RANGES.get(category) or ACCESSORIES[category]
+    slot = slot_of(category)
     pattern = offer.patterns[number % len(offer.patterns)]
     colours = rng.sample(DENIM_COLOURS if pattern == "denim" else tuple(COLOURS), variants)
     group_id = f"{category.replace(' ', '-')}-{number + 1}"
@@ -122,13 +156,13 @@ def _design_items(
             group_id=group_id,
             title=_title(colour, pattern, category),
             brand=brand,
-            slot=TAILORS[category][0],
+            slot=slot,
             category=category,
             colour=colour,
             pattern=pattern,
             material="denim" if pattern == "denim" else material,
             gender=gender,
-            size=rng.choice(("S", "M", "L")),
+            size=rng.choice(_sizes(slot)),
             price=price,
             availability=_availability(rng),
             design=design,
@@ -150,5 +184,5 @@ def _availability(rng: random.Random) -> Availability:
 
 
 def draw(item: SampleItem, view: View, seed: int = 0) -> DrawnPhoto:
-    """Draw an item worn or lying flat; the seed varies person, pose, other garments and studio."""
+    """Draw an item in one of its `views_of`; the seed varies all but the item itself."""
     return draw_look(look_of(item), view, seed)

@@ -14,7 +14,7 @@ from api.console.terminal import Commands
 from indexer.finetuning.label_table import read_labels
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models, load_models
-from indexer.sample import image_link
+from indexer.sample import image_link, views_of
 from indexer.settings import Settings
 from tests.support.sample_shop import Shop
 
@@ -46,15 +46,21 @@ def write_labels(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
 
 
 def shop_rows(shop: Shop) -> list[dict[str, str]]:
-    """Label the sample shop as its drawings are: where it is worn, and what it is for."""
-    weather = {"outer": "cold|rain", "bottom": "cold|warm", "top": "warm", "dress": "warm"}
+    """Label the sample shop as its drawings are: its slot, and what it is for."""
+    weather = {
+        "outer": "cold|rain",
+        "bottom": "cold|warm",
+        "top": "warm",
+        "dress": "warm",
+        "headwear": "cold",
+    }
     return [
         {
-            "photo": str(shop.folder / image_link(item, "worn")),
+            "photo": str(shop.folder / image_link(item, views_of(item)[0])),
             "slot": item.slot,
             "group": item.group_id,
             "worn as": item.slot,
-            "weather": weather[item.slot],
+            "weather": weather.get(item.slot, "cold|warm"),
             "note": "",
         }
         for item in shop.items

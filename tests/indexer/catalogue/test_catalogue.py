@@ -20,6 +20,7 @@ from indexer.fused_vector import from_bytes
 from indexer.ingest.importer import Importer
 from indexer.models.attribute_heads import AttributeHeads
 from indexer.models.loading import Models
+from indexer.sample import image_link, views_of
 from indexer.settings import Settings
 from indexer.storage.database import newest_revision, open_engine, upgrade_url
 from indexer.storage.tables import GarmentRow, ItemRow
@@ -143,7 +144,7 @@ def test_another_databases_vectors_are_never_taken(
 ) -> None:
     store.empty(home)  # begun anew, with the old vector file left behind
     catalogue = Catalogue.open(Settings(home=home), create=True)
-    address = f"images/{shop.items[-1].item_id}_worn.jpg"
+    address = image_link(shop.items[-1], views_of(shop.items[-1])[0])
     record = ItemRecord("one", "one", (address,), slot=shop.items[-1].slot)
     Importer(catalogue, describer, shop.folder, shop.folder).run([record])
     with Session(catalogue.engine) as session:

@@ -2,25 +2,46 @@ import csv
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from indexer.errors import FeedError
+from indexer.feeds import read_feed
+from indexer.feeds.reading.record import ItemRecord
 from indexer.images.photo import read_photo
-from indexer.sample import VIEWS, image_link, reference_pictures, sample_items, unpack_shop
+from indexer.sample import image_link, reference_pictures, sample_items, unpack_shop, views_of
 from indexer.sample.archive import ARCHIVE
 
 ITEMS = sample_items()
 
 
 def test_the_shop_has_every_category_and_colours_of_one_design() -> None:
-    assert len({item.item_id for item in ITEMS}) == len(ITEMS) == 94
-    assert len({item.category for item in ITEMS}) == 20
+    assert len({item.item_id for item in ITEMS}) == len(ITEMS) == 124
+    assert len({item.category for item in ITEMS}) == 30
     assert len({item.colour for item in ITEMS}) >= 14
     assert len({item.pattern for item in ITEMS}) >= 7
     assert len(ITEMS) - len({item.group_id for item in ITEMS}) >= 20
+
+
+def test_every_slot_is_sold_the_new_ones_after_the_clothes() -> None:
+    assert Counter(item.slot for item in ITEMS) == {
+        "top": 34, "bottom": 22, "dress": 14, "outer": 24, "shoes": 12, "bag": 9, "headwear": 9,
+    }  # fmt: skip
+    assert {item.slot for item in ITEMS[94:]} == {"shoes", "bag", "headwear"}
+
+
+def test_what_is_no_clothes_is_shown_alone_and_read_back_as_its_kind(tmp_path: Path) -> None:
+    feed = unpack_shop(tmp_path, ITEMS[94:])
+    truth = json.loads((tmp_path / "truth.json").read_text("utf-8"))
+    assert {row["view"] for row in truth} == {"left", "right"}
+    assert all(len(row["worn"]) == 1 for row in truth)
+    read = [record for record in read_feed(feed) if isinstance(record, ItemRecord)]
+    assert [(r.item_id, r.slot, r.category) for r in read] == [
+        (item.item_id, item.slot, item.category) for item in ITEMS[94:]
+    ]
 
 
 def test_the_archive_is_as_it_was_packed() -> None:
@@ -29,7 +50,7 @@ def test_the_archive_is_as_it_was_packed() -> None:
         assert {name for _, name in sums} == set(archive.namelist()) - {"SHA256SUMS"}
         for expected, name in sums:
             assert hashlib.sha256(archive.read(name)).hexdigest() == expected, name
-    assert ARCHIVE.stat().st_size < 7_000_000
+    assert ARCHIVE.stat().st_size < 8_500_000
 
 
 def test_unpacked_whole_it_is_a_feed_with_pictures_and_truth(tmp_path: Path) -> None:
@@ -38,7 +59,7 @@ def test_unpacked_whole_it_is_a_feed_with_pictures_and_truth(tmp_path: Path) -> 
         for name in ("feed.tsv", "truth.json"):
             assert (feed.parent / name).read_bytes() == archive.read(name)
     pictures = {str(path.relative_to(feed.parent)) for path in feed.parent.rglob("*.jpg")}
-    assert pictures == {image_link(item, view) for item in ITEMS for view in VIEWS}
+    assert pictures == {image_link(item, view) for item in ITEMS for view in views_of(item)}
 
 
 def test_some_items_are_unpacked_alone(tmp_path: Path) -> None:
@@ -49,7 +70,7 @@ def test_some_items_are_unpacked_alone(tmp_path: Path) -> None:
     assert [row["id"] for row in rows] == [item.item_id for item in items]
     truth = json.loads((tmp_path / "truth.json").read_text("utf-8"))
     assert [(t["item_id"], t["view"]) for t in truth] == [
-        (item.item_id, view) for item in items for view in VIEWS
+        (item.item_id, view) for item in items for view in views_of(item)
     ]
     for row in rows:
         assert row["price"].endswith(" EUR")

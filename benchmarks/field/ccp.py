@@ -1,7 +1,7 @@
 """Measure pixel accuracy and IoU on street photos with a label for each pixel (CCP).
 
 Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014): 59 labels, of which 0 is none. Lapel finds garments
-of four slots and nothing else, so that its answer is first compared as that, and then as all 59
+of seven slots and nothing else, so that its answer is first compared as that, and then as all 59
 labels: a found garment says its category's label, or the commonest of its slot.
 """
 

@@ -1,7 +1,7 @@
 """Measure DeepFashion2: mask AP by occlusion and zoom-in, and street-to-shop retrieval.
 
-Ge et al., DeepFashion2, CVPR 2019. The set names 13 categories, Lapel four slots: both its masks
-and Lapel's are compared as slots. Read by the feed reader
+Ge et al., DeepFashion2, CVPR 2019. The set names 13 categories of four of Lapel's slots: both its
+masks and Lapel's are compared as slots. Read by the feed reader
 (`indexer/feeds/formats/deepfashion2.py`).
 """
 

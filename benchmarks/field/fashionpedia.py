@@ -1,7 +1,7 @@
 """Measure mask AP on Fashionpedia, with its apparel mapped to Lapel's slots.
 
-Jia et al., Fashionpedia, ECCV 2020: 27 kinds of apparel and 19 parts of it. What is worn in one of
-the four slots is asked for; accessories and parts are not, and what finds them is wrong.
+Jia et al., Fashionpedia, ECCV 2020: 27 kinds of apparel and 19 parts of it. What is worn in a slot is
+asked for; other accessories and parts are not, and what finds them is wrong.
 """
 
 import json
@@ -33,6 +33,7 @@ SLOT_OF_NAME: Mapping[str, Slot] = {
     "shirt, blouse": "top", "top, t-shirt, sweatshirt": "top", "sweater": "top",
     "cardigan": "top", "vest": "top", "pants": "bottom", "shorts": "bottom", "skirt": "bottom",
     "dress": "dress", "jumpsuit": "dress", "jacket": "outer", "coat": "outer", "cape": "outer",
+    "shoe": "shoes", "bag, wallet": "bag", "hat": "headwear",
 }  # fmt: skip
 # tensorflow/tpu, projects/fashionpedia: mask AP by IoU alone, of all 46 categories.
 MASK_RCNN = published("Attribute-Mask R-CNN, ResNet-50 FPN 3x, 46 categories", (0.392, None, None))

@@ -169,7 +169,7 @@ def test_commands(
     photo = tmp_path / "worn.jpg"
     Image.fromarray(draw(top, "worn", seed=5).pixels).save(photo)
     outfit = run("outfit", str(photo), "--k", "1")
-    assert [each["slot"] for each in outfit["garments"]] == ["top", "bottom"]
+    assert [each["slot"] for each in outfit["garments"]] == ["top", "bottom", "shoes"]
     for words in (["complete", top.item_id], ["outfit", str(photo)], ["similar", top.item_id]):
         shown = CliRunner().invoke(app, [*home, *words])
         assert shown.exit_code == 0, shown.output

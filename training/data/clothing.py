@@ -16,7 +16,7 @@ UNCLEAR_LABELS = frozenset({"Not sure", "Other", "Skip"})
 
 @dataclass(frozen=True, slots=True)
 class ClothingPhoto:
-    """One photo of the set; `category` is None where its label is no garment of the four slots."""
+    """One photo of the set; `category` is None where its label is no garment of a slot."""
 
     id: str
     path: Path

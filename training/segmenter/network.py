@@ -63,7 +63,7 @@ def _to_float32(outputs: Any) -> Any:
 
 
 def build_network(start: Path | None = None) -> GarmentNetwork:
-    """Build the network for the four slots, with all layers of `start` that fit.
+    """Build the network for the slots, with all layers of `start` that fit.
 
     Raises FileNotFoundError without the file, ValueError if it is of another architecture.
     """

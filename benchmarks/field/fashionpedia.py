@@ -1,7 +1,7 @@
 """Measure mask AP on Fashionpedia, with its apparel mapped to Lapel's slots.
 
-Jia et al., Fashionpedia, ECCV 2020: 27 kinds of apparel and 19 parts of it. What is worn in a slot is
-asked for; other accessories and parts are not, and what finds them is wrong.
+Jia et al., Fashionpedia, ECCV 2020: 27 kinds of apparel and 19 parts of it. What is worn in a slot
+is asked for; other accessories and parts are not, and what finds them is wrong.
 """
 
 import json

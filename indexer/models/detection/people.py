@@ -17,9 +17,9 @@ from indexer.models.detection.instances import Instance, InstanceFinder, shared_
 PERSON = "person"
 # Of a person; below it half of the finds are chairs and shadows.
 SURE_OF_PERSON = 0.3
-SURE_AT_SIDE = 0.2  # of one of whom the photo's left or right side shows a strip
-AT_SIDE = 0.01  # of the photo's width
 DOUBTED_PERSON = 0.14  # one whose clothes are surely seen is one all the same
+SURE_AT_SIDE = DOUBTED_PERSON  # of one of whom the photo's left or right side shows a strip
+AT_SIDE = 0.01  # of the photo's width
 MOST_DOUBTED = 3
 SURE_OF_OBJECT = 0.4
 LEAST_SHARE = 0.007  # of the photo: a smaller person shows no garment that could be searched for

@@ -37,6 +37,7 @@ PASSER_BY_SHARE = 0.06  # of the photo: people no larger may be passers-by
 IN_OBJECT = 0.5  # of a garment's pixels: in an object that is no garment, it is none
 OFF_PEOPLE = 0.3  # of a garment's pixels: what lies on people more than this is theirs
 SURE_CLOTHES = 0.45  # of clothes that make a doubted person one
+LEAST_SEEN = 0.001  # of the photo: a smaller find is nothing that one could search for
 LIKELY = 0.08  # of a person's likeliest garment: less is no more than a guess
 
 
@@ -97,6 +98,7 @@ class PeopleFirstDetector:
         finds = one_of_each_slot([*worn, *self._parsed(look, closely)], self.confidence)
         scene, finds = _only_people(look, finds)
         finds += _lone_finds(look, scene, found.select(rest), self.confidence)
+        finds = [find if _is_seen(look, find) else find.doubted(self.confidence) for find in finds]
         return garments_of(look.photo.image_hw, finds, scene.people)
 
     def _parsed(self, look: _Look, numbers: Sequence[int]) -> list[Find]:
@@ -116,6 +118,11 @@ class PeopleFirstDetector:
 
 def _is_sure(find: Find, sure: float) -> bool:
     return find.slot in CLOTHES and find.confidence >= sure
+
+
+def _is_seen(look: _Look, find: Find) -> bool:
+    height, width = look.photo.image_hw
+    return int(np.count_nonzero(find.mask)) >= LEAST_SEEN * height * width
 
 
 def _on_people(

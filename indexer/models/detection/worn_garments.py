@@ -29,7 +29,7 @@ FAINTEST, SUREST_FAINT = 0.05, 0.24
 COMMON = 0.25
 BELIEVED: dict[Slot, float] = {
     "top": 0.35, "bottom": 0.38, "dress": 0.38, "outer": 0.35,
-    "shoes": 0.45, "bag": 0.5, "headwear": 0.5,
+    "shoes": 0.5, "bag": 0.6, "headwear": 0.5,
 }  # fmt: skip
 # Of a garment's pixels: on the person, as the person detector sees them, with a rim around.
 ON_PERSON: dict[Slot, float] = {

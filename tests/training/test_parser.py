@@ -131,6 +131,7 @@ def test_a_run_leaves_a_bundle_that_the_product_reads(
     ccp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["parser", "--height", "64", "--width", "32", "--batch", "2", "--minutes", "0.02"]
+    words += ["--workers", "0"]  # a fork of a test's own process would take its pipes along
     monkeypatch.setattr(sys, "argv", [*words, "--out", str(ccp / "out")])
     training.parser.__main__.main()
     assert "4 people with masks" in capsys.readouterr().out

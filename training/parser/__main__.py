@@ -67,6 +67,7 @@ def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--teacher", type=Path, help="a bundle that labels photos without masks")
     add("--trusted-times", type=int, default=2, help="show photos with masks N times")
     add("--device", default="cpu")
+    add("--workers", type=int, default=1, help="processes that make views; 0: none beside this")
     add("--resume", action="store_true", help="go on from the checkpoint in --out")
     add("--out", type=Path, default=Path("runs/parser"))
     return parser.parse_args(arguments)
@@ -130,9 +131,10 @@ class ParserRun(TimedRun):
         """Train until the time is spent; leave the bundle in `out/bundle`."""
         start = self.step * self.options.batch
         numbers = range(start, len(self.views))
+        workers = self.options.workers
         loader = DataLoader(
-            self.views, self.options.batch, sampler=numbers, num_workers=1,
-            prefetch_factor=4, drop_last=True,
+            self.views, self.options.batch, sampler=numbers, num_workers=workers,
+            prefetch_factor=4 if workers else None, drop_last=True,
         )  # fmt: skip
         self._batches = iter(loader)
         self.network.train()

@@ -1,23 +1,15 @@
 """The measure of people in everyday photos, on masks made for it."""
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks.quality import contact_sheet
 from benchmarks.quality.people import Tally
-from indexer.garments import Garments, Slot
+from tests.support.masks import boxes_as_garments
 
 SIDE = 100
-
-
-def garments(finds: list[tuple[Slot, tuple[int, int, int, int], float]]) -> Garments:
-    return Garments(
-        (SIDE, SIDE),
-        np.array([box for _, box, _ in finds], np.int32).reshape(-1, 4),
-        tuple(slot for slot, _, _ in finds),
-        tuple(slot for slot, _, _ in finds),
-        np.array([confidence for *_, confidence in finds], np.float32),
-        tuple(np.ones((y2 - y1, x2 - x1), np.bool_) for _, (x1, y1, x2, y2), _ in finds),
-    )
+garments = partial(boxes_as_garments, (SIDE, SIDE))
 
 
 def persons() -> np.ndarray:

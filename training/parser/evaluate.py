@@ -7,22 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from indexer.models.detection.garment_parser import framing
 from indexer.models.detection.parser_module import ParserModule
 from training.parser.augmentation import PADDING
 from training.parser.labels import CLASSES, FOUND
 from training.parser.people import LabelledPerson
-
-MARGIN = 0.06  # of the box: about what a person detector leaves
-
-
-def framing(box: Sequence[float], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the map (2, 3) from photo pixels to a view of (height, width) around a box."""
-    x1, y1, x2, y2 = box
-    width, height = (x2 - x1) * (1 + 2 * MARGIN), (y2 - y1) * (1 + 2 * MARGIN)
-    scale = min(size[0] / height, size[1] / width)
-    shift_x = size[1] / 2 - scale * (x1 + x2) / 2
-    shift_y = size[0] / 2 - scale * (y1 + y2) / 2
-    return np.array([[scale, 0, shift_x], [0, scale, shift_y]], np.float64)
 
 
 def chances_of(

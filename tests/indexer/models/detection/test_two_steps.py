@@ -1,6 +1,7 @@
 """Which network answers for whom, and which garments of nobody count: by fakes of all three."""
 
 from collections.abc import Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,8 +14,10 @@ from indexer.models.detection.instances import Instance
 from indexer.models.detection.people import PeopleFinder, Scene
 from indexer.models.detection.people_first import PeopleFirstDetector
 from indexer.models.protocols import Detector
+from tests.support.masks import boxes_as_garments
 
 SIDE = 100
+garments = partial(boxes_as_garments, (SIDE, SIDE))
 SURE = 0.25
 Box = tuple[int, int, int, int]
 LARGE: Box = (30, 5, 70, 95)
@@ -24,17 +27,6 @@ SMALL: Box = (80, 40, 90, 70)
 def instance(box: Box, confidence: float = 0.9) -> Instance:
     mask = np.ones((box[3] - box[1], box[2] - box[0]), np.bool_)
     return Instance(box, mask, int(mask.sum()), 0, confidence)
-
-
-def garments(finds: Sequence[tuple[Slot, Box, float]]) -> Garments:
-    return Garments(
-        (SIDE, SIDE),
-        np.array([box for _, box, _ in finds], np.int32).reshape(-1, 4),
-        tuple(slot for slot, _, _ in finds),
-        tuple(slot for slot, _, _ in finds),
-        np.array([confidence for *_, confidence in finds], np.float32),
-        tuple(np.ones((y2 - y1, x2 - x1), np.bool_) for _, (x1, y1, x2, y2), _ in finds),
-    )
 
 
 def detected(
